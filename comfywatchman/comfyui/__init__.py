@@ -1,0 +1,1 @@
+"""What a ComfyUI instance offers: its HTTP client, catalog and inventory."""

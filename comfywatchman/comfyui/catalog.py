@@ -1,0 +1,137 @@
+"""The catalog: the node types a ComfyUI server offers, as its ``/object_info`` declares them.
+
+A declaration comes from third-party Python code, so nothing about its shape is taken for granted:
+a node type or input that makes no sense is read as far as it goes, never an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+COMBO: Final = "COMBO"
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """One declared input of a node type.
+
+    Attributes:
+        name: the input's name.
+        type: the declared type; a list of choices (the old form) reads as ``COMBO``.
+        required: declared under ``required``.
+        options: the declaration's options (``min``, ``max``, ``default``, ``forceInput``, …).
+        choices: what a combo accepts, in the server's order; None for every other type and for
+            combos whose list the server does not send (``remote``).
+    """
+
+    name: str
+    type: str
+    required: bool
+    options: Mapping[str, Any] = field(default_factory=dict)
+    choices: tuple[Any, ...] | None = None
+
+
+class NodeType:
+    """One node type of the catalog, read lazily from its declaration.
+
+    Args:
+        name: the class type.
+        declaration: the value ``/object_info`` gives for it.
+    """
+
+    def __init__(self, name: str, declaration: Mapping[str, Any]) -> None:
+        self.name = name
+        self.declaration = declaration
+
+    @cached_property
+    def inputs(self) -> Mapping[str, InputSpec]:
+        """Declared inputs, required first, in the server's order; hidden ones left out."""
+        specs: dict[str, InputSpec] = {}
+        groups = _mapping(self.declaration.get("input"))
+        order = _mapping(self.declaration.get("input_order"))
+        for group in ("required", "optional"):
+            declared = _mapping(groups.get(group))
+            ordered = [n for n in _sequence(order.get(group)) if isinstance(n, str)]
+            for name in dict.fromkeys([*ordered, *declared]):
+                if name in declared and name not in specs:
+                    specs[name] = _input_spec(name, declared[name], required=group == "required")
+        return specs
+
+    @cached_property
+    def outputs(self) -> tuple[str, ...]:
+        """Types of its outputs by slot; an output that is a list of choices reads as ``COMBO``."""
+        return tuple(t if isinstance(t, str) else COMBO for t in _sequence(self.declaration.get("output")))
+
+    @property
+    def is_output(self) -> bool:
+        """Whether it produces a result, so that the server runs what leads to it."""
+        return self.declaration.get("output_node") is True
+
+    @property
+    def python_module(self) -> str:
+        """Where its code lives: ``nodes``, ``comfy_extras.…``, ``custom_nodes.PACK`` or ``''``."""
+        module = self.declaration.get("python_module")
+        return module if isinstance(module, str) else ""
+
+    @property
+    def is_core(self) -> bool:
+        """Whether it ships with ComfyUI, so that its hidden input rules are known."""
+        return not self.python_module.startswith("custom_nodes")
+
+
+class Catalog(Mapping[str, NodeType]):
+    """Node types by class type.
+
+    Args:
+        object_info: the parsed body of ``GET /object_info``. Entries that are not objects are left
+            out, as a server that could not describe a node type leaves it out.
+        version: ``comfyui_version`` of the server, None if unknown (read as the newest).
+    """
+
+    def __init__(self, object_info: Mapping[str, Any], version: str | None = None) -> None:
+        self.version = version
+        self._declarations = object_info
+        self._read: dict[str, NodeType] = {}
+
+    def __getitem__(self, name: str) -> NodeType:
+        known = self._read.get(name)
+        if known is not None:
+            return known
+        declaration = self._declarations[name]
+        if not isinstance(declaration, Mapping):
+            raise KeyError(name)
+        node_type = self._read[name] = NodeType(name, declaration)
+        return node_type
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and isinstance(self._declarations.get(name), Mapping)
+
+    def __iter__(self) -> Iterator[str]:
+        return (n for n, d in self._declarations.items() if isinstance(d, Mapping))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _input_spec(name: str, declared: object, *, required: bool) -> InputSpec:
+    parts = _sequence(declared)
+    kind = parts[0] if parts else "*"
+    options = _mapping(parts[1]) if len(parts) > 1 else {}
+    if isinstance(kind, (list, tuple)):
+        return InputSpec(name, COMBO, required, options, tuple(kind))
+    if kind == COMBO:
+        listed = options.get("options")
+        choices = tuple(listed) if isinstance(listed, (list, tuple)) else None
+        return InputSpec(name, COMBO, required, options, choices)
+    return InputSpec(name, kind if isinstance(kind, str) else "*", required, options)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _sequence(value: object) -> list[Any] | tuple[Any, ...]:
+    return value if isinstance(value, (list, tuple)) else ()

@@ -1,0 +1,1 @@
+"""The report of a cycle: its model and the forms it is shown in."""

@@ -1,0 +1,1 @@
+"""Saved workflows: finding them, loading them, converting them to an API prompt."""
