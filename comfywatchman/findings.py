@@ -19,14 +19,17 @@ Nothing else makes a :class:`~comfywatchman.report.model.Finding`; so the genera
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
+from comfywatchman.report.escape import visible
 from comfywatchman.report.model import Finding, Severity
 
 QUOTED_LENGTH: Final = 120
 """Most characters of a quoted value, quotes not counted."""
+
+NAME_LENGTH: Final = 240
+"""Most characters of a node id, a node type or an input's name in a finding."""
 
 _CODE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _DECLARED: dict[str, Code] = {}
@@ -76,9 +79,9 @@ class Code:
             severity=severity or self.severity,
             message=message,
             fix=fix,
-            node_id=None if node_id is None else printable(node_id),
-            node_type=None if node_type is None else printable(node_type),
-            input=None if input is None else printable(input),
+            node_id=None if node_id is None else printable(node_id, NAME_LENGTH),
+            node_type=None if node_type is None else printable(node_type, NAME_LENGTH),
+            input=None if input is None else printable(input, NAME_LENGTH),
         )
 
 
@@ -102,18 +105,15 @@ def declared() -> tuple[Code, ...]:
 
 
 def printable(text: str, length: int = QUOTED_LENGTH) -> str:
-    r"""Make text from a workflow or a server safe to show on any terminal, page or log line.
+    """Make text from a workflow or a server safe and short enough for a message.
 
-    Characters that control a terminal, break a line, reorder text (bidi marks) or show as nothing
-    are written as ``\n``, ``\x1b``, ``\u202e`` …; what is longer than ``length`` characters is cut
-    in the middle, so that the end of a file name stays readable.
+    See :func:`~comfywatchman.report.escape.visible` for what is escaped. What is longer than
+    ``length`` characters is cut in the middle, so that the end of a file name stays readable.
     """
-    if text.isascii() and text.isprintable() and len(text) <= length:
-        return text
     if len(text) > length:
         head = (length - 1) * 2 // 3
         text = f"{text[:head]}…{text[head + 1 - length :]}"
-    return "".join(map(_shown, text))
+    return visible(text)
 
 
 def quoted(value: object, length: int = QUOTED_LENGTH) -> str:
@@ -132,12 +132,3 @@ def quoted(value: object, length: int = QUOTED_LENGTH) -> str:
     if isinstance(value, int) and value.bit_length() > 256:
         return "a huge integer"
     return printable(str(value), length)
-
-
-def _shown(character: str) -> str:
-    # Cc control, Cf format (bidi, zero width), Cs surrogate, Co private, Cn unassigned, Zl/Zp line
-    # and paragraph separator; the plain space is the one Zs that is what it looks like.
-    category = unicodedata.category(character)
-    if category[0] == "C" or (category[0] == "Z" and character != " "):
-        return character.encode("unicode_escape").decode("ascii")
-    return character
