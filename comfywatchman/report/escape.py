@@ -28,7 +28,7 @@ def visible(text: str, *, limit: int | None = None) -> str:
         limit: cut it after so many characters of ``text`` and say how many were left out.
     """
     if limit is not None and len(text) > limit:
-        return f"{visible(text[:limit])}… ({len(text) - limit:,} more characters)"
+        return f"{visible(text[:limit])}... ({len(text) - limit:,} more characters)"
     return _UNSHOWABLE.sub(_escaped, text)
 
 

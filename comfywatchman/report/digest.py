@@ -1,0 +1,218 @@
+"""A report put in reading order: what every form shown to people has in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from comfywatchman.report.model import Severity, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from comfywatchman.report.model import Finding, Report, Server, Summary, WorkflowReport
+
+READING_ORDER = (Verdict.BROKEN, Verdict.PARTIAL, Verdict.UNKNOWN, Verdict.RUNNABLE)
+"""Verdicts, the one that needs a person first."""
+
+NAME_LIMIT = 300
+"""Characters shown of a name, an id or an address."""
+SENTENCE_LIMIT = 1500
+"""Characters shown of a message or a fix."""
+PROBLEM_LIMIT = 50
+"""Problems shown of one workflow; the JSON form has them all."""
+SHARED_LIMIT = 20
+"""Problems shown as shared by several workflows."""
+PLACE_LIMIT = 12
+"""Node ids shown of one problem."""
+
+_SEVERITY_RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a problem shows: the nodes of one type, at one input.
+
+    Attributes:
+        node_type: the nodes' type, or None when it is not about a node.
+        node_ids: their ids, in the order found.
+        input: the input's name, or None.
+    """
+
+    node_type: str | None
+    node_ids: tuple[str, ...]
+    input: str | None
+
+    @property
+    def ids_shown(self) -> str:
+        """The ids as ComfyUI shows them (``#4, #12:7``), cut after ``PLACE_LIMIT``."""
+        ids = ", ".join(f"#{node_id}" for node_id in self.node_ids[:PLACE_LIMIT])
+        more = len(self.node_ids) - PLACE_LIMIT
+        return f"{ids} and {more} more" if more > 0 else ids
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Findings of one workflow that say the same thing about different nodes."""
+
+    code: str
+    severity: Severity
+    message: str
+    fix: str | None
+    places: tuple[Place, ...]
+
+    @property
+    def key(self) -> tuple[str, str, str | None]:
+        """Equal for problems that are the same in different workflows."""
+        return (self.code, self.message, self.fix)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedProblem:
+    """An error that several workflows have in common: fixing it helps all of them.
+
+    Attributes:
+        number: its rank, from 1; the most widespread first.
+        problem: as the first of the workflows has it.
+        workflows: positions in :attr:`Digest.entries`.
+    """
+
+    number: int
+    problem: Problem
+    workflows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One workflow with its findings merged and sorted, errors first."""
+
+    workflow: WorkflowReport
+    problems: tuple[Problem, ...]
+
+    @property
+    def counts(self) -> str:
+        """E.g. ``2 errors, 1 warning``; empty when nothing was found."""
+        found = [p.severity for p in self.problems]
+        return ", ".join(
+            plural(number, name)
+            for severity, name in (
+                (Severity.ERROR, "error"),
+                (Severity.WARNING, "warning"),
+                (Severity.INFO, "note"),
+            )
+            if (number := found.count(severity))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """A report in reading order.
+
+    Attributes:
+        entries: every workflow, by verdict in ``READING_ORDER`` and by name within it.
+        shared: errors of two workflows or more, the most widespread first.
+        not_checked: each blind spot, and in how many workflows (0: the whole cycle's).
+    """
+
+    entries: tuple[Entry, ...]
+    shared: tuple[SharedProblem, ...]
+    not_checked: tuple[tuple[str, int], ...]
+
+    def by_verdict(self) -> list[tuple[Verdict, list[tuple[int, Entry]]]]:
+        """The entries with their positions, one group for each verdict that occurs."""
+        groups: dict[Verdict, list[tuple[int, Entry]]] = {v: [] for v in READING_ORDER}
+        for position, entry in enumerate(self.entries):
+            groups[entry.workflow.verdict].append((position, entry))
+        return [(verdict, group) for verdict, group in groups.items() if group]
+
+
+def digest(report: Report) -> Digest:
+    """Sort, merge and count what ``report`` holds."""
+    rank = {verdict: position for position, verdict in enumerate(READING_ORDER)}
+    workflows = sorted(
+        report.workflows, key=lambda w: (rank[w.verdict], w.name.casefold(), w.name, w.path)
+    )
+    entries = tuple(Entry(w, _merged(w.findings)) for w in workflows)
+    return Digest(entries, _shared(entries), _not_checked(report))
+
+
+def plural(number: int, noun: str) -> str:
+    """``1 workflow``, ``1,204 workflows``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def headline(summary: Summary) -> str:
+    """The counts as one phrase, e.g. ``9 broken, 1 partial, 4 runnable of 14 workflows``."""
+    if not summary.total:
+        return "no workflows found"
+    counts = {verdict: getattr(summary, verdict) for verdict in READING_ORDER}
+    phrase = ", ".join(f"{number:,} {verdict}" for verdict, number in counts.items() if number)
+    return f"{phrase} of {plural(summary.total, 'workflow')}"
+
+
+def proportions(numbers: Sequence[int], room: int) -> list[int]:
+    """Divide ``room`` in proportion to ``numbers``; what is not zero gets one at least."""
+    total = sum(numbers)
+    lengths = [max(number * room // total, 1) if number else 0 for number in numbers]
+    largest = max(range(len(lengths)), key=lengths.__getitem__)
+    lengths[largest] += room - sum(lengths)
+    return lengths
+
+
+def in_utc(moment: datetime) -> datetime:
+    """``moment`` in UTC; one without a zone is taken to be UTC already."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def server_phrase(server: Server) -> str:
+    """The instance that was asked, e.g. ``ComfyUI 0.8.0 at http://127.0.0.1:8188``."""
+    name = f"ComfyUI {server.version}" if server.version else "ComfyUI (version unknown)"
+    if server.catalog_file:
+        return f"{name}, as saved in {server.catalog_file}"
+    return f"{name} at {server.url}" if server.url else name
+
+
+def _merged(findings: Iterable[Finding]) -> tuple[Problem, ...]:
+    merged: dict[tuple[str, Severity, str, str | None], list[Finding]] = {}
+    for finding in findings:
+        key = (finding.code, finding.severity, finding.message, finding.fix)
+        merged.setdefault(key, []).append(finding)
+    problems = [Problem(*key, places=_places(same)) for key, same in merged.items()]
+    return tuple(sorted(problems, key=lambda p: _SEVERITY_RANK[p.severity]))
+
+
+def _places(findings: Iterable[Finding]) -> tuple[Place, ...]:
+    places: dict[tuple[str | None, str | None], list[str]] = {}
+    for finding in findings:
+        ids = places.setdefault((finding.node_type, finding.input), [])
+        if finding.node_id is not None:
+            ids.append(finding.node_id)
+    return tuple(
+        Place(node_type, tuple(ids), input_name)
+        for (node_type, input_name), ids in places.items()
+        if node_type is not None or input_name is not None or ids
+    )
+
+
+def _shared(entries: Iterable[Entry]) -> tuple[SharedProblem, ...]:
+    seen: dict[tuple[str, str, str | None], tuple[Problem, list[int]]] = {}
+    for position, entry in enumerate(entries):
+        for problem in entry.problems:
+            if problem.severity is Severity.ERROR:
+                seen.setdefault(problem.key, (problem, []))[1].append(position)
+    several = [(problem, found) for problem, found in seen.values() if len(found) > 1]
+    several.sort(key=lambda pair: -len(pair[1]))
+    return tuple(
+        SharedProblem(number, problem, tuple(found))
+        for number, (problem, found) in enumerate(several[:SHARED_LIMIT], start=1)
+    )
+
+
+def _not_checked(report: Report) -> tuple[tuple[str, int], ...]:
+    counts = dict.fromkeys(report.not_checked, 0)
+    for workflow in report.workflows:
+        for sentence in workflow.not_checked:
+            counts[sentence] = counts.get(sentence, 0) + 1
+    return tuple(counts.items())

@@ -1,0 +1,297 @@
+"""Reports to draw: a realistic one, a hostile one, and one as large as a fleet's largest host."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from comfywatchman.report.model import (
+    Finding,
+    GateAnswer,
+    Output,
+    Report,
+    Server,
+    Severity,
+    Summary,
+    Verdict,
+    WorkflowReport,
+)
+
+HOSTILE = (
+    "</script><script>window.pwned=1</script>",
+    "<img src=x onerror=window.pwned=1>",
+    "\"><svg onload=window.pwned=1> ' onmouseover=window.pwned=1 x='",
+    "{{ 7*7 }}{% include '/etc/passwd' %}",
+    "a\x1b[2J\x1b]0;title\x07b\rc\x00d\x9b31m",
+    "exe.\u202egnp.json\u2066\u200bzero\u00adwidth\u2028line",
+    "two\nlines\n# heading\n- item\n| a | b |\n|---|---|\n```",
+    "`tick` ``two`` *bold* _it_ ~~no~~ [text](javascript:window.pwned=1) ![i](http://evil.example/)",
+    "<https://evil.example> https://evil.example/x www.evil.example @someone #1 :smile: $x$ &lt;",
+    "lone \ud800 surrogate, undecodable \udcff byte, tag \U000e0041",
+    "Приве́т 日本語のワークフロー שלום עולם 👩🏽‍🎨 é ﷽",
+    "|",
+    "`",
+    " ",
+    "",
+    "x" * 5_000,
+)
+"""Strings that have broken terminals, Markdown or HTML somewhere."""
+
+_WHEN = datetime(2026, 11, 23, 10, 0, 3, tzinfo=UTC)
+_SERVER = Server(url="http://127.0.0.1:8188", version="0.8.0", node_types=568)
+_MISSING_INPUT_FILE = "input files by content hash: the server's assets were not asked for"
+
+
+def missing_model(
+    name: str, node_id: str, *, kind: str = "checkpoints", node_type: str = "CheckpointLoaderSimple"
+) -> Finding:
+    """A model file the server does not list."""
+    return Finding(
+        code="value_not_in_list",
+        severity=Severity.ERROR,
+        message=f"'{name}' is not among the server's {kind}",
+        fix=f"Put {name} into models/{kind}/, or choose one of the listed files in the node.",
+        node_id=node_id,
+        node_type=node_type,
+        input={"checkpoints": "ckpt_name", "vae": "vae_name", "loras": "lora_name"}[kind],
+    )
+
+
+def missing_node(node_type: str, pack: str, *node_ids: str) -> list[Finding]:
+    """Nodes of a type the server does not offer."""
+    return [
+        Finding(
+            code="missing_node_type",
+            severity=Severity.ERROR,
+            message=f"node type '{node_type}' is not offered by this server",
+            fix=f"Install the custom node pack {pack} and restart ComfyUI.",
+            node_id=node_id,
+            node_type=node_type,
+        )
+        for node_id in node_ids
+    ]
+
+
+def report(workflows: list[WorkflowReport], *, not_checked: tuple[str, ...] = ()) -> Report:
+    """A report of one cycle that found ``workflows``."""
+    verdicts = [workflow.verdict for workflow in workflows]
+    return Report(
+        comfywatchman_version="0.1.0",
+        host="render-07",
+        started_at=_WHEN,
+        duration_s=1.42,
+        server=_SERVER,
+        gate=[
+            GateAnswer(name="lock", ok=True, reason="no other cycle runs"),
+            GateAnswer(name="disk", ok=True, reason="41.2 GiB free for reports"),
+            GateAnswer(
+                name="gpu", ok=True, reason="GPU 0 (NVIDIA L40S): 43.1 GiB of 44.5 GiB free"
+            ),
+            GateAnswer(name="comfyui", ok=True, reason="ComfyUI 0.8.0 is up, its queue is empty"),
+        ],
+        summary=Summary(**{verdict.value: verdicts.count(verdict) for verdict in Verdict}),
+        workflows=workflows,
+        not_checked=list(not_checked),
+    )
+
+
+def workflow(name: str, verdict: Verdict, *findings: Finding, **more: object) -> WorkflowReport:
+    """One workflow's report, saved below the default user's folder."""
+    return WorkflowReport.model_validate(
+        {
+            "path": f"/srv/comfyui/user/default/workflows/{name}",
+            "name": name,
+            "verdict": verdict,
+            "findings": findings,
+            **more,
+        }
+    )
+
+
+def realistic() -> Report:
+    """What an operator of a small studio might see on a Monday morning."""
+    sdxl = "sd_xl_base_1.0.safetensors"
+    flux = "flux1-dev-fp8.safetensors"
+    saved = Output(node_id="9", node_type="SaveImage")
+    embedding = Finding(
+        code="missing_embedding",
+        severity=Severity.WARNING,
+        message="embedding 'EasyNegativeV2' is not on the server; ComfyUI only logs it and goes on",
+        fix="Put EasyNegativeV2.safetensors into models/embeddings/.",
+        node_id="7",
+        node_type="CLIPTextEncode",
+        input="text",
+    )
+    sub_folder = Finding(
+        code="value_not_in_list",
+        severity=Severity.ERROR,
+        message="'detail_tweaker_xl.safetensors' is not among the server's loras; "
+        "the same file is listed as 'sdxl/detail_tweaker_xl.safetensors'",
+        fix="Set lora_name to 'sdxl/detail_tweaker_xl.safetensors'.",
+        node_id="57:12:4",
+        node_type="LoraLoader",
+        input="lora_name",
+    )
+    input_image = Finding(
+        code="custom_validation_failed",
+        severity=Severity.ERROR,
+        message="input file 'moodboard (3).png' does not exist",
+        fix="Copy moodboard (3).png into /srv/comfyui/input/, or choose another file in the node.",
+        node_id="31",
+        node_type="LoadImage",
+        input="image",
+    )
+    truncated = Finding(
+        code="not_json",
+        severity=Severity.ERROR,
+        message="the file ends in the middle of a JSON value, at line 2113 column 18",
+        fix="Save the workflow again in ComfyUI, or restore the file from a backup.",
+    )
+    drift = Finding(
+        code="schema_drift",
+        severity=Severity.INFO,
+        message="the file was saved by a frontend older than 1.16; its values were read as such",
+        node_id="3",
+        node_type="KSampler",
+    )
+    animate = "wan2.2_animate_14B_fp8_e4m3fn_scaled_with_relight_lora_rank64.safetensors"
+    filled_in_browser = (
+        "the options of 'preset' (node type EasyPresetLoader) are filled in by JavaScript in the "
+        "browser; the server lists none"
+    )
+    broken, runnable = Verdict.BROKEN, Verdict.RUNNABLE
+    return report(
+        [
+            workflow("portraits/studio headshot.json", broken, missing_model(sdxl, "4"), embedding),
+            workflow("portraits/outdoor.json", broken, missing_model(sdxl, "4"), sub_folder),
+            workflow(
+                "portraits/2025/archive/couple, soft light (v12).json",
+                broken,
+                missing_model(sdxl, "4"),
+                missing_model(sdxl, "112"),
+            ),
+            workflow(
+                "upscale/4x tiled.json",
+                broken,
+                missing_model(sdxl, "11"),
+                *missing_node("UltimateSDUpscale", "comfyui_ultimatesdupscale", "19", "23"),
+                missing_model(
+                    "vae-ft-mse-840000.safetensors", "8", kind="vae", node_type="VAELoader"
+                ),
+            ),
+            workflow("flux/product shot.json", broken, missing_model(flux, "30"), input_image),
+            workflow("flux/packaging.json", broken, missing_model(flux, "30")),
+            workflow(
+                "video/wan animate character replacement, relight, 14B, portrait format.json",
+                broken,
+                missing_model(animate, "88:3"),
+                *missing_node("VHS_VideoCombine", "comfyui-videohelpersuite", "104", "88:17"),
+                *missing_node("ImageResizeKJv2", "comfyui-kjnodes", "61"),
+            ),
+            workflow("old/half-saved.json", broken, truncated),
+            workflow(
+                "flux/contact sheet.json",
+                Verdict.PARTIAL,
+                missing_model(flux, "30"),
+                outputs=[saved, Output(node_id="14", node_type="PreviewImage")],
+                outputs_lost=[Output(node_id="40:2", node_type="SaveImage")],
+            ),
+            workflow(
+                "inpaint/remove background.json",
+                Verdict.PARTIAL,
+                input_image,
+                drift,
+                outputs=[saved],
+                outputs_lost=[
+                    Output(node_id="22", node_type="PreviewImage"),
+                    Output(node_id="23", node_type="SaveImage"),
+                ],
+            ),
+            workflow(
+                "lab/queue of prompts.json",
+                Verdict.UNKNOWN,
+                not_checked=[filled_in_browser],
+            ),
+            workflow("text to image.json", runnable, embedding, outputs=[saved]),
+            workflow("image to image.json", runnable, drift, outputs=[saved]),
+            *(
+                workflow(
+                    f"{name}.json", runnable, outputs=[saved], not_checked=[_MISSING_INPUT_FILE]
+                )
+                for name in (
+                    "area composition",
+                    "controlnet/canny edges",
+                    "controlnet/depth",
+                    "controlnet/pose",
+                    "lora/style mix",
+                    "notes only",
+                    "sd15/hires fix",
+                    "sd15/inpainting",
+                    "日本/水彩画",
+                    "upscale/latent 2x",
+                )
+            ),
+        ],
+        not_checked=("/srv/comfyui/user/maria/workflows could not be read: permission denied",),
+    )
+
+
+def hostile() -> Report:
+    """Every hostile string in every place that a string can reach."""
+    workflows = [
+        WorkflowReport(
+            path=f"/srv/{text}",
+            name=text,
+            verdict=verdict,
+            outputs=[Output(node_id=text, node_type=text)],
+            outputs_lost=[Output(node_id=text, node_type=text)],
+            not_checked=[text],
+            findings=[
+                Finding(
+                    code=text,
+                    severity=severity,
+                    message=text,
+                    fix=text,
+                    node_id=text,
+                    node_type=text,
+                    input=text,
+                )
+                for severity in Severity
+            ],
+        )
+        for text in HOSTILE
+        for verdict in Verdict
+    ]
+    text = "".join(HOSTILE)
+    return report(workflows, not_checked=HOSTILE).model_copy(
+        update={
+            "host": text,
+            "comfywatchman_version": text,
+            "server": Server(url=text, catalog_file=None, version=text, node_types=3),
+            "gate": [GateAnswer(name="gpu", ok=False, reason=text)],
+        }
+    )
+
+
+def large(count: int) -> Report:
+    """A report of ``count`` workflows with about 2.3 findings each."""
+    verdicts = (Verdict.BROKEN, Verdict.BROKEN, Verdict.PARTIAL, Verdict.RUNNABLE, Verdict.UNKNOWN)
+    return report(
+        [
+            workflow(
+                f"folder {i % 23}/workflow {i:05d} with a name of usual length.json",
+                verdicts[i % 5],
+                *(
+                    ()
+                    if i % 5 == 3
+                    else (
+                        missing_model(f"model-{i % 40}.safetensors", "4"),
+                        missing_model(f"vae-{i}.safetensors", f"{i}:7", kind="vae"),
+                        *missing_node(f"Node{i % 17}", "some-pack", "12"),
+                    )
+                ),
+                outputs=[Output(node_id="9", node_type="SaveImage")],
+                not_checked=[_MISSING_INPUT_FILE],
+            )
+            for i in range(count)
+        ]
+    )

@@ -1,0 +1,81 @@
+from comfywatchman.report.digest import Place, digest, headline, proportions
+from comfywatchman.report.model import Severity, Summary, Verdict
+from tests.unit.report.sample import missing_model, missing_node, realistic, report, workflow
+
+
+def test_what_needs_a_person_comes_first() -> None:
+    order = [
+        workflow("z", Verdict.RUNNABLE),
+        workflow("b", Verdict.UNKNOWN),
+        workflow("B", Verdict.BROKEN),
+        workflow("a", Verdict.BROKEN),
+        workflow("c", Verdict.PARTIAL),
+    ]
+    names = [entry.workflow.name for entry in digest(report(order)).entries]
+    assert names == ["a", "B", "c", "b", "z"]
+
+
+def test_the_same_finding_at_several_nodes_is_one_problem() -> None:
+    findings = [
+        missing_model("x.ckpt", "4"),
+        *missing_node("Odd", "odd-pack", "7", "9:2"),
+        missing_model("x.ckpt", "5"),
+    ]
+    (entry,) = digest(report([workflow("w", Verdict.BROKEN, *findings)])).entries
+    assert [problem.places for problem in entry.problems] == [
+        (Place("CheckpointLoaderSimple", ("4", "5"), "ckpt_name"),),
+        (Place("Odd", ("7", "9:2"), None),),
+    ]
+    assert entry.counts == "2 errors"
+
+
+def test_errors_before_warnings_before_notes() -> None:
+    error = missing_model("x", "1")
+    note = error.model_copy(update={"severity": Severity.INFO})
+    warning = error.model_copy(update={"severity": Severity.WARNING})
+    (entry,) = digest(report([workflow("w", Verdict.BROKEN, note, warning, error)])).entries
+    assert [problem.severity for problem in entry.problems] == ["error", "warning", "info"]
+    assert entry.counts == "1 error, 1 warning, 1 note"
+
+
+def test_shared_problems_are_the_most_widespread_first() -> None:
+    contents = digest(realistic())
+    found = [(s.problem.message.split("'")[1], len(s.workflows)) for s in contents.shared]
+    assert found == [
+        ("sd_xl_base_1.0.safetensors", 4),
+        ("flux1-dev-fp8.safetensors", 3),
+        ("moodboard (3).png", 2),
+    ]
+    for shared in contents.shared:
+        for position in shared.workflows:
+            messages = [p.message for p in contents.entries[position].problems]
+            assert shared.problem.message in messages
+
+
+def test_a_problem_of_one_workflow_is_not_shared() -> None:
+    twice = [missing_model("x", "1"), missing_model("x", "2")]
+    assert digest(report([workflow("w", Verdict.BROKEN, *twice)])).shared == ()
+
+
+def test_blind_spots_are_counted_and_those_of_the_cycle_come_first() -> None:
+    workflows = [workflow(name, Verdict.UNKNOWN, not_checked=["a", name]) for name in ("x", "y")]
+    contents = digest(report(workflows, not_checked=("no folder",)))
+    assert contents.not_checked == (("no folder", 0), ("a", 2), ("x", 1), ("y", 1))
+
+
+def test_long_lists_of_nodes_are_cut() -> None:
+    place = Place("T", tuple(str(i) for i in range(15)), None)
+    assert place.ids_shown.endswith("#10, #11 and 3 more")
+
+
+def test_headline() -> None:
+    assert headline(Summary()) == "no workflows found"
+    assert headline(Summary(runnable=1)) == "1 runnable of 1 workflow"
+    assert (
+        headline(Summary(runnable=1200, broken=3)) == "3 broken, 1,200 runnable of 1,203 workflows"
+    )
+
+
+def test_no_share_vanishes() -> None:
+    assert proportions([1, 0, 1, 998], 50) == [1, 0, 1, 48]
+    assert sum(proportions([333, 333, 333, 1], 60)) == 60

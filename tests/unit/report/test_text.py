@@ -1,0 +1,144 @@
+import io
+import re
+
+import pytest
+from rich.cells import cell_len
+
+from comfywatchman.report import text
+from comfywatchman.report.model import Severity, Verdict
+from tests.unit.report.sample import (
+    HOSTILE,
+    hostile,
+    large,
+    missing_model,
+    realistic,
+    report,
+    workflow,
+)
+
+COLOR = re.compile(r"\x1b\[[0-9;]+m")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+@pytest.mark.parametrize("make", [realistic, hostile, lambda: large(30)])
+def test_every_line_fits_the_terminal(make, width: int, encoding: str) -> None:
+    shown = text.render(make(), width=width, encoding=encoding)
+    shown.encode(encoding)
+    assert max(map(cell_len, shown.split("\n"))) <= width
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", shown)
+
+
+@pytest.mark.parametrize("make", [realistic, hostile])
+def test_colour_changes_nothing_but_colour(make) -> None:
+    colored = text.render(make(), width=80, color=True)
+    assert COLOR.search(colored)
+    assert COLOR.sub("", colored) == text.render(make(), width=80)
+
+
+def test_what_it_says() -> None:
+    shown = text.render(realistic(), width=100)
+    start, *_, end = shown.strip().split("\n")
+    assert start == "ComfyWatchman on render-07, 2026-11-23 10:00:03 UTC"
+    assert end == "8 broken, 2 partial, 1 unknown, 12 runnable of 23 workflows, in 1.4 s"
+    assert (
+        """
+✗ portraits/outdoor.json
+  ✗ 'sd_xl_base_1.0.safetensors' is not among the server's checkpoints
+    value_not_in_list: CheckpointLoaderSimple #4 · ckpt_name
+    → see 1 at the top
+  ✗ 'detail_tweaker_xl.safetensors' is not among the server's loras; the same file is listed as
+    'sdxl/detail_tweaker_xl.safetensors'
+    value_not_in_list: LoraLoader #57:12:4 · lora_name
+    → Set lora_name to 'sdxl/detail_tweaker_xl.safetensors'.
+"""
+        in shown
+    )
+    assert "  lost: PreviewImage #22, SaveImage #23\n  still runs: SaveImage #9\n" in shown
+    assert "? the options of 'preset'" in shown
+    headings = re.findall(r"^── (\w+)", shown, re.MULTILINE)
+    assert headings == ["Fix", "Broken", "Partial", "Unknown", "Runnable", "Not"]
+
+
+def test_every_workflow_is_named() -> None:
+    shown = text.render(large(40), width=100)
+    for entry in large(40).workflows:
+        assert entry.name in shown
+
+
+def test_runnable_ones_are_set_in_columns() -> None:
+    names = ["日本.json", "a.json", "e.json", "c.json", "d.json"]
+    shown = text.render(report([workflow(n, Verdict.RUNNABLE) for n in names]), width=60)
+    assert "\n✓ a.json     ✓ d.json     ✓ 日本.json\n✓ c.json     ✓ e.json\n" in shown
+
+
+def test_nothing_found() -> None:
+    shown = text.render(report([]), width=80)
+    assert shown.count("no workflows found") == 2
+
+
+def test_a_flood_of_problems_is_cut_and_counted() -> None:
+    flood = [missing_model(f"{i}.ckpt", str(i)) for i in range(1_000)]
+    shown = text.render(report([workflow("w", Verdict.BROKEN, *flood)]), width=80)
+    assert shown.count("is not among the server's") == 50
+    assert "and 950 more" in shown
+
+
+def test_symbols_tell_severities_apart_without_colour() -> None:
+    for encoding in ("utf-8", "ascii"):
+        error = missing_model("x", "1")
+        lines = set()
+        for severity in Severity:
+            finding = error.model_copy(update={"severity": severity})
+            shown = text.render(report([workflow("w", Verdict.BROKEN, finding)]), encoding=encoding)
+            lines.add(next(line for line in shown.split("\n") if line.endswith("checkpoints")))
+        assert len(lines) == 3
+
+
+class Stream(io.StringIO):
+    def __init__(self, *, terminal: bool, encoding: str = "utf-8") -> None:
+        super().__init__()
+        self._terminal = terminal
+        self._encoding = encoding
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+    @property
+    def encoding(self) -> str:
+        return self._encoding
+
+
+@pytest.mark.parametrize(
+    ("terminal", "environment", "colored"),
+    [
+        (True, {}, True),
+        (True, {"NO_COLOR": ""}, True),
+        (True, {"NO_COLOR": "1"}, False),
+        (True, {"TERM": "dumb"}, False),
+        (False, {}, False),
+    ],
+)
+def test_colour_only_where_it_is_wanted(monkeypatch, terminal, environment, colored) -> None:
+    for name, value in {"TERM": "xterm", "COLUMNS": "70", "NO_COLOR": "", **environment}.items():
+        monkeypatch.setenv(name, value)
+    stream = Stream(terminal=terminal)
+    text.write(realistic(), stream)
+    assert bool(COLOR.search(stream.getvalue())) is colored
+
+
+def test_a_terminal_without_unicode(monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    stream = Stream(terminal=True, encoding="ascii")
+    text.write(hostile(), stream)
+    assert stream.getvalue().isascii()
+    assert max(map(len, COLOR.sub("", stream.getvalue()).split("\n"))) <= 70
+
+
+def test_hostile_names_stay_on_their_line() -> None:
+    shown = text.render(
+        report([workflow(name, Verdict.BROKEN) for name in HOSTILE if len(name) < 90]), width=200
+    )
+    assert sum(line.startswith("✗ ") for line in shown.split("\n")) == len(
+        [name for name in HOSTILE if len(name) < 90]
+    )
