@@ -25,6 +25,7 @@ class InputSpec:
         options: the declaration's options (``min``, ``max``, ``default``, ``forceInput``, …).
         choices: what a combo accepts, in the server's order; None for every other type and for
             combos whose list the server does not send (``remote``).
+        listed: declared in the old form, with the list of choices in the place of the type.
     """
 
     name: str
@@ -32,6 +33,7 @@ class InputSpec:
     required: bool
     options: Mapping[str, Any] = field(default_factory=dict)
     choices: tuple[Any, ...] | None = None
+    listed: bool = False
 
 
 class NodeType:
@@ -57,7 +59,7 @@ class NodeType:
             ordered = [n for n in _sequence(order.get(group)) if isinstance(n, str)]
             for name in dict.fromkeys([*ordered, *declared]):
                 if name in declared and name not in specs:
-                    specs[name] = _input_spec(name, declared[name], required=group == "required")
+                    specs[name] = input_spec(name, declared[name], required=group == "required")
         return specs
 
     @cached_property
@@ -89,10 +91,18 @@ class Catalog(Mapping[str, NodeType]):
         object_info: the parsed body of ``GET /object_info``. Entries that are not objects are left
             out, as a server that could not describe a node type leaves it out.
         version: ``comfyui_version`` of the server, None if unknown (read as the newest).
+        replacements: the parsed body of ``GET /node_replacements`` of servers that have it: by old
+            class type, the node types that take its place and how its inputs and outputs map.
     """
 
-    def __init__(self, object_info: Mapping[str, Any], version: str | None = None) -> None:
+    def __init__(
+        self,
+        object_info: Mapping[str, Any],
+        version: str | None = None,
+        replacements: Mapping[str, Any] | None = None,
+    ) -> None:
         self.version = version
+        self.replacements = replacements or {}
         self._declarations = object_info
         self._read: dict[str, NodeType] = {}
 
@@ -116,12 +126,13 @@ class Catalog(Mapping[str, NodeType]):
         return sum(1 for _ in self)
 
 
-def _input_spec(name: str, declared: object, *, required: bool) -> InputSpec:
+def input_spec(name: str, declared: object, *, required: bool) -> InputSpec:
+    """Read the declaration of one input: ``[type, options]``, or anything that is not even that."""
     parts = _sequence(declared)
     kind = parts[0] if parts else "*"
     options = _mapping(parts[1]) if len(parts) > 1 else {}
     if isinstance(kind, (list, tuple)):
-        return InputSpec(name, COMBO, required, options, tuple(kind))
+        return InputSpec(name, COMBO, required, options, tuple(kind), listed=True)
     if kind == COMBO:
         listed = options.get("options")
         choices = tuple(listed) if isinstance(listed, (list, tuple)) else None
