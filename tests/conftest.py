@@ -1,0 +1,34 @@
+"""Fixtures that all tests may use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.standin import certificates
+from tests.standin.comfyui import StandIn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.standin.certificates import Certificates
+
+
+@pytest.fixture
+def comfyui() -> Iterator[StandIn]:
+    """A stand-in for ComfyUI with all models in place; the test may switch its behaviour.
+
+    The test fails if anything but GET or HEAD was sent to it.
+    """
+    with StandIn() as stand_in:
+        yield stand_in
+        assert stand_in.writes == []
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """A certificate for 127.0.0.1, of an authority that no machine trusts."""
+    if reason := certificates.openssl_missing():
+        pytest.skip(reason)
+    return certificates.make(tmp_path_factory.mktemp("tls"))
