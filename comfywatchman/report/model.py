@@ -136,6 +136,10 @@ class Report(_Frozen):
     """Start of the cycle, UTC."""
     duration_s: Annotated[float, Field(ge=0)]
     """Seconds from the start of the cycle to the making of this report."""
+    outcome: Literal["done", "skipped", "failed"] = "done"
+    """``latest.json`` is always ``done``; ``check --format json`` prints the others too."""
+    reason: str = ""
+    """One sentence: what was found, or why the cycle was skipped or failed."""
     server: Server
     gate: list[GateAnswer] = []
     summary: Summary
@@ -155,6 +159,8 @@ class LastRun(_Frozen):
     outcome: Outcome
     reason: str
     """One sentence: why it was skipped or failed, or what it found."""
+    paths: list[str] = []
+    """What was asked for by hand; empty for a cycle over everything."""
     started_at: datetime
     finished_at: datetime | None = None
     """Null while the cycle runs, and for ever if it was killed."""

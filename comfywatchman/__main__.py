@@ -1,0 +1,5 @@
+"""``python -m comfywatchman`` is ``comfywatchman``."""
+
+from comfywatchman.cli import main
+
+main()

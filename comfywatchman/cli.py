@@ -1,0 +1,313 @@
+"""The command line: thin commands over the package. Slow imports happen inside the commands."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+import typer.core
+
+from comfywatchman import __version__
+from comfywatchman.errors import ConfigError, Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from comfywatchman.report.model import Report
+    from comfywatchman.runner import Result
+    from comfywatchman.settings import FailOn, Settings
+
+
+class Format(StrEnum):
+    """Forms of the report that ``check`` prints."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+class StatusFormat(StrEnum):
+    """Forms of the status."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class _Group(typer.core.TyperGroup):
+    """Reads ``--run-check`` as the command it stands for, so that both are one cycle."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if "--run-check" in args and "--help" not in args:
+            rest = [a for a in args if a != "--run-check"]
+            args = rest if rest[:1] == ["check"] else ["check", *rest]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_Group,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Which saved ComfyUI workflows can run on this host now, which cannot, why, and how to "
+    "fix it.",
+    epilog="Exit codes: 0 done or skipped; 1 --fail-on met; 2 usage; 70 a bug of ours; 75 another "
+    "cycle is running; 78 wrong configuration.",
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="Configuration file (TOML). Default: $COMFYWATCHMAN_CONFIG, else "
+        "~/.config/comfywatchman/config.toml.",
+        show_default=False,
+    ),
+]
+StateDir = Annotated[
+    Path | None,
+    typer.Option("--state-dir", help="Where reports and state are kept.", show_default=False),
+]
+ObjectInfo = Annotated[
+    Path | None,
+    typer.Option(
+        "--object-info",
+        help="Judge against this saved answer of /object_info, with no server.",
+        show_default=False,
+    ),
+]
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001  (typer's callback)
+    if wanted:
+        typer.echo(f"comfywatchman {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    run_check: Annotated[
+        bool,
+        typer.Option("--run-check", help="Run one cycle: the same as `check` with no arguments."),
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Which saved ComfyUI workflows can run on this host now, which cannot, why, how to fix it."""
+    del run_check, version
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Workflow files or folders to judge; default: all that are set up."),
+    ] = None,
+    config: Config = None,
+    object_info: ObjectInfo = None,
+    output_format: Annotated[
+        Format | None,
+        typer.Option("--format", help="Form of the report on standard output.", show_default="text"),
+    ] = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(help="Exit with 1 from this verdict on: broken, partial or never."),
+    ] = None,
+    comfyui_url: Annotated[str | None, typer.Option(help="Address of the ComfyUI server.")] = None,
+    comfyui_dir: Annotated[
+        Path | None, typer.Option(help="ComfyUI's own folder on this host.")
+    ] = None,
+    comfyui_token_file: Annotated[
+        Path | None, typer.Option(help="File with a bearer token for the server.")
+    ] = None,
+    comfyui_basic_auth_file: Annotated[
+        Path | None, typer.Option(help="File with user:password for the server.")
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(help="PEM file of a certificate authority to trust too.")
+    ] = None,
+    workflow_dirs: Annotated[
+        list[Path] | None, typer.Option(help="Folder of saved workflows; may be given again.")
+    ] = None,
+    userdata: Annotated[
+        bool | None,
+        typer.Option("--userdata/--no-userdata", help="Judge what is saved on the server too."),
+    ] = None,
+    min_free_vram: Annotated[
+        str | None, typer.Option(help="Skip when less VRAM is free, e.g. 2GiB.")
+    ] = None,
+    min_free_disk: Annotated[
+        str | None, typer.Option(help="Skip when less disk is free, e.g. 64MiB.")
+    ] = None,
+    skip_when_busy: Annotated[
+        bool | None,
+        typer.Option("--skip-when-busy/--no-skip-when-busy", help="Skip while the server renders."),
+    ] = None,
+    connect_timeout: Annotated[
+        str | None, typer.Option(help="Seconds to wait for a connection.")
+    ] = None,
+    read_timeout: Annotated[str | None, typer.Option(help="Seconds one answer may take.")] = None,
+    catalog_timeout: Annotated[
+        str | None, typer.Option(help="Seconds the list of node types may take.")
+    ] = None,
+    max_catalog_size: Annotated[
+        str | None, typer.Option(help="Largest list of node types to read.")
+    ] = None,
+    max_workflow_size: Annotated[
+        str | None, typer.Option(help="Largest workflow file to read.")
+    ] = None,
+    max_workflow_depth: Annotated[
+        str | None, typer.Option(help="Deepest nesting of a workflow to judge.")
+    ] = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Run one cycle and report; with PATHS, judge just those."""
+    del comfyui_url, comfyui_token_file, comfyui_basic_auth_file, ca_file, min_free_vram
+    del min_free_disk, skip_when_busy, connect_timeout, read_timeout, catalog_timeout
+    del max_catalog_size, max_workflow_size, max_workflow_depth, state_dir, fail_on, userdata
+    del comfyui_dir, workflow_dirs
+    with _sentences():
+        try:
+            settings = _settings(context, config)
+        except ConfigError as error:
+            if object_info is None:
+                _record_failure(context.params["state_dir"], config, str(error))
+            raise
+        missing = [p for p in paths or () if not os.path.lexists(p)]
+        if missing:
+            _end(Exit.USAGE, f"{missing[0]}: there is no such file or folder")
+        if object_info is not None and not paths and not settings.workflow_dirs:
+            _end(Exit.USAGE, "--object-info needs the files or folders to judge (or workflow_dirs)")
+        result = _run(settings, tuple(paths or ()), object_info)
+        _show(result.report, output_format)
+    raise typer.Exit(_exit_code(result, settings.fail_on))
+
+
+@app.command()
+def status(
+    config: Config = None,
+    state_dir: StateDir = None,
+    output_format: Annotated[
+        StatusFormat, typer.Option("--format", help="Form of the status.")
+    ] = StatusFormat.TEXT,
+) -> None:
+    """Show what became of the last cycle, at once."""
+    from comfywatchman import state  # noqa: PLC0415
+    from comfywatchman import status as of_host  # noqa: PLC0415
+
+    with _sentences():
+        found = of_host.read(state.locate(state_dir, config))
+        if output_format is StatusFormat.JSON:
+            typer.echo(json.dumps(found, indent=2))
+        else:
+            _print(of_host.in_words(found))
+
+
+@app.command()
+def graph() -> None:
+    """Print the cycle as LangGraph draws it (Mermaid)."""
+    from comfywatchman import cycle  # noqa: PLC0415
+
+    typer.echo(cycle.build().get_graph().draw_mermaid(), nl=False)
+
+
+def _settings(context: typer.Context, config: Path | None) -> Settings:
+    from comfywatchman import settings  # noqa: PLC0415
+
+    flags = {k: v for k, v in context.params.items() if k in settings.Settings.model_fields}
+    for name, value in flags.items():
+        if isinstance(value, Path):
+            flags[name] = value.expanduser().absolute()
+        elif isinstance(value, list) and not value:
+            flags[name] = None
+        elif isinstance(value, list):
+            flags[name] = [p.expanduser().absolute() for p in value]
+    return settings.load(flags, config)
+
+
+def _record_failure(state_dir: Path | None, config: Path | None, reason: str) -> None:
+    """Leave word of a cycle that could not begin, wherever the state would have gone."""
+    from comfywatchman import state  # noqa: PLC0415
+    from comfywatchman.report.store import ReportStore  # noqa: PLC0415
+
+    with contextlib.suppress(ConfigError, OSError):
+        try:
+            folder = state.locate(state_dir, config)
+        except ConfigError:
+            folder = state.default_dir()
+        ReportStore(folder).refuse(reason)
+
+
+def _run(settings: Settings, paths: tuple[Path, ...], object_info: Path | None) -> Result:
+    from comfywatchman import progress, runner  # noqa: PLC0415
+    from comfywatchman.cycle import Target  # noqa: PLC0415
+
+    target = Target(tuple(p.absolute() for p in paths), object_info)
+    return runner.run(settings, target, progress.listener())
+
+
+def _show(report: Report, wanted: Format | None) -> None:
+    from comfywatchman import progress  # noqa: PLC0415
+
+    if wanted is Format.JSON:
+        typer.echo(report.model_dump_json(indent=2))
+    elif wanted is Format.MARKDOWN:
+        from comfywatchman.report import markdown  # noqa: PLC0415
+
+        _print(markdown.render(report))
+    elif wanted is Format.TEXT or not progress.under_journal(sys.stdout):
+        from comfywatchman.report import text  # noqa: PLC0415
+
+        width = text.terminal_width()
+        color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        _print(text.render(report, width=width, color=color))
+
+
+def _exit_code(result: Result, fail_on: FailOn) -> int:
+    if result.exit_code is not Exit.OK:
+        return result.exit_code
+    bad = result.report.summary.broken
+    if fail_on == "partial":
+        bad += result.report.summary.partial
+    return Exit.FAIL_ON if fail_on != "never" and bad else Exit.OK
+
+
+def _print(text: str) -> None:
+    encoding = sys.stdout.encoding or "utf-8"
+    typer.echo(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+@contextlib.contextmanager
+def _sentences() -> Iterator[None]:
+    """End a command that meets bad configuration with its sentence, not with a traceback."""
+    try:
+        yield
+    except ConfigError as error:
+        _end(Exit.CONFIG, str(error))
+
+
+def _end(code: Exit, sentence: str) -> NoReturn:
+    from comfywatchman import progress  # noqa: PLC0415
+
+    prefix = "<3>" if progress.under_journal(sys.stderr) else ""
+    for line in sentence.splitlines():
+        typer.echo(f"{prefix}comfywatchman: {line}", err=True)
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """Entry point of ``comfywatchman`` and ``python -m comfywatchman.cli``."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""The secret that a ComfyUI server behind a proxy asks for, and how it is kept secret."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from comfywatchman.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from comfywatchman.settings import Settings
+
+TOKEN_CREDENTIAL = "comfyui_token"  # noqa: S105  (a file name, not a secret)
+BASIC_CREDENTIAL = "comfyui_basic_auth"
+_MAX_BYTES = 64 * 1024
+
+
+class BearerAuth(httpx.Auth):
+    """Sends ``Authorization: Bearer …``; never shows the token."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the header to one request."""
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request
+
+    def __repr__(self) -> str:
+        return "BearerAuth(…)"
+
+
+def read(settings: Settings) -> httpx.Auth | None:
+    """Read the credential that the settings or systemd name; None if there is none.
+
+    Raises:
+        ConfigError: a file cannot be read, others may read it, it is empty or malformed, or a token
+            and a password are both given.
+    """
+    token = _source("comfyui_token_file", settings.comfyui_token_file, TOKEN_CREDENTIAL)
+    basic = _source(
+        "comfyui_basic_auth_file", settings.comfyui_basic_auth_file, BASIC_CREDENTIAL
+    )
+    if token and basic:
+        raise ConfigError(
+            f"{token[0]} and {basic[0]} are both given; a server takes one of them: remove the other"
+        )
+    if token:
+        return BearerAuth(_secret(*token))
+    if basic:
+        user, separator, password = _secret(*basic).partition(":")
+        if not separator or not user:
+            raise ConfigError(f"{basic[0]}: {basic[1]} must hold one line `user:password`")
+        return httpx.BasicAuth(user, password)
+    return None
+
+
+def _source(key: str, file: Path | None, credential: str) -> tuple[str, Path] | None:
+    if file is not None:
+        return key, file
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    given = Path(folder, credential) if folder else None
+    return (f"systemd credential {credential}", given) if given and given.exists() else None
+
+
+def _secret(key: str, file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise ConfigError(f"{key}: {file} is not a regular file")
+            if mode & (stat.S_IRWXG | stat.S_IRWXO) and key.endswith("_file"):
+                raise ConfigError(
+                    f"{key}: {file} can be read by others (mode {stat.S_IMODE(mode):04o}); "
+                    f"run: chmod 600 '{file}'"
+                )
+            raw = stream.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{key}: {file} cannot be read: {error.strerror}") from None
+    try:
+        text = raw.decode().strip()
+    except UnicodeDecodeError:
+        raise ConfigError(f"{key}: {file} is not UTF-8 text") from None
+    if not text or len(raw) > _MAX_BYTES or not text.isprintable():
+        raise ConfigError(f"{key}: {file} must hold one line of text, the secret, and no more")
+    if not text.isascii() and key.startswith(("comfyui_token", f"systemd credential {TOKEN_CREDENTIAL}")):
+        raise ConfigError(f"{key}: {file} holds characters that no bearer token has")
+    return text

@@ -1,0 +1,93 @@
+"""The workflows that people saved on the server itself, of all its users, over ``/userdata``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from comfywatchman.comfyui.client import ComfyUIError
+from comfywatchman.report.escape import visible
+
+if TYPE_CHECKING:
+    from comfywatchman.comfyui.client import ComfyUIClient
+
+_DEFAULT_USER = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedOnServer:
+    """One saved workflow: ``path`` is relative to the user's ``workflows`` folder, POSIX."""
+
+    user: str
+    path: str
+    size: int | None
+
+
+def users(client: ComfyUIClient) -> list[str]:
+    """User ids of the server; ``["default"]`` unless it runs with ``--multi-user``.
+
+    Raises:
+        ComfyUIError: it could not be asked.
+    """
+    answer = client.get_json("/users")
+    listed = answer.get("users") if isinstance(answer, dict) else None
+    if not isinstance(listed, dict):
+        return [_DEFAULT_USER]
+    return sorted(u for u in listed if isinstance(u, str) and not u.startswith("__"))
+
+
+def workflows(client: ComfyUIClient, user: str) -> list[SavedOnServer]:
+    """Workflows that one user saved.
+
+    Raises:
+        ComfyUIError: the server could not be asked, or answered something else than a list.
+    """
+    path = "/userdata?dir=workflows&recurse=true&split=false&full_info=true"
+    try:
+        answer = client.get_json(path, headers=_as(user))
+    except ComfyUIError as error:
+        if error.status == 404:  # noqa: PLR2004  (this user has never saved one)
+            return []
+        raise
+    if not isinstance(answer, list):
+        raise ComfyUIError(
+            f"{client.url}/userdata answered, but not as ComfyUI does", transient=False
+        )
+    found = []
+    for entry in answer:
+        name, size = (entry.get("path"), entry.get("size")) if isinstance(entry, dict) else (entry, None)
+        if isinstance(name, str) and is_workflow_name(name):
+            found.append(SavedOnServer(user, name, size if isinstance(size, int) else None))
+    return sorted(found, key=lambda w: w.path)
+
+
+def fetch(client: ComfyUIClient, workflow: SavedOnServer, max_bytes: int) -> bytes:
+    """Fetch one saved workflow.
+
+    Raises:
+        ComfyUIError: it could not be had, or is larger than ``max_bytes``.
+    """
+    return client.get_bytes(
+        "/userdata/" + quote(f"workflows/{workflow.path}", safe=""),
+        max_bytes=max_bytes,
+        headers=_as(workflow.user),
+    )
+
+
+def is_workflow_name(path: str) -> bool:
+    """Whether a file of this name is a saved workflow: ``*.json``, nothing hidden."""
+    return path.lower().endswith(".json") and not any(p.startswith(".") for p in path.split("/"))
+
+
+def _as(user: str) -> dict[str, str] | None:
+    if user == _DEFAULT_USER:
+        return None
+    try:
+        user.encode("latin-1")
+    except UnicodeEncodeError:
+        raise ComfyUIError(
+            f"the workflows of user {visible(user)} cannot be asked for: the name fits no header",
+            transient=False,
+        ) from None
+    return {"comfy-user": user}

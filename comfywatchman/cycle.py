@@ -1,0 +1,292 @@
+"""The cycle as a LangGraph graph: state, nodes, edges; nothing else.
+
+Each node hands its work to the package that knows how, and puts what came of it into the state. What
+a node needs from outside (settings, server, lock) is injected as the graph's context.
+"""
+
+from __future__ import annotations
+
+import operator
+import socket
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
+
+from langgraph.errors import NodeError
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command, RetryPolicy
+
+from comfywatchman import __version__
+from comfywatchman.comfyui import catalog_source, files, stocktaking
+from comfywatchman.comfyui.catalog import Catalog
+from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
+from comfywatchman.comfyui.inventory import Inventory
+from comfywatchman.gate import comfyui as comfyui_gate
+from comfywatchman.gate import disk, gpu, lock
+from comfywatchman.gate.comfyui import ServerReading
+from comfywatchman.gate.gpu import NvmlReading
+from comfywatchman.progress import GateAnswered, Judged, Noted, WorkflowsFound
+from comfywatchman.report.model import (
+    GateAnswer,
+    Report,
+    Server,
+    Summary,
+    Verdict,
+    WorkflowReport,
+)
+from comfywatchman.report.store import ReportStore
+from comfywatchman.settings import Settings
+from comfywatchman.verdict import judge_workflow
+from comfywatchman.workflow import find
+from comfywatchman.workflow.find import Workflow
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+    from langgraph.graph.state import CompiledStateGraph
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a cycle is asked to judge.
+
+    Attributes:
+        paths: files and folders; empty means everything the settings name.
+        object_info: a saved catalog that stands in for the server.
+    """
+
+    paths: tuple[Path, ...] = ()
+    object_info: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CycleContext:
+    """What the nodes need from outside."""
+
+    settings: Settings
+    target: Target
+    client: ComfyUIClient | None
+    """None when a saved catalog stands in for the server."""
+    store: ReportStore | None
+    """None when nothing is to be kept."""
+    lock: BaseFileLock | None
+    started_at: datetime
+
+
+class CycleState(TypedDict, total=False):
+    """What the nodes hand on to each other."""
+
+    nvml: NvmlReading
+    server: ServerReading
+    gate: Annotated[list[GateAnswer], operator.add]
+    catalog: Catalog
+    inventory: Inventory
+    found: list[Workflow]
+    workflows: list[WorkflowReport]
+    not_checked: Annotated[list[str], operator.add]
+    skip_reason: str
+    report: Report
+
+
+CycleRuntime = Runtime[CycleContext]
+
+
+def probe_gpu(_: CycleState) -> CycleState:
+    """Ask NVML what is free."""
+    return {"nvml": gpu.read()}
+
+
+def probe_comfyui(_: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Ask the server whether it is up and busy."""
+    assert runtime.context.client is not None  # noqa: S101  (the offline route never comes here)
+    return {"server": comfyui_gate.read(runtime.context.client)}
+
+
+def probe_disk(_: CycleState, runtime: CycleRuntime) -> CycleState:
+    """See whether the reports can be written."""
+    assert runtime.context.store is not None  # noqa: S101
+    answer = disk.probe(runtime.context.store.folder, runtime.context.settings.min_free_disk)
+    return {"gate": [answer]}
+
+
+def take_lock(_: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Make sure that no other cycle runs, and mark this one as running."""
+    context = runtime.context
+    assert context.lock is not None  # noqa: S101
+    assert context.store is not None  # noqa: S101
+    answer = lock.probe(context.lock)
+    if answer.ok:
+        context.store.begin(context.started_at, [str(p) for p in context.target.paths])
+    return {"gate": [answer]}
+
+
+def gate(state: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Bring the probes' answers together."""
+    settings, server = runtime.context.settings, state["server"]
+    answers = [
+        comfyui_gate.judge(server, settings.comfyui_url, skip_when_busy=settings.skip_when_busy),
+        gpu.judge(state["nvml"], server.devices, settings.min_free_vram),
+    ]
+    for answer in [*answers, *state["gate"]]:
+        runtime.stream_writer(GateAnswered(answer))
+    return {"gate": answers}
+
+
+def skip(state: CycleState) -> CycleState:
+    """End the cycle before it judged anything, saying why."""
+    if "skip_reason" in state:
+        return {}
+    return {"skip_reason": "; ".join(a.reason for a in state["gate"] if not a.ok)}
+
+
+def skip_after_error(_: CycleState, error: NodeError) -> Command[Literal["skip"]]:
+    """Skip when the server failed us after the gate; anything else is a bug and stays one."""
+    if isinstance(error.error, ComfyUIError):
+        return Command(goto="skip", update={"skip_reason": str(error.error)})
+    raise error.error
+
+
+def fetch_catalog(state: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Get the node types that the server, or the saved catalog, offers."""
+    context = runtime.context
+    if context.client is None:
+        assert context.target.object_info is not None  # noqa: S101
+        return {"catalog": catalog_source.read(context.target.object_info)}
+    catalog = catalog_source.fetch(
+        context.client,
+        version=state["server"].version,
+        max_bytes=context.settings.max_catalog_size,
+        seconds=context.settings.catalog_timeout,
+    )
+    runtime.stream_writer(Noted(f"the server offers {len(catalog):,} node types"))
+    return {"catalog": catalog}
+
+
+def take_inventory(state: CycleState, runtime: CycleRuntime) -> CycleState:
+    """List the files that workflows can name."""
+    context = runtime.context
+    comfyui_dir = context.settings.comfyui_dir
+    server = state.get("server", ServerReading())
+    folders = files.folders(comfyui_dir, server.argv) if comfyui_dir else None
+    inventory, not_checked = stocktaking.take_inventory(context.client, folders)
+    return {"inventory": inventory, "not_checked": not_checked}
+
+
+def find_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Find the saved workflows to judge."""
+    settings, target, client = (
+        runtime.context.settings,
+        runtime.context.target,
+        runtime.context.client,
+    )
+    found = find.in_folders(target.paths or settings.workflow_dirs)
+    workflows, not_checked = found.workflows, found.not_checked
+    if client is not None and settings.userdata and not target.paths:
+        server = state["server"]
+        users = files.folders(settings.comfyui_dir, server.argv).user if settings.comfyui_dir else None
+        on_server = find.on_server(client, users)
+        workflows = [*workflows, *on_server.workflows]
+        not_checked = [*not_checked, *on_server.not_checked]
+    return {"found": find.distinct(workflows), "not_checked": not_checked}
+
+
+def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Judge each workflow."""
+    settings = runtime.context.settings
+    runtime.stream_writer(WorkflowsFound(len(state["found"])))
+    judged = []
+    for workflow in state["found"]:
+        report = judge_workflow(
+            workflow,
+            state["catalog"],
+            state["inventory"],
+            max_bytes=settings.max_workflow_size,
+            max_depth=settings.max_workflow_depth,
+        )
+        runtime.stream_writer(Judged(report))
+        judged.append(report)
+    return {"workflows": judged}
+
+
+def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Make the report and put it in place of the last one."""
+    context, workflows = runtime.context, state["workflows"]
+    summary = summarize(workflows)
+    made = Report(
+        comfywatchman_version=__version__,
+        host=socket.gethostname(),
+        started_at=context.started_at,
+        duration_s=(datetime.now(UTC) - context.started_at).total_seconds(),
+        reason=in_words(summary),
+        server=Server(
+            url=context.settings.comfyui_url if context.client else None,
+            catalog_file=str(context.target.object_info) if context.target.object_info else None,
+            version=state["catalog"].version,
+            node_types=len(state["catalog"]),
+        ),
+        gate=state["gate"],
+        summary=summary,
+        workflows=workflows,
+        not_checked=state["not_checked"],
+    )
+    if context.store is not None and not context.target.paths:
+        context.store.publish(made)
+    return {"report": made}
+
+
+def summarize(workflows: Sequence[WorkflowReport]) -> Summary:
+    """Count the verdicts."""
+    counts = Counter(w.verdict for w in workflows)
+    return Summary(**{verdict.value: counts[verdict] for verdict in Verdict})
+
+
+def in_words(summary: Summary) -> str:
+    """Say the counts in one line."""
+    if not summary.total:
+        return "no saved workflow was found"
+    counts = ((getattr(summary, v.value), v.value) for v in Verdict)
+    return f"{summary.total} workflows: " + ", ".join(f"{n} {name}" for n, name in counts if n)
+
+
+def _first_nodes(_: CycleState, runtime: CycleRuntime) -> list[str]:
+    if runtime.context.client is None:
+        return ["fetch_catalog", "take_inventory"]
+    return ["probe_gpu", "probe_comfyui", "probe_disk", "take_lock"]
+
+
+def _after_gate(state: CycleState) -> list[str]:
+    if all(answer.ok for answer in state["gate"]):
+        return ["fetch_catalog", "take_inventory"]
+    return ["skip"]
+
+
+def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleState]:
+    """Build the graph. Stream it with ``stream_mode="custom"`` for :mod:`progress` events."""
+    flaky = RetryPolicy(
+        max_attempts=3,
+        initial_interval=1.0,
+        retry_on=lambda error: isinstance(error, ComfyUIError) and error.transient,
+    )
+    graph = StateGraph(CycleState, context_schema=CycleContext)
+    for probe in (probe_gpu, probe_comfyui, probe_disk, take_lock, gate, skip):
+        graph.add_node(probe)
+    for asks_server in (fetch_catalog, take_inventory, find_workflows, judge):
+        graph.add_node(asks_server, retry_policy=flaky, error_handler=skip_after_error)
+    graph.add_node(report)
+
+    graph.add_conditional_edges(
+        START,
+        _first_nodes,
+        ["probe_gpu", "probe_comfyui", "probe_disk", "take_lock", "fetch_catalog", "take_inventory"],
+    )
+    graph.add_edge(["probe_gpu", "probe_comfyui", "probe_disk", "take_lock"], "gate")
+    graph.add_conditional_edges("gate", _after_gate, ["fetch_catalog", "take_inventory", "skip"])
+    graph.add_edge(["fetch_catalog", "take_inventory"], "find_workflows")
+    graph.add_edge("find_workflows", "judge")
+    graph.add_edge("judge", "report")
+    graph.add_edge("report", END)
+    graph.add_edge("skip", END)
+    return graph.compile()

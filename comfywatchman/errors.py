@@ -1,0 +1,25 @@
+"""Errors that end a command with a sentence and an exit code, never with a traceback."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes, after sysexits(3) where one fits."""
+
+    OK = 0
+    """The cycle is done, or was skipped."""
+    FAIL_ON = 1
+    """A workflow is as bad as ``--fail-on`` says."""
+    USAGE = 2
+    INTERNAL = 70
+    """A bug of ours."""
+    LOCKED = 75
+    """Another cycle holds the lock."""
+    CONFIG = 78
+    """The configuration is wrong."""
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. The text names source, key, value and remedy."""

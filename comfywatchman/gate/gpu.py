@@ -1,0 +1,190 @@
+"""Gate probe: is enough VRAM free on a GPU that the server uses?
+
+NVML (through ``pynvml``) says what is free on NVIDIA cards; ComfyUI's ``/system_stats`` says what it
+could use itself. Either is enough, because the models ComfyUI keeps cached count as used in NVML
+although it frees them for the next prompt.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from comfywatchman.report.escape import visible
+from comfywatchman.report.model import GateAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from comfywatchman.gate.comfyui import Device
+
+_GPU_TYPES_WITH_OWN_MEMORY = ("cuda", "xpu", "npu", "mlu")
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One NVIDIA GPU as NVML sees it. Sizes in bytes; None with the ``problem`` that hid them."""
+
+    index: int
+    name: str
+    total: int | None
+    free: int | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NvmlReading:
+    """What NVML said: its GPUs, or why there are none to see."""
+
+    gpus: tuple[Gpu, ...] = ()
+    problem: str | None = None
+    """One sentence; None when NVML answered."""
+
+
+def read(timeout: float = 15.0) -> NvmlReading:
+    """Ask NVML for every GPU. Never raises.
+
+    Args:
+        timeout: seconds after which a driver that does not answer is left alone.
+    """
+    answer: list[NvmlReading] = []
+    # A wedged driver blocks in the kernel; the thread is left behind so that the cycle is not.
+    reader = threading.Thread(target=lambda: answer.append(_read_nvml()), daemon=True, name="nvml")
+    reader.start()
+    reader.join(timeout)
+    if answer:
+        return answer[0]
+    return NvmlReading(
+        problem=f"the NVIDIA driver did not answer within {timeout:g} s; it may be stuck: see dmesg"
+    )
+
+
+def _read_nvml() -> NvmlReading:
+    try:
+        import pynvml  # noqa: PLC0415  (only here, so that a broken install is one sentence)
+    except ImportError as error:
+        return NvmlReading(problem=f"the Python module pynvml cannot be imported ({error})")
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        return NvmlReading(problem=_nvml_sentence(pynvml, error))
+    except Exception as error:  # noqa: BLE001  (a foreign library: whatever it raises is a reason)
+        return NvmlReading(problem=f"NVML failed ({visible(str(error))})")
+    try:
+        count = pynvml.nvmlDeviceGetCount()
+        return NvmlReading(tuple(_gpu(pynvml, index) for index in range(count)))
+    except pynvml.NVMLError as error:
+        return NvmlReading(problem=_nvml_sentence(pynvml, error))
+    except Exception as error:  # noqa: BLE001
+        return NvmlReading(problem=f"NVML failed ({visible(str(error))})")
+    finally:
+        try:
+            pynvml.nvmlShutdown()
+        except pynvml.NVMLError:
+            pass
+
+
+def _gpu(pynvml: Any, index: int) -> Gpu:
+    name = f"GPU {index}"
+    try:
+        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        raw = pynvml.nvmlDeviceGetName(handle)
+        name = visible(raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw))
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    except pynvml.NVMLError as error:
+        return Gpu(index, name, None, None, _nvml_sentence(pynvml, error))
+    return Gpu(index, name, int(memory.total), int(memory.free))
+
+
+def _nvml_sentence(pynvml: Any, error: Any) -> str:
+    known = {
+        "NVML_ERROR_LIBRARY_NOT_FOUND": "no NVIDIA driver is installed on this host "
+        "(libnvidia-ml.so.1 is not there)",
+        "NVML_ERROR_DRIVER_NOT_LOADED": "the NVIDIA driver is not loaded; load it (modprobe nvidia) "
+        "or reboot after its installation",
+        "NVML_ERROR_NO_PERMISSION": "this user may not ask the NVIDIA driver; give it access to "
+        "/dev/nvidia* (often: the group video)",
+        "NVML_ERROR_LIB_RM_VERSION_MISMATCH": "the NVIDIA driver was updated but the old one is "
+        "still loaded; reboot",
+        "NVML_ERROR_FUNCTION_NOT_FOUND": "libnvidia-ml.so.1 is too old for pynvml; update the driver",
+        "NVML_ERROR_GPU_IS_LOST": "the GPU has fallen off the bus; power-cycle the host and see "
+        "dmesg for Xid errors",
+        "NVML_ERROR_RESET_REQUIRED": "the GPU needs a reset; run nvidia-smi --gpu-reset or reboot",
+        "NVML_ERROR_NOT_SUPPORTED": "the GPU does not tell its memory (MIG without a visible "
+        "instance, or a virtual GPU)",
+        "NVML_ERROR_INSUFFICIENT_POWER": "the GPU lacks power; check its power cables",
+        "NVML_ERROR_IRQ_ISSUE": "the kernel gets no interrupts from the GPU; see dmesg",
+        "NVML_ERROR_TIMEOUT": "the NVIDIA driver did not answer in time; see dmesg",
+        "NVML_ERROR_MEMORY": "the NVIDIA driver is out of memory",
+        "NVML_ERROR_OPERATING_SYSTEM": "the operating system (or its container) keeps NVML from "
+        "the GPU",
+    }
+    for name, sentence in known.items():
+        if error.value == getattr(pynvml, name, None):
+            return sentence
+    return f"NVML says: {visible(str(error))}"
+
+
+def judge(reading: NvmlReading, devices: Sequence[Device], minimum: int) -> GateAnswer:
+    """Decide from both sources whether the cycle may go on.
+
+    Args:
+        reading: what NVML said.
+        devices: the server's devices, empty when it could not be asked.
+        minimum: bytes that must be free on one GPU; 0 asks for nothing.
+    """
+    if minimum == 0:
+        return _answer(True, "free VRAM is not asked for (min_free_vram is 0)")
+    kinds = {d.type for d in devices}
+    if kinds and kinds <= {"cpu"}:
+        return _answer(True, "ComfyUI runs on the CPU: there is no VRAM to ask for")
+    if "privateuseone" in kinds:
+        return _answer(True, "ComfyUI runs through DirectML, which does not tell its free VRAM")
+    gpus = _used_by(reading.gpus, devices)
+    offers = [(g.free, f"{g.name} (NVML)") for g in gpus if g.free is not None]
+    offers += [
+        (d.vram_free, f"{d.name} (ComfyUI)")
+        for d in devices
+        if d.type != "cpu" and d.vram_free is not None
+    ]
+    trouble = "; ".join(_problems(reading, gpus))
+    if not offers:
+        if not devices and reading.problem is None and not reading.gpus:
+            return _answer(True, "this host has no NVIDIA GPU, and ComfyUI names no device")
+        return _answer(
+            not devices,
+            f"free VRAM is not known: {trouble or 'neither NVML nor ComfyUI tells it'}"
+            + ("" if not devices else "; mend that, or set min_free_vram to 0"),
+        )
+    free, where = max(offers)
+    if free >= minimum:
+        note = f"; note: {trouble}" if trouble and "cuda" in kinds else ""
+        return _answer(True, f"{_gib(free)} of VRAM free on {where}, {_gib(minimum)} asked for{note}")
+    return _answer(
+        False,
+        f"only {_gib(free)} of VRAM free at best, on {where}; {_gib(minimum)} asked for"
+        + (f" ({trouble})" if trouble else "")
+        + ": another program uses the GPU (see nvidia-smi), or lower min_free_vram",
+    )
+
+
+def _used_by(gpus: tuple[Gpu, ...], devices: Sequence[Device]) -> tuple[Gpu, ...]:
+    """The GPUs the server uses: told by name, as its numbering may differ from NVML's."""
+    names = [d.name for d in devices if d.type == "cuda"]
+    used = tuple(g for g in gpus if any(g.name in name for name in names))
+    return used or gpus
+
+
+def _problems(reading: NvmlReading, gpus: Sequence[Gpu]) -> list[str]:
+    if reading.problem:
+        return [reading.problem]
+    return [f"GPU {g.index} ({g.name}): {g.problem}" for g in gpus if g.problem]
+
+
+def _gib(size: int) -> str:
+    return f"{size / 1024**3:.1f} GiB"
+
+
+def _answer(ok: bool, reason: str) -> GateAnswer:  # noqa: FBT001
+    return GateAnswer(name="gpu", ok=ok, reason=reason)

@@ -1,0 +1,40 @@
+"""Gate probe: is this the only cycle on the host?
+
+The lock is the kernel's (``flock``), so that it ends with the process that held it, however that
+ended: a stale lock cannot be.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import filelock
+
+from comfywatchman.report.model import GateAnswer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+_PATIENCE = 1.0
+"""Seconds to wait for the lock: longer than ``status`` holds it to see whether a cycle runs."""
+
+
+def make(file: Path) -> filelock.BaseFileLock:
+    """Make the lock on ``file``; it may be taken and released in different threads."""
+    return filelock.FileLock(file, timeout=_PATIENCE, thread_local=False, mode=0o600)
+
+
+def probe(lock: filelock.BaseFileLock) -> GateAnswer:
+    """Take the lock. Never raises."""
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        return _answer(False, "another cycle is running on this host; its report will tell")
+    except OSError as error:
+        return _answer(False, f"the lock {lock.lock_file} cannot be taken: {error.strerror}")
+    return _answer(True, "no other cycle is running")
+
+
+def _answer(ok: bool, reason: str) -> GateAnswer:  # noqa: FBT001
+    return GateAnswer(name="lock", ok=ok, reason=reason)

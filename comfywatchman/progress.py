@@ -1,0 +1,159 @@
+"""What a cycle says while it runs: its events, and how a terminal and the journal show them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from comfywatchman.report.model import GateAnswer, Severity, Verdict, WorkflowReport
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+@dataclass(frozen=True, slots=True)
+class GateAnswered:
+    """A gate probe has answered."""
+
+    answer: GateAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something worth a line."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowsFound:
+    """Judging begins."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One workflow has its verdict."""
+
+    workflow: WorkflowReport
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The cycle is over."""
+
+    outcome: str
+    reason: str
+
+
+Event = GateAnswered | Noted | WorkflowsFound | Judged | Ended
+
+
+class Listener(Protocol):
+    """Shows events as they come."""
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+
+
+class Lines:
+    """Plain lines, for logs.
+
+    Args:
+        stream: where they go.
+        priorities: whether each line starts with its priority as sd-daemon(3) says (``<6>``), so
+            that ``journalctl -p warning`` finds what matters.
+    """
+
+    def __init__(self, stream: TextIO, *, priorities: bool) -> None:
+        self._stream = stream
+        self._priorities = priorities
+
+    def __call__(self, event: Event) -> None:
+        """Write the event's line."""
+        match event:
+            case GateAnswered(answer):
+                self._say(6 if answer.ok else 5, f"gate {answer.name}: {answer.reason}")
+            case Noted(text):
+                self._say(6, text)
+            case WorkflowsFound(count):
+                self._say(6, f"judging {count:,} saved workflows")
+            case Judged(workflow):
+                self._judged(workflow)
+            case Ended(outcome, reason):
+                self._say(3 if outcome == "failed" else 5, f"cycle {outcome}: {reason}")
+
+    def _judged(self, workflow: WorkflowReport) -> None:
+        if workflow.verdict is Verdict.RUNNABLE:
+            self._say(7, f"runnable: {workflow.name}")
+            return
+        level = 4 if workflow.verdict in (Verdict.BROKEN, Verdict.PARTIAL) else 5
+        errors = [f for f in workflow.findings if f.severity is Severity.ERROR]
+        shown = errors or workflow.findings
+        what = shown[0].message if shown else "; ".join(workflow.not_checked)
+        more = f" (and {len(shown) - 1} more)" if len(shown) > 1 else ""
+        fix = f"; fix: {shown[0].fix}" if shown and shown[0].fix else ""
+        self._say(level, f"{workflow.verdict}: {workflow.name}: {what}{fix}{more}")
+
+    def _say(self, priority: int, text: str) -> None:
+        prefix = f"<{priority}>" if self._priorities else ""
+        encoding = self._stream.encoding or "utf-8"
+        line = f"{prefix}{text}\n".encode(encoding, "backslashreplace").decode(encoding)
+        with suppress(BrokenPipeError):
+            self._stream.write(line)
+            self._stream.flush()
+
+
+class Bar:
+    """A progress bar on a terminal; the report that follows says the rest."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console  # noqa: PLC0415  (only terminals pay for it)
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
+
+        self._progress: Progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            console=Console(file=stream),
+            transient=True,
+        )
+        self._task: TaskID | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Move the bar."""
+        match event:
+            case WorkflowsFound(count):
+                self._progress.start()
+                if self._task is not None:
+                    self._progress.remove_task(self._task)
+                self._task = self._progress.add_task("Judging saved workflows", total=count)
+            case Judged() if self._task is not None:
+                self._progress.advance(self._task)
+            case Ended():
+                self._progress.stop()
+            case _:
+                pass
+
+
+def under_journal(stream: TextIO) -> bool:
+    """Whether systemd has connected this stream to the journal."""
+    device, _, inode = os.environ.get("JOURNAL_STREAM", "").partition(":")
+    try:
+        status = os.fstat(stream.fileno())
+        return (int(device), int(inode)) == (status.st_dev, status.st_ino)
+    except (OSError, ValueError):
+        return False
+
+
+def listener() -> Listener:
+    """Choose how this process shows progress, on standard error."""
+    if under_journal(sys.stderr):
+        return Lines(sys.stderr, priorities=True)
+    if sys.stderr.isatty():
+        return Bar(sys.stderr)
+    return Lines(sys.stderr, priorities=False)

@@ -1,0 +1,112 @@
+"""Keeping what a cycle found: ``last-run.json`` of every cycle, and the last full report."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from comfywatchman import __version__, state
+from comfywatchman.errors import ConfigError
+from comfywatchman.report.model import GateAnswer, LastRun, Outcome, Report, Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class ReportStore:
+    """The state folder of one instance. Every file is replaced in one step.
+
+    Args:
+        folder: made if it is not there, for its owner alone.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"state_dir: {folder} cannot be made: {error.strerror}; correct state_dir, or the "
+                "owner of the folder above it"
+            ) from None
+
+    def begin(self, started_at: datetime, paths: Sequence[str]) -> None:
+        """Mark a cycle as running, so that one that is killed leaves a trace. Call it locked.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        state.remove_leftovers(self.folder)
+        self._write(
+            self._last_run(Outcome.RUNNING, "the cycle is running", started_at, paths=paths)
+        )
+
+    def finish(
+        self,
+        outcome: Outcome,
+        reason: str,
+        started_at: datetime,
+        *,
+        paths: Sequence[str] = (),
+        gate: Sequence[GateAnswer] = (),
+        summary: Summary | None = None,
+    ) -> None:
+        """Write how a cycle ended.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        now = datetime.now(UTC)
+        self._write(
+            self._last_run(outcome, reason, started_at, paths=paths).model_copy(
+                update={
+                    "finished_at": now,
+                    "duration_s": max(0.0, (now - started_at).total_seconds()),
+                    "gate": list(gate),
+                    "summary": summary,
+                }
+            )
+        )
+
+    def refuse(self, reason: str) -> None:
+        """Write that a cycle could not begin.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        self.finish(Outcome.FAILED, reason, datetime.now(UTC))
+
+    def publish(self, report: Report) -> None:
+        """Replace the last full report, in each of its forms; the JSON last, as it is the truth.
+
+        Raises:
+            OSError: one could not be written; those before it are new, the others as they were.
+        """
+        from comfywatchman.report import html, markdown  # noqa: PLC0415  (only a full cycle draws)
+
+        state.replace_file(self.folder / "report.md", markdown.render(report).encode())
+        state.replace_file(self.folder / "report.html", html.render(report).encode())
+        state.replace_file(self.folder / state.LATEST, report.model_dump_json().encode() + b"\n")
+
+    def _last_run(
+        self, outcome: Outcome, reason: str, started_at: datetime, *, paths: Sequence[str]
+    ) -> LastRun:
+        return LastRun(
+            comfywatchman_version=__version__,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            outcome=outcome,
+            reason=reason,
+            paths=list(paths),
+            started_at=started_at,
+        )
+
+    def _write(self, last_run: LastRun) -> None:
+        content = last_run.model_dump_json(indent=2).encode() + b"\n"
+        state.replace_file(self.folder / state.LAST_RUN, content)

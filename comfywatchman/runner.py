@@ -1,0 +1,172 @@
+"""Runs one cycle and sees to it that, however it ends, its ending is on record."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import traceback
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from comfywatchman import __version__, cycle, state
+from comfywatchman.comfyui import credentials
+from comfywatchman.comfyui.client import ComfyUIClient
+from comfywatchman.errors import ConfigError, Exit
+from comfywatchman.gate import lock
+from comfywatchman.progress import Ended, Listener
+from comfywatchman.report.model import GateAnswer, Outcome, Report, Server, Summary
+from comfywatchman.report.store import ReportStore
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from comfywatchman.cycle import CycleContext, CycleState, Target
+    from comfywatchman.settings import Settings
+
+_CRASH_LOG = "last-crash.txt"
+_TRACING_SWITCHES = (
+    "LANGSMITH_TRACING",
+    "LANGSMITH_TRACING_V2",
+    "LANGCHAIN_TRACING",
+    "LANGCHAIN_TRACING_V2",
+)
+"""langchain-core sends traces to a third party where the environment says so: never from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a cycle ended: its report (without workflows unless ``done``), and the exit code so far."""
+
+    report: Report
+    exit_code: Exit
+
+
+def run(settings: Settings, target: Target, listener: Listener) -> Result:
+    """Run one cycle.
+
+    Args:
+        settings: the settings.
+        target: what to judge.
+        listener: is told what happens.
+
+    Raises:
+        ConfigError: a credential, CA file, saved catalog or the state folder cannot be used. It is on
+            record in ``last-run.json`` where there is a state folder.
+    """
+    started_at = datetime.now(UTC)
+    paths = [str(p) for p in target.paths]
+    offline = target.object_info is not None
+    store = None if offline else ReportStore(settings.resolved_state_dir)
+    with ExitStack() as stack:
+        try:
+            client = None
+            if not offline:
+                client = stack.enter_context(ComfyUIClient(settings, credentials.read(settings)))
+            only_one = lock.make(store.folder / state.LOCK) if store else None
+            context = cycle.CycleContext(settings, target, client, store, only_one, started_at)
+            stack.callback(_release, context)
+            if store is not None:
+                _record_signals(context, listener)
+            final = _stream(context, listener)
+        except ConfigError as error:
+            if store is not None:
+                with suppress(OSError):
+                    store.finish(Outcome.FAILED, str(error), started_at, paths=paths)
+            raise
+        except Exception as error:  # noqa: BLE001  (the last guard: a bug must leave a record)
+            outcome, reason, code = _failure(error, store)
+            final = {}
+        else:
+            outcome, reason, code = _ending(final)
+        gate = final.get("gate", [])
+        report = final.get("report") or _empty_report(context, outcome, reason, gate)
+        if store is not None and code is not Exit.LOCKED:
+            try:
+                store.finish(
+                    outcome,
+                    reason,
+                    started_at,
+                    paths=paths,
+                    gate=gate,
+                    summary=report.summary if outcome is Outcome.DONE else None,
+                )
+            except OSError as error:
+                reason += f"; and {store.folder} could not be written: {error.strerror}"
+    listener(Ended(outcome.value, reason))
+    return Result(report, code)
+
+
+def _stream(context: CycleContext, listener: Listener) -> CycleState:
+    os.environ.update(dict.fromkeys(_TRACING_SWITCHES, "false"))
+    final: CycleState = {}
+    stream = cycle.build().stream({}, context=context, stream_mode=["custom", "values"])
+    for mode, value in stream:
+        if mode == "custom":
+            listener(value)
+        else:
+            final = value
+    return final
+
+
+def _ending(final: CycleState) -> tuple[Outcome, str, Exit]:
+    if "report" in final:
+        return Outcome.DONE, final["report"].reason, Exit.OK
+    locked = any(a.name == "lock" and not a.ok for a in final.get("gate", []))
+    return Outcome.SKIPPED, final["skip_reason"], Exit.LOCKED if locked else Exit.OK
+
+
+def _failure(error: Exception, store: ReportStore | None) -> tuple[Outcome, str, Exit]:
+    if isinstance(error, OSError) and store is not None:
+        where = error.filename or store.folder
+        return Outcome.FAILED, f"{where} could not be written: {error.strerror}", Exit.INTERNAL
+    told = ""
+    if store is not None:
+        with suppress(OSError):
+            crash = "".join(traceback.format_exception(error)).encode(errors="backslashreplace")
+            state.replace_file(store.folder / _CRASH_LOG, crash)
+            told = f"; {store.folder / _CRASH_LOG} holds what its developers need"
+    reason = f"a bug of ComfyWatchman {__version__} ended the cycle ({type(error).__name__}){told}"
+    return Outcome.FAILED, reason, Exit.INTERNAL
+
+
+def _empty_report(
+    context: CycleContext, outcome: Outcome, reason: str, gate: list[GateAnswer]
+) -> Report:
+    return Report(
+        comfywatchman_version=__version__,
+        host=socket.gethostname(),
+        started_at=context.started_at,
+        duration_s=max(0.0, (datetime.now(UTC) - context.started_at).total_seconds()),
+        outcome="skipped" if outcome is Outcome.SKIPPED else "failed",
+        reason=reason,
+        server=Server(url=context.settings.comfyui_url if context.client else None),
+        gate=gate,
+        summary=Summary(),
+        workflows=[],
+    )
+
+
+def _release(context: CycleContext) -> None:
+    if context.lock is not None:
+        context.lock.release()
+
+
+def _record_signals(context: CycleContext, listener: Listener) -> None:
+    """Leave word of a cycle that is told to stop, then stop at once, whatever it waits for."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        name = signal.Signals(number).name
+        reason = f"the cycle was stopped by {name} (a time limit, a shutdown, or a person)"
+        if context.store and context.lock and context.lock.is_locked:
+            paths = [str(p) for p in context.target.paths]
+            with suppress(OSError):
+                context.store.finish(Outcome.FAILED, reason, context.started_at, paths=paths)
+        with suppress(Exception):
+            listener(Ended(Outcome.FAILED.value, reason))
+        os._exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stop)

@@ -1,0 +1,286 @@
+"""The settings: one model, filled from a TOML file, then the environment, then flags.
+
+A setting has one name everywhere: ``comfyui_url`` in the file, ``COMFYWATCHMAN_COMFYUI_URL`` in the
+environment, ``--comfyui-url`` as a flag and ``comfywatchman_comfyui_url`` in the Ansible role.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ByteSize,
+    Field,
+    ValidationError,
+)
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from comfywatchman import state
+from comfywatchman.errors import ConfigError
+from comfywatchman.report.escape import visible
+
+ENV_PREFIX = "COMFYWATCHMAN_"
+
+
+class FailOn(StrEnum):
+    """From which verdict on ``check`` exits with 1."""
+
+    NEVER = "never"
+    PARTIAL = "partial"
+    BROKEN = "broken"
+
+
+def _absolute(path: Path) -> Path:
+    path = path.expanduser()
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path, or start with ~/")
+    return path
+
+
+def _directory(path: Path) -> Path:
+    if not path.is_dir():
+        raise ValueError("is not a folder on this host; correct it, or mount what is missing")
+    return path
+
+
+def _server_url(url: str) -> str:
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        raise ValueError(
+            "must not hold a user name or password; put them in a file that only you can read and "
+            "name it in comfyui_basic_auth_file"
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must look like http://HOST:PORT or https://HOST/PATH")
+    if parts.query or parts.fragment:
+        raise ValueError("must not hold '?' or '#': give the address that /system_stats is below")
+    if not url.isprintable() or " " in url:
+        raise ValueError("must not hold spaces or control characters")
+    parts.port  # noqa: B018  (raises ValueError when it is no port)
+    return url.rstrip("/")
+
+
+def _split_paths(value: object) -> object:
+    return [p for p in value.split(os.pathsep) if p] if isinstance(value, str) else value
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a number or a size, not true or false")  # noqa: TRY004
+    return value
+
+
+def _not_negative(size: ByteSize) -> ByteSize:
+    if size < 0:
+        raise ValueError("must not be negative")
+    return size
+
+
+def _positive(size: ByteSize) -> ByteSize:
+    if size <= 0:
+        raise ValueError("must be more than nothing")
+    return size
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+Seconds = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, le=86_400, allow_inf_nan=False)]
+Size = Annotated[ByteSize, BeforeValidator(_no_bool), AfterValidator(_not_negative)]
+SizeCap = Annotated[ByteSize, BeforeValidator(_no_bool), AfterValidator(_positive)]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Sizes are bytes, or text such as ``2GiB``; times are seconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        validate_default=False,
+        hide_input_in_errors=True,
+    )
+
+    comfyui_url: Annotated[str, AfterValidator(_server_url)] = Field(
+        "http://127.0.0.1:8188",
+        description="Address of the ComfyUI server, with its base path if it has one. http or "
+        "https, without user name or password.",
+    )
+    comfyui_dir: Annotated[AbsolutePath, AfterValidator(_directory)] | None = Field(
+        None,
+        description="ComfyUI's own folder on this host (the one that holds `input` and `models`). "
+        "Input files are judged by what lies in it. Unset: by the server's lists alone.",
+    )
+    comfyui_token_file: AbsolutePath | None = Field(
+        None,
+        description="File with a bearer token for the server, readable by its owner only. The "
+        "systemd credential `comfyui_token` is used by itself.",
+    )
+    comfyui_basic_auth_file: AbsolutePath | None = Field(
+        None,
+        description="File with `user:password` for a server behind basic authentication, readable "
+        "by its owner only. The systemd credential `comfyui_basic_auth` is used by itself.",
+    )
+    ca_file: AbsolutePath | None = Field(
+        None,
+        description="PEM file of a certificate authority to trust for https, beside those the host "
+        "trusts.",
+    )
+    workflow_dirs: Annotated[list[AbsolutePath], NoDecode, BeforeValidator(_split_paths)] = Field(
+        default_factory=list,
+        description="Folders to search for saved workflows (`*.json`), sub-folders included. In "
+        "the environment: separated by `:`, as in PATH.",
+    )
+    userdata: bool = Field(
+        True,
+        description="Whether to judge the workflows saved on the server too, of all its users.",
+    )
+    min_free_vram: Size = Field(
+        ByteSize(2 * 1024**3),
+        description="Skip the cycle when less VRAM is free on every GPU of the server. 0: never.",
+    )
+    min_free_disk: Size = Field(
+        ByteSize(64 * 1024**2),
+        description="Skip the cycle when less disk space is free where the reports go. 0: never.",
+    )
+    skip_when_busy: bool = Field(
+        False, description="Whether to skip the cycle while the server renders or has a queue."
+    )
+    connect_timeout: Seconds = Field(
+        5.0, description="How long to wait for the server to accept a connection, in seconds."
+    )
+    read_timeout: Seconds = Field(
+        30.0, description="How long one answer of the server may take, in seconds."
+    )
+    catalog_timeout: Seconds = Field(
+        120.0,
+        description="How long the list of node types may take (a server with many packs sends "
+        "100 MB), in seconds.",
+    )
+    max_catalog_size: SizeCap = Field(
+        ByteSize(512 * 1024**2), description="Refuse a list of node types larger than this."
+    )
+    max_workflow_size: SizeCap = Field(
+        ByteSize(64 * 1024**2), description="Do not read a workflow file larger than this."
+    )
+    max_workflow_depth: Annotated[int, BeforeValidator(_no_bool), Field(ge=10, le=500)] = Field(
+        200, description="Do not judge a workflow whose JSON is nested deeper than this."
+    )
+    fail_on: FailOn = Field(
+        FailOn.NEVER,
+        description="From which verdict on `check` exits with 1: `broken`, `partial` (or worse), "
+        "or `never`.",
+    )
+    state_dir: AbsolutePath | None = Field(
+        None,
+        description="Where reports and the state of the last cycle are kept. Unset: systemd's "
+        "`$STATE_DIRECTORY`, else the user's XDG state folder.",
+    )
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102  (documented by pydantic-settings)
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        file = InitSettingsSource(settings_cls, settings_cls.model_config.get("file_values", {}))  # type: ignore[call-overload]
+        return init_settings, env_settings, file
+
+    @property
+    def resolved_state_dir(self) -> Path:
+        """The folder that holds the state, by the rules of :func:`comfywatchman.state.locate`."""
+        return self.state_dir or state.default_dir()
+
+
+def load(flags: Mapping[str, Any], config: Path | None = None) -> Settings:
+    """Read the settings.
+
+    Args:
+        flags: what was given on the command line, by setting name; None means not given.
+        config: the TOML file; None means ``$COMFYWATCHMAN_CONFIG``, else the user's own file.
+
+    Raises:
+        ConfigError: a key is unknown, a value is wrong, or the file cannot be read.
+    """
+    file, file_values = state.read_config(config)
+    given = {k: v for k, v in flags.items() if v is not None}
+    _refuse_unknown_environment()
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(file_values=file_values)  # type: ignore[typeddict-unknown-key]
+
+    try:
+        return FromFile(**given)
+    except ValidationError as error:
+        lines = [_explain(e, given, file, file_values) for e in error.errors()]
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _refuse_unknown_environment() -> None:
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields} | {state.CONFIG_VARIABLE}
+    for name in sorted(os.environ):
+        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
+            raise ConfigError(
+                f"environment: unknown variable {visible(name)}"
+                f"{_did_you_mean(name.upper(), known)}; unset it or correct its name"
+            )
+
+
+def _explain(
+    error: Mapping[str, Any],
+    flags: Mapping[str, Any],
+    file: Path | None,
+    file_values: Mapping[str, Any],
+) -> str:
+    key = str(error["loc"][0]) if error["loc"] else "?"
+    variable = ENV_PREFIX + key.upper()
+    if key in flags:
+        where, value = f"--{key.replace('_', '-')}", flags[key]
+    elif os.environ.get(variable):
+        where, value = f"environment: {variable}", os.environ[variable]
+    else:
+        where, value = f"{file}: {visible(key)}", file_values.get(key)
+    if error["type"] == "extra_forbidden":
+        return (
+            f"{file}: unknown key {visible(key)!r} (value {_shown(key, value)})"
+            f"{_did_you_mean(key, Settings.model_fields)}; remove it or correct its name "
+            "(docs/settings.md lists every key)"
+        )
+    problem = str(error["msg"]).removeprefix("Value error, ")
+    problem = problem[:1].lower() + problem[1:]
+    return f"{where} = {_shown(key, value)}: {problem}. {_remedy(key)}"
+
+
+def _remedy(key: str) -> str:
+    field = Settings.model_fields.get(key)
+    return f"What it is: {field.description}" if field and field.description else ""
+
+
+def _shown(key: str, value: object) -> str:
+    if key == "comfyui_url" and "@" in str(value):
+        return "(not shown: it holds a password)"
+    text = visible(repr(str(value) if isinstance(value, Path) else value))
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _did_you_mean(name: str, known: Mapping[str, Any] | set[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""

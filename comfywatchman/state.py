@@ -1,0 +1,109 @@
+"""Where things are on a host, and how state is written so that nobody ever reads half a file.
+
+Imports nothing slow: ``comfywatchman status`` answers from here without building the settings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from comfywatchman.errors import ConfigError
+
+CONFIG_VARIABLE = "COMFYWATCHMAN_CONFIG"
+LAST_RUN = "last-run.json"
+LATEST = "latest.json"
+LOCK = "cycle.lock"
+_PART = ".part"
+
+
+def default_dir() -> Path:
+    """The state folder when no setting names one: ``$STATE_DIRECTORY``, else XDG state."""
+    from_systemd = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    return Path(from_systemd) if from_systemd else platformdirs.user_state_path("comfywatchman")
+
+
+def locate(flag: Path | None, config: Path | None) -> Path:
+    """Find the state folder as the settings would, reading no other setting.
+
+    Raises:
+        ConfigError: the configuration file cannot be read.
+    """
+    if flag is not None:
+        return flag.expanduser().absolute()
+    if from_environment := os.environ.get("COMFYWATCHMAN_STATE_DIR"):
+        return Path(from_environment).expanduser()
+    _, values = read_config(config)
+    in_file = values.get("state_dir")
+    return Path(in_file).expanduser() if isinstance(in_file, str) else default_dir()
+
+
+def read_config(config: Path | None) -> tuple[Path | None, dict[str, Any]]:
+    """Read the configuration file.
+
+    Args:
+        config: the file to read; None means ``$COMFYWATCHMAN_CONFIG``, else
+            ``~/.config/comfywatchman/config.toml``, which need not exist.
+
+    Returns:
+        The file that was read (None if there is none) and its keys.
+
+    Raises:
+        ConfigError: a file that was named is not there, or it cannot be read or parsed.
+    """
+    named = config or (Path(p) if (p := os.environ.get(CONFIG_VARIABLE)) else None)
+    file = named or platformdirs.user_config_path("comfywatchman") / "config.toml"
+    try:
+        return file, tomllib.loads(file.read_bytes().decode())
+    except FileNotFoundError:
+        if named is None:
+            return None, {}
+        raise ConfigError(f"{file}: there is no such file; create it or name another") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: is not UTF-8 text ({error.reason}); save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: is not valid TOML: {error}") from None
+    except OSError as error:
+        raise ConfigError(
+            f"{file}: cannot be read: {error.strerror}; correct its permissions or name another"
+        ) from None
+
+
+def replace_file(target: Path, content: bytes) -> None:
+    """Put ``content`` in place of ``target`` in one step that survives a crash.
+
+    The new file is written beside it, flushed to the disk and renamed over it, so that a reader,
+    a crash or a full disk never leaves half a file.
+
+    Raises:
+        OSError: it could not be written; ``target`` is as it was.
+    """
+    part = target.with_name(f".{target.name}.{os.getpid()}{_PART}")
+    try:
+        with part.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+    with contextlib.suppress(OSError):
+        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove half-written files of cycles that were killed. Call it holding the lock."""
+    for part in folder.glob(f".*{_PART}"):
+        with contextlib.suppress(OSError):
+            part.unlink()

@@ -1,0 +1,89 @@
+"""From one saved workflow to its verdict: read, load, convert, check."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from comfywatchman.checks import judge
+from comfywatchman.findings import declare
+from comfywatchman.report.model import Severity, Verdict, WorkflowReport
+from comfywatchman.workflow.convert import convert
+from comfywatchman.workflow.load import load
+from comfywatchman.workflow.prompt import WorkflowError
+
+if TYPE_CHECKING:
+    from comfywatchman.comfyui.catalog import Catalog
+    from comfywatchman.comfyui.inventory import Inventory
+    from comfywatchman.workflow.find import Workflow
+
+INTERNAL_ERROR = declare(
+    "internal_error",
+    Severity.WARNING,
+    title="Workflow that ComfyWatchman failed on",
+    explanation="Judging this workflow ran into a bug of ComfyWatchman. The others were judged all "
+    "the same. The verdict is `unknown`.",
+    remedy="Report it, with the workflow if you can share it.",
+)
+
+
+def judge_workflow(
+    workflow: Workflow,
+    catalog: Catalog,
+    inventory: Inventory,
+    *,
+    max_bytes: int,
+    max_depth: int,
+) -> WorkflowReport:
+    """Judge one saved workflow.
+
+    A file that cannot be judged gets a verdict too: ``broken`` when the file itself is damaged,
+    ``unknown`` when it could not be read or is beyond the limits.
+
+    Raises:
+        ComfyUIError: the server that keeps it is gone.
+    """
+    path, name = workflow.path, workflow.name
+    try:
+        raw = workflow.read(max_bytes)
+        conversion = convert(load(raw, max_depth=max_depth), catalog)
+        judgement = judge(conversion, catalog, inventory)
+    except WorkflowError as error:
+        damaged = error.finding.severity is Severity.ERROR
+        return WorkflowReport(
+            path=path,
+            name=name,
+            verdict=Verdict.BROKEN if damaged else Verdict.UNKNOWN,
+            findings=[error.finding],
+            not_checked=[] if damaged else [error.finding.message],
+        )
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as bug:
+        finding = INTERNAL_ERROR.finding(
+            f"ComfyWatchman failed on this workflow ({type(bug).__name__} in {_place(bug)})",
+            fix="report this, with the workflow if you can share it",
+        )
+        return WorkflowReport(
+            path=path,
+            name=name,
+            verdict=Verdict.UNKNOWN,
+            findings=[finding],
+            not_checked=[finding.message],
+        )
+    return WorkflowReport(
+        path=path,
+        name=name,
+        verdict=judgement.verdict,
+        outputs=judgement.outputs,
+        outputs_lost=judgement.outputs_lost,
+        findings=judgement.findings,
+        not_checked=judgement.not_checked,
+    )
+
+
+def _place(bug: BaseException) -> str:
+    trace = bug.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "an unknown place"
+    code = trace.tb_frame.f_code
+    return f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"

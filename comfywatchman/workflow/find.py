@@ -1,0 +1,246 @@
+"""Finding saved workflows, on this host and on the server, and reading them without risk.
+
+What lies in a folder is nobody's promise: pipes, devices, loops of links, files that grow while they
+are read. Only regular files are read, and never more than the set size.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from comfywatchman.comfyui import userdata
+from comfywatchman.comfyui.client import ComfyUIError
+from comfywatchman.findings import declare
+from comfywatchman.report.escape import visible
+from comfywatchman.report.model import Severity
+from comfywatchman.workflow.prompt import WorkflowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from comfywatchman.comfyui.client import ComfyUIClient
+    from comfywatchman.report.model import Finding
+
+WORKFLOW_UNREADABLE = declare(
+    "workflow_unreadable",
+    Severity.WARNING,
+    title="File that cannot be read",
+    explanation="The file is there but its content could not be had: it belongs to another user, it "
+    "is no regular file, or the server that keeps it does not give it. The verdict is `unknown`.",
+    remedy="Let the user that runs the check read it, or move what is no workflow elsewhere.",
+)
+WORKFLOW_TOO_LARGE = declare(
+    "workflow_too_large",
+    Severity.WARNING,
+    title="File larger than the limit",
+    explanation="The file is larger than `max_workflow_size`, so it was not read. Saved workflows "
+    "are rarely larger than a few megabytes. The verdict is `unknown`.",
+    remedy="Look at what the file is; raise `max_workflow_size` if it is a workflow.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowFile:
+    """A saved workflow on this host.
+
+    Attributes:
+        file: where it is.
+        name: the path below the folder that was searched.
+    """
+
+    file: Path
+    name: str
+
+    @property
+    def path(self) -> str:
+        """How the report names it."""
+        return visible(str(self.file))
+
+    def read(self, max_bytes: int) -> bytes:
+        """Read it.
+
+        Raises:
+            WorkflowError: it cannot be read, is no regular file, or is too large.
+        """
+        try:
+            # O_NONBLOCK: opening a pipe that nobody writes to must not wait for ever.
+            descriptor = os.open(self.file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(descriptor, "rb") as stream:  # noqa: PTH123
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
+                    raise WorkflowError(
+                        WORKFLOW_UNREADABLE.finding(
+                            "it is not a regular file (a folder, pipe, device or socket)",
+                            fix="move it out of the folder that is searched",
+                        )
+                    )
+                raw = b"" if status.st_size > max_bytes else stream.read(max_bytes + 1)
+        except OSError as error:
+            raise WorkflowError(
+                WORKFLOW_UNREADABLE.finding(
+                    f"it cannot be read: {error.strerror}",
+                    fix="let the user that runs the check read it",
+                )
+            ) from None
+        if len(raw) > max_bytes or status.st_size > max_bytes:
+            raise WorkflowError(_too_large(max_bytes, status.st_size))
+        return raw
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowOnServer:
+    """A saved workflow that only the server can give."""
+
+    client: ComfyUIClient
+    saved: userdata.SavedOnServer
+
+    @property
+    def name(self) -> str:
+        """User and path."""
+        return visible(f"{self.saved.user}/{self.saved.path}")
+
+    @property
+    def path(self) -> str:
+        """How the report names it."""
+        return visible(f"userdata:{self.saved.user}/workflows/{self.saved.path}")
+
+    def read(self, max_bytes: int) -> bytes:
+        """Fetch it.
+
+        Raises:
+            WorkflowError: the server does not give it, or it is too large.
+            ComfyUIError: the server is gone.
+        """
+        if self.saved.size is not None and self.saved.size > max_bytes:
+            raise WorkflowError(_too_large(max_bytes, self.saved.size))
+        try:
+            return userdata.fetch(self.client, self.saved, max_bytes)
+        except ComfyUIError as error:
+            if error.transient:
+                raise
+            raise WorkflowError(
+                WORKFLOW_UNREADABLE.finding(
+                    f"the server does not give it: {error}", fix="open and save it again in ComfyUI"
+                )
+            ) from None
+
+
+Workflow = WorkflowFile | WorkflowOnServer
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The workflows that were found, and one sentence for each place that could not be seen."""
+
+    workflows: list[Workflow]
+    not_checked: list[str]
+
+
+def in_folders(roots: Iterable[Path]) -> Found:
+    """Find the workflow files below folders; a root may be a single file too."""
+    found: list[Workflow] = []
+    not_checked: list[str] = []
+    for root in roots:
+        try:
+            if stat.S_ISDIR(root.stat().st_mode):
+                found += _walk(root, not_checked)
+            else:
+                found.append(WorkflowFile(root, visible(root.name)))
+        except OSError as error:
+            not_checked.append(f"{visible(str(root))} was not searched: {error.strerror}")
+    return Found(found, not_checked)
+
+
+def _walk(root: Path, not_checked: list[str]) -> Iterator[WorkflowFile]:
+    def refused(error: OSError) -> None:
+        not_checked.append(
+            f"{visible(os.fsdecode(error.filename))} was not searched: {error.strerror}"
+        )
+
+    seen: set[tuple[int, int]] = set()
+    for folder, subfolders, files in os.walk(root, followlinks=True, onerror=refused):
+        status = Path(folder).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            subfolders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        # In a user's folder, `subgraphs` beside `workflows` holds blueprints, not workflows.
+        blueprints = {"subgraphs"} if "workflows" in subfolders else set()
+        subfolders[:] = sorted(
+            s for s in subfolders if not s.startswith(".") and s not in blueprints
+        )
+        for name in sorted(files):
+            if userdata.is_workflow_name(name):
+                file = Path(folder, name)
+                yield WorkflowFile(file, visible(str(file.relative_to(root))))
+
+
+def on_server(client: ComfyUIClient, user_folder: Path | None) -> Found:
+    """Find the workflows saved on the server, of all its users.
+
+    Args:
+        client: the server.
+        user_folder: where the server keeps them, if that is on this host: what lies there as the
+            server lists it is read from the disk.
+
+    Raises:
+        ComfyUIError: the server is gone.
+    """
+    found: list[Workflow] = []
+    not_checked: list[str] = []
+    try:
+        users = userdata.users(client)
+    except ComfyUIError as error:
+        if error.transient:
+            raise
+        return Found([], [f"the workflows saved on the server were not seen: {error}"])
+    for user in users:
+        try:
+            saved = userdata.workflows(client, user)
+        except ComfyUIError as error:
+            if error.transient:
+                raise
+            not_checked.append(f"the workflows of {visible(user)} were not seen: {error}")
+            continue
+        found += [_nearest(client, s, user_folder) for s in saved]
+    return Found(found, not_checked)
+
+
+def _nearest(
+    client: ComfyUIClient, saved: userdata.SavedOnServer, user_folder: Path | None
+) -> Workflow:
+    if user_folder is not None and saved.size is not None:
+        file = user_folder / saved.user / "workflows" / saved.path
+        try:
+            status = file.stat()
+            inside = file.resolve().is_relative_to(user_folder.resolve())
+        except OSError:
+            return WorkflowOnServer(client, saved)
+        if inside and stat.S_ISREG(status.st_mode) and status.st_size == saved.size:
+            return WorkflowFile(file, visible(f"{saved.user}/{saved.path}"))
+    return WorkflowOnServer(client, saved)
+
+
+def distinct(workflows: Iterable[Workflow]) -> list[Workflow]:
+    """Leave out a file that was found twice, e.g. in a folder that the server lists too."""
+    kept: dict[object, Workflow] = {}
+    for workflow in workflows:
+        key: object = workflow.path
+        if isinstance(workflow, WorkflowFile):
+            try:
+                key = workflow.file.resolve()
+            except OSError:
+                key = workflow.path
+        kept.setdefault(key, workflow)
+    return list(kept.values())
+
+
+def _too_large(limit: int, size: int) -> Finding:
+    return WORKFLOW_TOO_LARGE.finding(
+        f"it is larger than {limit / 1024**2:,.0f} MiB ({size / 1024**2:,.1f} MiB), so it was not read",
+        fix="if it is a workflow, raise max_workflow_size; else move it out of the folder",
+    )
