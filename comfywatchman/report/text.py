@@ -103,8 +103,9 @@ def render(report: Report, *, width: int = 80, color: bool = False, encoding: st
         page.heading(f"{verdict.capitalize()} ({len(group):,})", _VERDICT_STYLE[verdict])
         _entries(page, verdict, [entry for _, entry in group], known)
     _not_checked(page, contents)
-    page.blank()
-    page.say(f"{headline(report.summary)}, in {report.duration_s:.1f} s", style=_BOLD)
+    if report.outcome == "done":
+        page.blank()
+        page.say(f"{headline(report.summary)}, in {report.duration_s:.1f} s", style=_BOLD)
     return page.text()
 
 
@@ -241,6 +242,9 @@ def _head(page: _Page, report: Report) -> None:
     for answer in report.gate:
         if not answer.ok:
             page.say(f"{answer.name}: {answer.reason}", mark="!", mark_style="33")
+    if report.outcome != "done":
+        page.say(f"{report.outcome}: {report.reason}", mark="!", mark_style="33", style=_BOLD)
+        return
     page.blank()
     counts = [(verdict, getattr(report.summary, verdict)) for verdict in READING_ORDER]
     page.parts(

@@ -72,6 +72,13 @@ def test_runnable_ones_are_set_in_columns() -> None:
     assert "\n✓ a.json     ✓ d.json     ✓ 日本.json\n✓ c.json     ✓ e.json\n" in shown
 
 
+def test_a_skipped_cycle_says_why() -> None:
+    skipped = report([]).model_copy(update={"outcome": "skipped", "reason": "ComfyUI is down"})
+    shown = text.render(skipped, width=80)
+    assert "\n! skipped: ComfyUI is down\n" in shown
+    assert "no workflows found" not in shown
+
+
 def test_nothing_found() -> None:
     shown = text.render(report([]), width=80)
     assert shown.count("no workflows found") == 2

@@ -1,0 +1,112 @@
+import re
+
+import pytest
+from markdown_it import MarkdownIt
+
+from comfywatchman.report import markdown
+from comfywatchman.report.escape import visible
+from comfywatchman.report.model import Verdict
+from tests.unit.report.sample import (
+    HOSTILE,
+    hostile,
+    missing_model,
+    realistic,
+    report,
+    workflow,
+)
+
+READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+OUR_MARKUP = {
+    "heading_open", "heading_close", "bullet_list_open", "bullet_list_close", "list_item_open",
+    "list_item_close", "ordered_list_open", "ordered_list_close", "paragraph_open",
+    "paragraph_close", "inline", "text", "code_inline", "strong_open", "strong_close",
+}  # fmt: skip
+
+
+def tokens(text: str):
+    for token in READER.parse(text):
+        yield token
+        yield from token.children or ()
+
+
+@pytest.mark.parametrize("make", [realistic, hostile])
+def test_nothing_but_our_own_markup(make) -> None:
+    shown = markdown.render(make())
+    shown.encode("utf-8")
+    assert {token.type for token in tokens(shown)} <= OUR_MARKUP
+
+
+def test_words_outside_of_code_mean_nothing_to_any_host() -> None:
+    words = " ".join(t.content for t in tokens(markdown.render(hostile())) if t.type == "text")
+    assert not re.search(r"[@#<>`|\\\[\]$~*_&]|www\.|://", words)
+
+
+@pytest.mark.parametrize("text", [t for t in HOSTILE if t.strip() and len(t) < 200])
+def test_a_name_is_read_back_as_it_is_shown(text: str) -> None:
+    spans = [t.content for t in tokens(markdown.render(hostile())) if t.type == "code_inline"]
+    assert visible(text) in spans
+
+
+@pytest.mark.parametrize("text", [t for t in HOSTILE if t.strip() and len(t) < 200])
+def test_a_sentence_is_read_back_but_for_quotes(text: str) -> None:
+    inline = next(t for t in READER.parse(f"- {markdown.prose(text)}") if t.type == "inline")
+    read = "".join(child.content for child in inline.children)
+    assert read.replace("'", "").split() == visible(text).replace("'", "").split()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        ("node type 'X' isn't offered, we've seen", "node type `X` isn't offered, we've seen"),
+        ("file 'a (3).png', or 'b c'.", "file `a (3).png`, or `b c`."),
+        ("(as 'a'b' c')`d`", "(as 'a'b' `` c')`d` ``"),
+        ("put x.ckpt, y z.pt (or not) into a/b.", "put `x.ckpt`, y `z.pt` (or not) into `a/b`."),
+        ("see https://example.org/x: it", "see `https://example.org/x`: it"),
+        ("ask @ops #12 now", "ask `@ops #12` now"),
+        ("1. one", "`1`. one"),
+        ("- item", "`-` item"),
+        ("**bold**", "`**bold**`"),
+        ("GH-12", "`GH-12`"),
+    ],
+)
+def test_prose(sentence: str, shown: str) -> None:
+    assert markdown.prose(sentence) == shown
+
+
+def test_what_it_says() -> None:
+    shown = markdown.render(realistic())
+    assert shown.startswith(
+        "# ComfyWatchman on `render-07`\n\n"
+        "**8 broken, 2 partial, 1 unknown, 12 runnable of 23 workflows**\n"
+    )
+    assert (
+        """
+### `inpaint/remove background.json`
+
+- **lost:** `PreviewImage #22`, `SaveImage #23`
+- **still runs:** `SaveImage #9`
+- **error:** input file `moodboard (3).png` does not exist
+    - `custom_validation_failed` at `LoadImage #31`, input `image`
+"""
+        in shown
+    )
+
+
+def test_every_workflow_is_named_once() -> None:
+    spans = [t.content for t in tokens(markdown.render(realistic())) if t.type == "code_inline"]
+    for entry in realistic().workflows:
+        assert spans.count(entry.name) == 1
+
+
+def test_a_skipped_cycle_says_why() -> None:
+    skipped = report([]).model_copy(update={"outcome": "skipped", "reason": "ComfyUI is down"})
+    shown = markdown.render(skipped)
+    assert "**skipped:** ComfyUI is down\n" in shown
+    assert "no workflows found" not in shown
+
+
+def test_a_flood_of_problems_is_cut_and_counted() -> None:
+    flood = [missing_model(f"{i}.ckpt", str(i)) for i in range(1_000)]
+    shown = markdown.render(report([workflow("w", Verdict.BROKEN, *flood)]))
+    assert shown.count("is not among the server's") == 50
+    assert "- and 950 more\n" in shown
