@@ -1,0 +1,163 @@
+"""A saved workflow to the prompt that ComfyUI's frontend would send to the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from comfywatchman.findings import declare, quoted
+from comfywatchman.report.model import Severity
+from comfywatchman.workflow.graph import as_mapping
+from comfywatchman.workflow.load import NOT_A_WORKFLOW
+from comfywatchman.workflow.promoted import Promotion
+from comfywatchman.workflow.prompt import Conversion, SavedNode, WorkflowError
+from comfywatchman.workflow.resolve import Output, Resolver
+from comfywatchman.workflow.scope import Scope, Unfolding, definitions
+from comfywatchman.workflow.widgets import layout, unnamed, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from comfywatchman.comfyui.catalog import Catalog
+    from comfywatchman.report.model import Finding
+    from comfywatchman.workflow.graph import Node
+    from comfywatchman.workflow.prompt import Prompt
+
+MALFORMED_NODE: Final = declare(
+    "malformed_node",
+    Severity.WARNING,
+    title="Entry that is no node",
+    explanation="An entry of the workflow's list of nodes is no object, has no id, or has the id of"
+    " another node. It was left out.",
+    remedy="Open the workflow in ComfyUI, look at it, and save it again.",
+)
+
+
+def convert(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
+    """Make the prompt of a saved workflow.
+
+    Both forms are taken: a workflow as the frontend saves it, and a prompt as *Export (API)*
+    writes it (bare, or as ``{"prompt": …}``), which passes through.
+
+    Args:
+        document: what :func:`~comfywatchman.workflow.load.load` returned.
+        catalog: the server's node types. Nodes of other types stay in the prompt without
+            ``class_type``, as in the frontend's.
+
+    Returns:
+        The prompt; ids of nodes inside sub-graphs are paths, ``outer:inner:leaf``.
+
+    Raises:
+        WorkflowError: it is neither form, or too large to unfold.
+    """
+    if isinstance(document.get("nodes"), list):
+        return _from_graph(document, catalog)
+    prompt = document.get("prompt")
+    for candidate in (prompt, document):
+        if isinstance(candidate, dict) and _is_prompt(candidate):
+            return _from_prompt(candidate)
+    raise WorkflowError(_not_a_workflow(document))
+
+
+def _from_graph(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
+    defined = definitions(document)
+    unfolding = Unfolding(document, defined)
+    promotion = Promotion(defined, catalog)
+    for scope in unfolding.scopes:
+        promotion.apply(scope)
+    resolver = Resolver(catalog)
+    conversion = Conversion({}, findings=unfolding.findings)
+    for scope, node in unfolding.nodes:
+        node_id = scope.node_id(node)
+        conversion.prompt[node_id] = _entry(scope, node, catalog, resolver)
+        conversion.nodes[node_id] = _saved_node(node)
+    _drop_dangling_links(conversion.prompt)
+    malformed = sum(g.malformed for g in {s.graph for s in unfolding.scopes})
+    if malformed:
+        conversion.findings.append(_malformed(malformed))
+    return conversion
+
+
+def _entry(scope: Scope, node: Node, catalog: Catalog, resolver: Resolver) -> dict[str, Any]:
+    """What the prompt says of one node."""
+    known = catalog.get(node.type)
+    saved = node.widgets_values
+    values = unnamed(saved) if known is None else layout(known).read(saved)
+    inputs = {name: wrapped(value) for name, value in values.items()}
+    if scope.overrides:
+        for (inner, name), value in scope.overrides.items():
+            if inner == node.id and name in inputs:
+                inputs[name] = wrapped(value)
+    for index, socket in enumerate(node.inputs):
+        if socket.get("link") is None:
+            continue
+        found = resolver.resolve(scope, node, index)
+        if found is None:
+            continue
+        wired = socket.get("name")
+        if isinstance(wired, str):
+            inputs[wired] = list(found) if isinstance(found, Output) else wrapped(found.value)
+    entry: dict[str, Any] = {"inputs": inputs}
+    if known is not None:
+        entry["class_type"] = node.type
+    if node.title is not None:
+        entry["_meta"] = {"title": node.title}
+    return entry
+
+
+def _drop_dangling_links(prompt: Prompt) -> None:
+    for entry in prompt.values():
+        inputs = entry["inputs"]
+        for name in [n for n, v in inputs.items() if type(v) is list and v[0] not in prompt]:
+            del inputs[name]
+
+
+def _saved_node(node: Node) -> SavedNode:
+    properties = node.properties
+    pack = properties.get("cnr_id") or properties.get("aux_id")
+    listed = properties.get("models")
+    models = {
+        model["name"]: model["url"]
+        for model in (listed if isinstance(listed, list) else ())
+        if isinstance(as_mapping(model).get("name"), str) and isinstance(model.get("url"), str)
+    }
+    return SavedNode(node.type, node.title, pack if isinstance(pack, str) else None, models)
+
+
+def _is_prompt(candidate: Mapping[str, Any]) -> bool:
+    """Whether an object is a prompt: nodes by id, at least one with its class type."""
+    entries = candidate.values()
+    return any(isinstance(e, dict) and isinstance(e.get("class_type"), str) for e in entries)
+
+
+def _from_prompt(saved: Mapping[str, Any]) -> Conversion:
+    conversion = Conversion({})
+    malformed = 0
+    for node_id, entry in saved.items():
+        if not isinstance(entry, dict):
+            malformed += 1
+            continue
+        inputs = as_mapping(entry.get("inputs"))
+        conversion.prompt[node_id] = {**entry, "inputs": dict(inputs)}
+        class_type = entry.get("class_type")
+        title = as_mapping(entry.get("_meta")).get("title")
+        conversion.nodes[node_id] = SavedNode(
+            class_type if isinstance(class_type, str) else "",
+            title if isinstance(title, str) else None,
+        )
+    if malformed:
+        conversion.findings.append(_malformed(malformed))
+    return conversion
+
+
+def _malformed(count: int) -> Finding:
+    what = "an entry" if count == 1 else f"{count} entries"
+    message = f"{what} among the workflow's nodes could not be read and was left out"
+    return MALFORMED_NODE.finding(message, fix=MALFORMED_NODE.remedy)
+
+
+def _not_a_workflow(document: Mapping[str, Any]) -> Finding:
+    keys = ", ".join(quoted(key, 40) for key in list(document)[:5]) or "none"
+    return NOT_A_WORKFLOW.finding(
+        f"the file has neither a list of nodes nor nodes with a class_type (its keys: {keys})",
+        fix="Move the file out of the workflow folder, or save the workflow again from ComfyUI.",
+    )

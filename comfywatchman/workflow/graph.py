@@ -1,0 +1,202 @@
+"""A saved graph, its nodes and its links, read from JSON of any quality.
+
+The frontend saves links in two forms: lists ``[id, origin, slot, target, slot, type]`` in the root
+graph of schema 0.4, objects in sub-graphs and in schema 1. An input names its link by the link's
+id; that, not the link's target, is what connects them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ALWAYS: Final = 0
+MUTED: Final = 2
+BYPASSED: Final = 4
+
+SUBGRAPH_INPUT: Final = -10
+"""Id of the node inside a sub-graph that its inputs come from."""
+SUBGRAPH_OUTPUT: Final = -20
+"""Id of the node inside a sub-graph that its outputs go to."""
+
+UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""Form of the node type of sub-graph instances."""
+
+Id = int | str
+
+
+class Link(NamedTuple):
+    """Where an input's value comes from: an output slot of a node of the same graph."""
+
+    origin: Id
+    slot: int
+
+
+class Node:
+    """One saved node.
+
+    Attributes:
+        id: as saved, digits as a number.
+        type: the node type; the id of a definition for an instance of a sub-graph.
+        mode: one of :data:`ALWAYS`, :data:`MUTED`, :data:`BYPASSED` or others that run as usual.
+        inputs: the saved inputs: objects with ``name``, ``type``, ``link`` and perhaps ``widget``.
+        raw: the saved node itself.
+    """
+
+    __slots__ = ("id", "inputs", "mode", "raw", "type")
+
+    def __init__(self, node_id: Id, raw: Mapping[str, Any]) -> None:
+        self.id = node_id
+        self.raw = raw
+        node_type = raw.get("type")
+        self.type = node_type if isinstance(node_type, str) else ""
+        self.mode = raw.get("mode", ALWAYS)
+        self.inputs = objects(raw.get("inputs"))
+
+    @property
+    def outputs(self) -> Sequence[Mapping[str, Any]]:
+        """The saved outputs: objects with ``name`` and ``type``."""
+        return objects(self.raw.get("outputs"))
+
+    @property
+    def properties(self) -> Mapping[str, Any]:
+        """The saved ``properties``: the pack it came from, promoted widgets, model addresses."""
+        return as_mapping(self.raw.get("properties"))
+
+    @property
+    def widgets_values(self) -> Any:
+        """The saved widget values, a list or an object; None if there are none."""
+        return self.raw.get("widgets_values")
+
+    @property
+    def title(self) -> str | None:
+        """The title a person gave the node."""
+        title = self.raw.get("title")
+        return title if isinstance(title, str) and title else None
+
+    def input_index(self, name: object) -> int | None:
+        """Position of the saved input of that name."""
+        for index, socket in enumerate(self.inputs):
+            if socket.get("name") == name:
+                return index
+        return None
+
+
+class Graph:
+    """One saved graph: the root of a workflow, or the inside of a sub-graph definition.
+
+    Attributes:
+        nodes: by id, in the file's order.
+        links: by link id.
+        malformed: how many entries of ``nodes`` are no nodes.
+    """
+
+    __slots__ = ("links", "malformed", "nodes")
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self.nodes: dict[Id, Node] = {}
+        self.malformed = 0
+        for entry in _entries(raw.get("nodes")):
+            node_id = as_id(entry.get("id")) if isinstance(entry, dict) else None
+            if node_id is None or node_id in self.nodes:
+                self.malformed += 1
+            else:
+                self.nodes[node_id] = Node(node_id, entry)
+        self.links: dict[Id, Link] = {}
+        for entry in _entries(raw.get("links")):
+            if type(entry) is list and len(entry) >= 5:
+                link_id, origin, slot = entry[0], entry[1], entry[2]
+            elif type(entry) is dict:
+                link_id, origin = entry.get("id"), entry.get("origin_id")
+                slot = entry.get("origin_slot")
+            else:
+                continue
+            key, node_id = as_id(link_id), as_id(origin)
+            if key is not None and node_id is not None:
+                self.links[key] = Link(node_id, slot if type(slot) is int else 0)
+
+    def link(self, socket: Mapping[str, Any]) -> Link | None:
+        """The link an input names, if it exists."""
+        key = as_id(socket.get("link"))
+        return None if key is None else self.links.get(key)
+
+
+class Definition(Graph):
+    """A sub-graph definition: a graph with inputs and outputs of its own.
+
+    Attributes:
+        id: what instances carry as their node type.
+        name: what a person calls it.
+        inputs: objects with ``name``, ``type``, ``linkIds``.
+        outputs: the same.
+        output_links: for each output slot, the link inside that feeds it.
+        input_targets: for each input slot, the nodes inside it feeds and the names of their inputs.
+    """
+
+    __slots__ = ("id", "input_targets", "inputs", "name", "output_links", "outputs")
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        super().__init__(raw)
+        self.id = raw.get("id")
+        name = raw.get("name")
+        self.name = name if isinstance(name, str) else ""
+        self.inputs = objects(raw.get("inputs"))
+        self.outputs = objects(raw.get("outputs"))
+        self.output_links: dict[int, Link] = {}
+        for entry in _entries(raw.get("links")):
+            target, slot, key = _target(entry)
+            if target == SUBGRAPH_OUTPUT and type(slot) is int and key in self.links:
+                self.output_links.setdefault(slot, self.links[key])
+        self.input_targets: dict[int, list[tuple[Node, str]]] = {}
+        for node in self.nodes.values():
+            for socket in node.inputs:
+                link = self.link(socket)
+                if link is not None and link.origin == SUBGRAPH_INPUT:
+                    name = socket.get("name")
+                    if isinstance(name, str):
+                        self.input_targets.setdefault(link.slot, []).append((node, name))
+
+
+def as_id(value: object) -> Id | None:
+    """Read a node or link id: 12, ``"12"`` and 12.0 are the same."""
+    if type(value) is int:
+        return value
+    if type(value) is str:
+        return int(value) if value.isdecimal() and value.isascii() and len(value) < 20 else value
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return None
+
+
+def as_mapping(value: object) -> Mapping[str, Any]:
+    """The value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects(value: object) -> Sequence[Mapping[str, Any]]:
+    """The list, anything in it that is no object replaced by an empty one, so slots stay put."""
+    if not isinstance(value, list):
+        return ()
+    for entry in value:
+        if type(entry) is not dict:
+            return [as_mapping(e) for e in value]
+    return value
+
+
+def _entries(value: object) -> Sequence[Any]:
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict):
+        return list(value.values())
+    return ()
+
+
+def _target(entry: object) -> tuple[Id | None, object, Id | None]:
+    if type(entry) is list and len(entry) >= 5:
+        return as_id(entry[3]), entry[4], as_id(entry[0])
+    if type(entry) is dict:
+        return as_id(entry.get("target_id")), entry.get("target_slot"), as_id(entry.get("id"))
+    return None, None, None

@@ -1,0 +1,183 @@
+"""Scopes: the graphs a workflow unfolds into, one for each instance of a sub-graph in use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from comfywatchman.findings import declare, quoted
+from comfywatchman.report.model import Severity
+from comfywatchman.workflow.graph import BYPASSED, MUTED, UUID, Definition, Graph, as_mapping
+from comfywatchman.workflow.prompt import WorkflowError
+from comfywatchman.workflow.virtual import VIRTUAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from comfywatchman.report.model import Finding
+    from comfywatchman.workflow.graph import Id, Node
+
+MAX_NODES: Final = 100_000
+"""Nodes a workflow may unfold into; the largest official one has some hundred."""
+
+MAX_NESTING: Final = 50
+"""Sub-graphs within one another that are followed."""
+
+TOO_MANY_NODES: Final = declare(
+    "workflow_too_many_nodes",
+    Severity.ERROR,
+    title="Workflow that unfolds into too many nodes",
+    explanation=f"With its sub-graphs unfolded the workflow has more than {MAX_NODES:,} nodes:"
+    " sub-graphs that hold each other several times grow without bound. It was not judged.",
+    remedy="Remove the file: it is damaged or made to do harm.",
+)
+DEFINITION_MISSING: Final = declare(
+    "subgraph_definition_missing",
+    Severity.ERROR,
+    title="Sub-graph without its definition",
+    explanation="A node is an instance of a sub-graph that the file does not define. ComfyUI shows"
+    " it as a missing node and refuses the workflow.",
+    remedy="Put the sub-graph into the workflow again, and save it.",
+)
+RECURSIVE: Final = declare(
+    "subgraph_recursive",
+    Severity.ERROR,
+    title="Sub-graph that holds itself",
+    explanation="A sub-graph holds an instance of itself, directly or through others, so it can"
+    " never be unfolded.",
+    remedy="Remove the instance from inside the sub-graph, and save the workflow.",
+)
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """One graph where it is used: the root, or the inside of one instance of a sub-graph.
+
+    Attributes:
+        graph: what is in it.
+        prefix: what the ids of its nodes start with in the prompt: ``""``, ``"12:"``, ``"12:7:"``.
+        parent: the scope its host is in; None for the root.
+        host: the instance, a node of the parent; None for the root.
+        promoted: by input slot of the definition, the value the host gives it.
+        overrides: by inner node and widget, the value the host gives it past the inputs.
+        instances: by host id, the scope of each instance inside that is in use.
+    """
+
+    graph: Graph
+    prefix: str = ""
+    parent: Scope | None = None
+    host: Node | None = None
+    promoted: dict[int, Any] = field(default_factory=dict)
+    overrides: dict[tuple[Id, str], Any] = field(default_factory=dict)
+    instances: dict[Id, Scope] = field(default_factory=dict)
+
+    def node_id(self, node: Node) -> str:
+        """The id a node of this scope has in the prompt."""
+        return f"{self.prefix}{node.id}"
+
+    def around(self) -> Iterator[Scope]:
+        """This scope and the ones it is in, outwards."""
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.parent
+
+
+class Unfolding:
+    """A workflow with every sub-graph in use unfolded.
+
+    Attributes:
+        scopes: the root, then the instances in the order met.
+        nodes: what the prompt will hold, in the file's order, each with its scope.
+        findings: instances that could not be unfolded; they stay in ``nodes``.
+
+    Args:
+        document: the saved workflow.
+        definitions: its sub-graph definitions by id.
+
+    Raises:
+        WorkflowError: it unfolds into more than :data:`MAX_NODES` nodes.
+    """
+
+    def __init__(self, document: Mapping[str, Any], definitions: Mapping[str, Definition]) -> None:
+        self._definitions = definitions
+        self.findings: list[Finding] = []
+        self.nodes: list[tuple[Scope, Node]] = []
+        root = Scope(Graph(document))
+        self.scopes = [root]
+        seen = 0
+        pending = [(root, iter(root.graph.nodes.values()))]
+        while pending:
+            scope, nodes = pending[-1]
+            for node in nodes:
+                seen += 1
+                if seen > MAX_NODES:
+                    raise WorkflowError(_too_many_nodes())
+                if node.mode in (MUTED, BYPASSED) or node.type in VIRTUAL:
+                    continue
+                inner = self._instance(scope, node)
+                if inner is None:
+                    self.nodes.append((scope, node))
+                    continue
+                scope.instances[node.id] = inner
+                self.scopes.append(inner)
+                pending.append((inner, iter(inner.graph.nodes.values())))
+                break
+            else:
+                pending.pop()
+
+    def _instance(self, scope: Scope, node: Node) -> Scope | None:
+        """The scope of a node that is an instance of a sub-graph; None for any other node."""
+        definition = self._definitions.get(node.type)
+        if definition is None:
+            if UUID.fullmatch(node.type):
+                self._report_missing(scope, node)
+            return None
+        around = [s.graph for s in scope.around()]
+        if definition in around or len(around) > MAX_NESTING:
+            self._report_recursive(scope, node, definition)
+            return None
+        return Scope(definition, f"{scope.prefix}{node.id}:", scope, node)
+
+    def _report_missing(self, scope: Scope, node: Node) -> None:
+        title = f" ({quoted(node.title)})" if node.title else ""
+        self.findings.append(
+            DEFINITION_MISSING.finding(
+                f"the node{title} is an instance of a sub-graph that the file does not define",
+                fix="Open the workflow in ComfyUI, put the sub-graph in again, and save it.",
+                node_id=scope.node_id(node),
+                node_type=node.type,
+            )
+        )
+
+    def _report_recursive(self, scope: Scope, node: Node, definition: Definition) -> None:
+        self.findings.append(
+            RECURSIVE.finding(
+                f"the sub-graph {quoted(definition.name)} holds itself, or is one of more than"
+                f" {MAX_NESTING} within one another",
+                fix=RECURSIVE.remedy,
+                node_id=scope.node_id(node),
+                node_type=node.type,
+            )
+        )
+
+
+def definitions(document: Mapping[str, Any]) -> dict[str, Definition]:
+    """Every sub-graph definition of a workflow by id, those nested in others too."""
+    found: dict[str, Definition] = {}
+    pending: list[object] = [document]
+    while pending:
+        subgraphs = as_mapping(as_mapping(pending.pop()).get("definitions")).get("subgraphs")
+        for entry in subgraphs if isinstance(subgraphs, list) else ():
+            name = as_mapping(entry).get("id")
+            if isinstance(name, str) and name not in found:
+                found[name] = Definition(entry)
+                pending.append(entry)
+    return found
+
+
+def _too_many_nodes() -> Finding:
+    return TOO_MANY_NODES.finding(
+        f"with its sub-graphs unfolded the workflow has more than {MAX_NODES:,} nodes",
+        fix=TOO_MANY_NODES.remedy,
+    )
