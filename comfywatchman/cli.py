@@ -85,7 +85,7 @@ ObjectInfo = Annotated[
 ]
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001  (typer's callback)
+def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"comfywatchman {__version__}")
         raise typer.Exit
@@ -116,7 +116,9 @@ def check(
     object_info: ObjectInfo = None,
     output_format: Annotated[
         Format | None,
-        typer.Option("--format", help="Form of the report on standard output.", show_default="text"),
+        typer.Option(
+            "--format", help="Form of the report on standard output.", show_default="text"
+        ),
     ] = None,
     fail_on: Annotated[
         str | None,
@@ -201,8 +203,8 @@ def status(
     ] = StatusFormat.TEXT,
 ) -> None:
     """Show what became of the last cycle, at once."""
-    from comfywatchman import state  # noqa: PLC0415
-    from comfywatchman import status as of_host  # noqa: PLC0415
+    from comfywatchman import state
+    from comfywatchman import status as of_host
 
     with _sentences():
         found = of_host.read(state.locate(state_dir, config))
@@ -215,13 +217,13 @@ def status(
 @app.command()
 def graph() -> None:
     """Print the cycle as LangGraph draws it (Mermaid)."""
-    from comfywatchman import cycle  # noqa: PLC0415
+    from comfywatchman import cycle
 
     typer.echo(cycle.build().get_graph().draw_mermaid(), nl=False)
 
 
 def _settings(context: typer.Context, config: Path | None) -> Settings:
-    from comfywatchman import settings  # noqa: PLC0415
+    from comfywatchman import settings
 
     flags = {k: v for k, v in context.params.items() if k in settings.Settings.model_fields}
     for name, value in flags.items():
@@ -236,8 +238,8 @@ def _settings(context: typer.Context, config: Path | None) -> Settings:
 
 def _record_failure(state_dir: Path | None, config: Path | None, reason: str) -> None:
     """Leave word of a cycle that could not begin, wherever the state would have gone."""
-    from comfywatchman import state  # noqa: PLC0415
-    from comfywatchman.report.store import ReportStore  # noqa: PLC0415
+    from comfywatchman import state
+    from comfywatchman.report.store import ReportStore
 
     with contextlib.suppress(ConfigError, OSError):
         try:
@@ -248,24 +250,24 @@ def _record_failure(state_dir: Path | None, config: Path | None, reason: str) ->
 
 
 def _run(settings: Settings, paths: tuple[Path, ...], object_info: Path | None) -> Result:
-    from comfywatchman import progress, runner  # noqa: PLC0415
-    from comfywatchman.cycle import Target  # noqa: PLC0415
+    from comfywatchman import progress, runner
+    from comfywatchman.cycle import Target
 
     target = Target(tuple(p.absolute() for p in paths), object_info)
     return runner.run(settings, target, progress.listener())
 
 
 def _show(report: Report, wanted: Format | None) -> None:
-    from comfywatchman import progress  # noqa: PLC0415
+    from comfywatchman import progress
 
     if wanted is Format.JSON:
         typer.echo(report.model_dump_json(indent=2))
     elif wanted is Format.MARKDOWN:
-        from comfywatchman.report import markdown  # noqa: PLC0415
+        from comfywatchman.report import markdown
 
         _print(markdown.render(report))
     elif wanted is Format.TEXT or not progress.under_journal(sys.stdout):
-        from comfywatchman.report import text  # noqa: PLC0415
+        from comfywatchman.report import text
 
         width = text.terminal_width()
         color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -296,7 +298,7 @@ def _sentences() -> Iterator[None]:
 
 
 def _end(code: Exit, sentence: str) -> NoReturn:
-    from comfywatchman import progress  # noqa: PLC0415
+    from comfywatchman import progress
 
     prefix = "<3>" if progress.under_journal(sys.stderr) else ""
     for line in sentence.splitlines():

@@ -1,7 +1,7 @@
 """The cycle as a LangGraph graph: state, nodes, edges; nothing else.
 
-Each node hands its work to the package that knows how, and puts what came of it into the state. What
-a node needs from outside (settings, server, lock) is injected as the graph's context.
+Each node hands its work to the package that knows how, and puts what came of it into the state.
+What a node needs from outside (settings, server, lock) is injected as the graph's context.
 """
 
 from __future__ import annotations
@@ -94,25 +94,25 @@ class CycleState(TypedDict, total=False):
 CycleRuntime = Runtime[CycleContext]
 
 
-def probe_gpu(_: CycleState) -> CycleState:
+def probe_gpu(state: CycleState) -> CycleState:
     """Ask NVML what is free."""
     return {"nvml": gpu.read()}
 
 
-def probe_comfyui(_: CycleState, runtime: CycleRuntime) -> CycleState:
+def probe_comfyui(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """Ask the server whether it is up and busy."""
     assert runtime.context.client is not None  # noqa: S101  (the offline route never comes here)
     return {"server": comfyui_gate.read(runtime.context.client)}
 
 
-def probe_disk(_: CycleState, runtime: CycleRuntime) -> CycleState:
+def probe_disk(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """See whether the reports can be written."""
     assert runtime.context.store is not None  # noqa: S101
     answer = disk.probe(runtime.context.store.folder, runtime.context.settings.min_free_disk)
     return {"gate": [answer]}
 
 
-def take_lock(_: CycleState, runtime: CycleRuntime) -> CycleState:
+def take_lock(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """Make sure that no other cycle runs, and mark this one as running."""
     context = runtime.context
     assert context.lock is not None  # noqa: S101
@@ -142,7 +142,7 @@ def skip(state: CycleState) -> CycleState:
     return {"skip_reason": "; ".join(a.reason for a in state["gate"] if not a.ok)}
 
 
-def skip_after_error(_: CycleState, error: NodeError) -> Command[Literal["skip"]]:
+def skip_after_error(state: CycleState, error: NodeError) -> Command[Literal["skip"]]:
     """Skip when the server failed us after the gate; anything else is a bug and stays one."""
     if isinstance(error.error, ComfyUIError):
         return Command(goto="skip", update={"skip_reason": str(error.error)})
@@ -186,7 +186,9 @@ def find_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
     workflows, not_checked = found.workflows, found.not_checked
     if client is not None and settings.userdata and not target.paths:
         server = state["server"]
-        users = files.folders(settings.comfyui_dir, server.argv).user if settings.comfyui_dir else None
+        users = (
+            files.folders(settings.comfyui_dir, server.argv).user if settings.comfyui_dir else None
+        )
         on_server = find.on_server(client, users)
         workflows = [*workflows, *on_server.workflows]
         not_checked = [*not_checked, *on_server.not_checked]
@@ -251,7 +253,7 @@ def in_words(summary: Summary) -> str:
     return f"{summary.total} workflows: " + ", ".join(f"{n} {name}" for n, name in counts if n)
 
 
-def _first_nodes(_: CycleState, runtime: CycleRuntime) -> list[str]:
+def _first_nodes(state: CycleState, runtime: CycleRuntime) -> list[str]:
     if runtime.context.client is None:
         return ["fetch_catalog", "take_inventory"]
     return ["probe_gpu", "probe_comfyui", "probe_disk", "take_lock"]
@@ -271,16 +273,32 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
         retry_on=lambda error: isinstance(error, ComfyUIError) and error.transient,
     )
     graph = StateGraph(CycleState, context_schema=CycleContext)
-    for probe in (probe_gpu, probe_comfyui, probe_disk, take_lock, gate, skip):
-        graph.add_node(probe)
-    for asks_server in (fetch_catalog, take_inventory, find_workflows, judge):
-        graph.add_node(asks_server, retry_policy=flaky, error_handler=skip_after_error)
-    graph.add_node(report)
+    graph.add_node("probe_gpu", probe_gpu)
+    graph.add_node("probe_comfyui", probe_comfyui)
+    graph.add_node("probe_disk", probe_disk)
+    graph.add_node("take_lock", take_lock)
+    graph.add_node("gate", gate)
+    graph.add_node("skip", skip)
+    for name, asks_server in (
+        ("fetch_catalog", fetch_catalog),
+        ("take_inventory", take_inventory),
+        ("find_workflows", find_workflows),
+        ("judge", judge),
+    ):
+        graph.add_node(name, asks_server, retry_policy=flaky, error_handler=skip_after_error)
+    graph.add_node("report", report)
 
     graph.add_conditional_edges(
         START,
         _first_nodes,
-        ["probe_gpu", "probe_comfyui", "probe_disk", "take_lock", "fetch_catalog", "take_inventory"],
+        [
+            "probe_gpu",
+            "probe_comfyui",
+            "probe_disk",
+            "take_lock",
+            "fetch_catalog",
+            "take_inventory",
+        ],
     )
     graph.add_edge(["probe_gpu", "probe_comfyui", "probe_disk", "take_lock"], "gate")
     graph.add_conditional_edges("gate", _after_gate, ["fetch_catalog", "take_inventory", "skip"])

@@ -112,8 +112,8 @@ class Bar:
     """A progress bar on a terminal; the report that follows says the rest."""
 
     def __init__(self, stream: TextIO) -> None:
-        from rich.console import Console  # noqa: PLC0415  (only terminals pay for it)
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         self._progress: Progress = Progress(
             TextColumn("{task.description}", markup=False),

@@ -9,7 +9,7 @@ import traceback
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from comfywatchman import __version__, cycle, state
 from comfywatchman.comfyui import credentials
@@ -21,6 +21,7 @@ from comfywatchman.report.model import GateAnswer, Outcome, Report, Server, Summ
 from comfywatchman.report.store import ReportStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
     from comfywatchman.cycle import CycleContext, CycleState, Target
@@ -38,7 +39,7 @@ _TRACING_SWITCHES = (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a cycle ended: its report (without workflows unless ``done``), and the exit code so far."""
+    """How a cycle ended: its report (no workflows unless ``done``), and the exit code so far."""
 
     report: Report
     exit_code: Exit
@@ -53,8 +54,8 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
         listener: is told what happens.
 
     Raises:
-        ConfigError: a credential, CA file, saved catalog or the state folder cannot be used. It is on
-            record in ``last-run.json`` where there is a state folder.
+        ConfigError: a credential, CA file, saved catalog or the state folder cannot be used. It is
+            on record in ``last-run.json`` where there is a state folder.
     """
     started_at = datetime.now(UTC)
     paths = [str(p) for p in target.paths]
@@ -101,14 +102,14 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
 
 def _stream(context: CycleContext, listener: Listener) -> CycleState:
     os.environ.update(dict.fromkeys(_TRACING_SWITCHES, "false"))
-    final: CycleState = {}
+    final: dict[str, Any] = {}
     stream = cycle.build().stream({}, context=context, stream_mode=["custom", "values"])
-    for mode, value in stream:
+    for mode, value in cast("Iterator[tuple[str, Any]]", stream):
         if mode == "custom":
             listener(value)
         else:
             final = value
-    return final
+    return cast("CycleState", final)
 
 
 def _ending(final: CycleState) -> tuple[Outcome, str, Exit]:

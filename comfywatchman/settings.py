@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -81,7 +80,7 @@ def _split_paths(value: object) -> object:
 
 def _no_bool(value: object) -> object:
     if isinstance(value, bool):
-        raise ValueError("must be a number or a size, not true or false")  # noqa: TRY004
+        raise ValueError("must be a number or a size, not true or false")
     return value
 
 
@@ -191,6 +190,8 @@ class Settings(BaseSettings):
         "`$STATE_DIRECTORY`, else the user's XDG state folder.",
     )
 
+    _file_values: ClassVar[Mapping[str, Any]] = {}
+
     @classmethod
     def settings_customise_sources(  # noqa: D102  (documented by pydantic-settings)
         cls,
@@ -201,7 +202,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del dotenv_settings, file_secret_settings
-        file = InitSettingsSource(settings_cls, settings_cls.model_config.get("file_values", {}))  # type: ignore[call-overload]
+        file = InitSettingsSource(settings_cls, dict(cls._file_values))
         return init_settings, env_settings, file
 
     @property
@@ -225,7 +226,7 @@ def load(flags: Mapping[str, Any], config: Path | None = None) -> Settings:
     _refuse_unknown_environment()
 
     class FromFile(Settings):
-        model_config = SettingsConfigDict(file_values=file_values)  # type: ignore[typeddict-unknown-key]
+        _file_values: ClassVar[Mapping[str, Any]] = file_values
 
     try:
         return FromFile(**given)

@@ -47,7 +47,9 @@ def read(folder: Path) -> dict[str, Any]:
     return {
         "state_dir": str(folder),
         "running": running,
-        "interrupted": last_run is not None and last_run.get("outcome") == "running" and not running,
+        "interrupted": last_run is not None
+        and last_run.get("outcome") == "running"
+        and not running,
         "last_run": last_run,
         "report": report,
     }
@@ -78,15 +80,17 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
         lines.append(f"A cycle is running, since {_when(last_run.get('started_at'), now)}.")
     elif status["interrupted"]:
         lines.append(
-            f"The last cycle was killed in the middle (it began {_when(last_run.get('started_at'), now)});"
-            " the report before it is intact."
+            f"The last cycle, begun {_when(last_run.get('started_at'), now)}, was killed in the "
+            "middle; the report before it is intact."
         )
     else:
         ended = _when(last_run.get("finished_at"), now)
         lines.append(f"Last cycle   {visible(str(last_run.get('outcome')))}, {ended}")
         lines.append(f"             {visible(str(last_run.get('reason')))}")
         if last_run.get("paths"):
-            lines.append("             (by hand, for: " + visible(", ".join(last_run["paths"])) + ")")
+            lines.append(
+                "             (by hand, for: " + visible(", ".join(last_run["paths"])) + ")"
+            )
     if report is None:
         lines.append("Last report  none yet")
     else:

@@ -56,7 +56,14 @@ def judge_workflow(
             findings=[error.finding],
             not_checked=[] if damaged else [error.finding.message],
         )
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as bug:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as bug:
         finding = INTERNAL_ERROR.finding(
             f"ComfyWatchman failed on this workflow ({type(bug).__name__} in {_place(bug)})",
             fix="report this, with the workflow if you can share it",

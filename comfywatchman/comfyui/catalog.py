@@ -65,7 +65,9 @@ class NodeType:
     @cached_property
     def outputs(self) -> tuple[str, ...]:
         """Types of its outputs by slot; an output that is a list of choices reads as ``COMBO``."""
-        return tuple(t if isinstance(t, str) else COMBO for t in _sequence(self.declaration.get("output")))
+        return tuple(
+            t if isinstance(t, str) else COMBO for t in _sequence(self.declaration.get("output"))
+        )
 
     @property
     def is_output(self) -> bool:

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def fetch(
-    client: ComfyUIClient, *, version: str | None, max_bytes: int, seconds: float
-) -> Catalog:
+def fetch(client: ComfyUIClient, *, version: str | None, max_bytes: int, seconds: float) -> Catalog:
     """Ask the server.
 
     Args:

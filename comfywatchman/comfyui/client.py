@@ -1,7 +1,7 @@
 """The HTTP client: asks a ComfyUI server, and turns every way it can fail into one sentence.
 
-Only GET is ever sent, so nothing can be queued. Answers are read in pieces, with a cap on their size
-and on the time they take; an answer is asked for uncompressed, so that none can unfold in memory.
+Only GET is ever sent, so nothing can be queued. Answers are read in pieces, with a cap on their
+size and on the time they take, and are asked for uncompressed, so that none can unfold in memory.
 """
 
 from __future__ import annotations
@@ -201,8 +201,9 @@ class ComfyUIClient:
                 transient=False,
             )
         if isinstance(cause, ssl.SSLError):
+            why = visible(cause.reason or str(cause))
             return ComfyUIError(
-                f"{self.url} does not speak TLS as https needs ({visible(cause.reason or str(cause))}); is it http?",
+                f"{self.url} does not speak TLS as https needs ({why}); is it http?",
                 transient=False,
             )
         if isinstance(error, httpx.ConnectTimeout):
@@ -212,8 +213,9 @@ class ComfyUIClient:
             )
         elif isinstance(error, httpx.TimeoutException):
             reason = (
-                f"{url} accepted the request but sent nothing for {self._settings.read_timeout:g} s; "
-                "ComfyUI hangs or is very busy: look at its log, restart it if it stays so"
+                f"{url} accepted the request but sent nothing for "
+                f"{self._settings.read_timeout:g} s; ComfyUI hangs or is very busy: look at its "
+                "log, restart it if it stays so"
             )
         elif isinstance(cause, ConnectionRefusedError):
             reason = f"nothing listens at {self.url}; start ComfyUI, or correct comfyui_url"

@@ -44,12 +44,10 @@ def read(settings: Settings) -> httpx.Auth | None:
             and a password are both given.
     """
     token = _source("comfyui_token_file", settings.comfyui_token_file, TOKEN_CREDENTIAL)
-    basic = _source(
-        "comfyui_basic_auth_file", settings.comfyui_basic_auth_file, BASIC_CREDENTIAL
-    )
+    basic = _source("comfyui_basic_auth_file", settings.comfyui_basic_auth_file, BASIC_CREDENTIAL)
     if token and basic:
         raise ConfigError(
-            f"{token[0]} and {basic[0]} are both given; a server takes one of them: remove the other"
+            f"{token[0]} and {basic[0]} are both given; a server takes one: remove the other"
         )
     if token:
         return BearerAuth(_secret(*token))
@@ -89,6 +87,8 @@ def _secret(key: str, file: Path) -> str:
         raise ConfigError(f"{key}: {file} is not UTF-8 text") from None
     if not text or len(raw) > _MAX_BYTES or not text.isprintable():
         raise ConfigError(f"{key}: {file} must hold one line of text, the secret, and no more")
-    if not text.isascii() and key.startswith(("comfyui_token", f"systemd credential {TOKEN_CREDENTIAL}")):
+    if not text.isascii() and key.startswith(
+        ("comfyui_token", f"systemd credential {TOKEN_CREDENTIAL}")
+    ):
         raise ConfigError(f"{key}: {file} holds characters that no bearer token has")
     return text

@@ -47,7 +47,7 @@ def workflows(client: ComfyUIClient, user: str) -> list[SavedOnServer]:
     try:
         answer = client.get_json(path, headers=_as(user))
     except ComfyUIError as error:
-        if error.status == 404:  # noqa: PLR2004  (this user has never saved one)
+        if error.status == 404:
             return []
         raise
     if not isinstance(answer, list):
@@ -56,7 +56,9 @@ def workflows(client: ComfyUIClient, user: str) -> list[SavedOnServer]:
         )
     found = []
     for entry in answer:
-        name, size = (entry.get("path"), entry.get("size")) if isinstance(entry, dict) else (entry, None)
+        name, size = (
+            (entry.get("path"), entry.get("size")) if isinstance(entry, dict) else (entry, None)
+        )
         if isinstance(name, str) and is_workflow_name(name):
             found.append(SavedOnServer(user, name, size if isinstance(size, int) else None))
     return sorted(found, key=lambda w: w.path)

@@ -38,5 +38,5 @@ def _mib(size: int) -> str:
     return f"{size / 1024**2:,.0f} MiB"
 
 
-def _answer(ok: bool, reason: str) -> GateAnswer:  # noqa: FBT001
+def _answer(ok: bool, reason: str) -> GateAnswer:
     return GateAnswer(name="disk", ok=ok, reason=reason)

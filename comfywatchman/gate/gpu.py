@@ -1,12 +1,13 @@
 """Gate probe: is enough VRAM free on a GPU that the server uses?
 
-NVML (through ``pynvml``) says what is free on NVIDIA cards; ComfyUI's ``/system_stats`` says what it
-could use itself. Either is enough, because the models ComfyUI keeps cached count as used in NVML
+NVML (through ``pynvml``) says what is free on NVIDIA cards; ComfyUI's ``/system_stats`` says what
+it could use itself. Either is enough, because the models ComfyUI keeps cached count as used in NVML
 although it frees them for the next prompt.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from comfywatchman.gate.comfyui import Device
-
-_GPU_TYPES_WITH_OWN_MEMORY = ("cuda", "xpu", "npu", "mlu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def read(timeout: float = 15.0) -> NvmlReading:
 
 def _read_nvml() -> NvmlReading:
     try:
-        import pynvml  # noqa: PLC0415  (only here, so that a broken install is one sentence)
+        import pynvml
     except ImportError as error:
         return NvmlReading(problem=f"the Python module pynvml cannot be imported ({error})")
     try:
@@ -79,10 +78,8 @@ def _read_nvml() -> NvmlReading:
     except Exception as error:  # noqa: BLE001
         return NvmlReading(problem=f"NVML failed ({visible(str(error))})")
     finally:
-        try:
+        with contextlib.suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
-        except pynvml.NVMLError:
-            pass
 
 
 def _gpu(pynvml: Any, index: int) -> Gpu:
@@ -101,13 +98,14 @@ def _nvml_sentence(pynvml: Any, error: Any) -> str:
     known = {
         "NVML_ERROR_LIBRARY_NOT_FOUND": "no NVIDIA driver is installed on this host "
         "(libnvidia-ml.so.1 is not there)",
-        "NVML_ERROR_DRIVER_NOT_LOADED": "the NVIDIA driver is not loaded; load it (modprobe nvidia) "
-        "or reboot after its installation",
+        "NVML_ERROR_DRIVER_NOT_LOADED": "the NVIDIA driver is not loaded; load it "
+        "(modprobe nvidia) or reboot after its installation",
         "NVML_ERROR_NO_PERMISSION": "this user may not ask the NVIDIA driver; give it access to "
         "/dev/nvidia* (often: the group video)",
         "NVML_ERROR_LIB_RM_VERSION_MISMATCH": "the NVIDIA driver was updated but the old one is "
         "still loaded; reboot",
-        "NVML_ERROR_FUNCTION_NOT_FOUND": "libnvidia-ml.so.1 is too old for pynvml; update the driver",
+        "NVML_ERROR_FUNCTION_NOT_FOUND": "libnvidia-ml.so.1 is too old for pynvml; update "
+        "the driver",
         "NVML_ERROR_GPU_IS_LOST": "the GPU has fallen off the bus; power-cycle the host and see "
         "dmesg for Xid errors",
         "NVML_ERROR_RESET_REQUIRED": "the GPU needs a reset; run nvidia-smi --gpu-reset or reboot",
@@ -160,7 +158,9 @@ def judge(reading: NvmlReading, devices: Sequence[Device], minimum: int) -> Gate
     free, where = max(offers)
     if free >= minimum:
         note = f"; note: {trouble}" if trouble and "cuda" in kinds else ""
-        return _answer(True, f"{_gib(free)} of VRAM free on {where}, {_gib(minimum)} asked for{note}")
+        return _answer(
+            True, f"{_gib(free)} of VRAM free on {where}, {_gib(minimum)} asked for{note}"
+        )
     return _answer(
         False,
         f"only {_gib(free)} of VRAM free at best, on {where}; {_gib(minimum)} asked for"
@@ -186,5 +186,5 @@ def _gib(size: int) -> str:
     return f"{size / 1024**3:.1f} GiB"
 
 
-def _answer(ok: bool, reason: str) -> GateAnswer:  # noqa: FBT001
+def _answer(ok: bool, reason: str) -> GateAnswer:
     return GateAnswer(name="gpu", ok=ok, reason=reason)

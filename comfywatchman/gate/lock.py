@@ -36,5 +36,5 @@ def probe(lock: filelock.BaseFileLock) -> GateAnswer:
     return _answer(True, "no other cycle is running")
 
 
-def _answer(ok: bool, reason: str) -> GateAnswer:  # noqa: FBT001
+def _answer(ok: bool, reason: str) -> GateAnswer:
     return GateAnswer(name="lock", ok=ok, reason=reason)

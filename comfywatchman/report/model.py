@@ -7,7 +7,7 @@ from. Its JSON Schema is published as ``docs/schema/report-1.json``; that of :cl
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003  (pydantic reads the annotations at run time)
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 

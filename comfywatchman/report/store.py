@@ -88,7 +88,7 @@ class ReportStore:
         Raises:
             OSError: one could not be written; those before it are new, the others as they were.
         """
-        from comfywatchman.report import html, markdown  # noqa: PLC0415  (only a full cycle draws)
+        from comfywatchman.report import html, markdown
 
         state.replace_file(self.folder / "report.md", markdown.render(report).encode())
         state.replace_file(self.folder / "report.html", html.render(report).encode())

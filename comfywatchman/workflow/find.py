@@ -1,7 +1,7 @@
 """Finding saved workflows, on this host and on the server, and reading them without risk.
 
-What lies in a folder is nobody's promise: pipes, devices, loops of links, files that grow while they
-are read. Only regular files are read, and never more than the set size.
+What lies in a folder is nobody's promise: pipes, devices, loops of links, files that grow while
+they are read. Only regular files are read, and never more than the set size.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ WORKFLOW_UNREADABLE = declare(
     "workflow_unreadable",
     Severity.WARNING,
     title="File that cannot be read",
-    explanation="The file is there but its content could not be had: it belongs to another user, it "
-    "is no regular file, or the server that keeps it does not give it. The verdict is `unknown`.",
+    explanation="The file is there but its content could not be had: it belongs to another user, "
+    "it is no regular file, or the server that keeps it does not give it. The verdict is "
+    "`unknown`.",
     remedy="Let the user that runs the check read it, or move what is no workflow elsewhere.",
 )
 WORKFLOW_TOO_LARGE = declare(
@@ -241,6 +242,6 @@ def distinct(workflows: Iterable[Workflow]) -> list[Workflow]:
 
 def _too_large(limit: int, size: int) -> Finding:
     return WORKFLOW_TOO_LARGE.finding(
-        f"it is larger than {limit / 1024**2:,.0f} MiB ({size / 1024**2:,.1f} MiB), so it was not read",
+        f"it has {size / 1024**2:,.1f} MiB, more than {limit / 1024**2:,.0f} MiB: it was not read",
         fix="if it is a workflow, raise max_workflow_size; else move it out of the folder",
     )
