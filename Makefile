@@ -1,0 +1,4 @@
+# For those who type `make`; the work is done by ./dev, which needs no make.
+.PHONY: help demo test lint unit molecule bench clean
+help demo test lint unit molecule bench clean:
+	@./dev $@
