@@ -269,9 +269,7 @@ def _show(report: Report, wanted: Format | None) -> None:
     elif wanted is Format.TEXT or not progress.under_journal(sys.stdout):
         from comfywatchman.report import text
 
-        width = text.terminal_width()
-        color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        _print(text.render(report, width=width, color=color))
+        text.write(report, sys.stdout)
 
 
 def _exit_code(result: Result, fail_on: FailOn) -> int:

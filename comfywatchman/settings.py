@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -34,6 +35,23 @@ from comfywatchman.errors import ConfigError
 from comfywatchman.report.escape import visible
 
 ENV_PREFIX = "COMFYWATCHMAN_"
+_LARGEST_SIZE = 2**50
+_SECRET_NAME = re.compile(r"token|passw|secret|auth|key|credential", re.IGNORECASE)
+_PLAIN_WORDS = {
+    "byte_size": "must be a size, such as 2GiB or 500MB",
+    "byte_size_unit": "must be a size, such as 2GiB or 500MB",
+    "path_type": "must be a path, in quotes",
+    "string_type": "must be text, in quotes",
+    "list_type": 'must be a list of paths, such as ["/srv/a", "/srv/b"]',
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "float_parsing": "must be a number of seconds",
+    "float_type": "must be a number of seconds",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+}
+"""What pydantic's error types mean to a person who edits the file."""
 
 
 class FailOn(StrEnum):
@@ -45,14 +63,21 @@ class FailOn(StrEnum):
 
 
 def _absolute(path: Path) -> Path:
-    path = path.expanduser()
+    try:
+        path = path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"names no home folder: {error}") from None
     if not path.is_absolute():
         raise ValueError("must be an absolute path, or start with ~/")
     return path
 
 
 def _directory(path: Path) -> Path:
-    if not path.is_dir():
+    try:
+        found = path.is_dir()
+    except OSError as error:
+        raise ValueError(f"cannot be looked at: {error.strerror}") from None
+    if not found:
         raise ValueError("is not a folder on this host; correct it, or mount what is missing")
     return path
 
@@ -84,22 +109,32 @@ def _no_bool(value: object) -> object:
     return value
 
 
-def _not_negative(size: ByteSize) -> ByteSize:
-    if size < 0:
-        raise ValueError("must not be negative")
+def _sane(size: ByteSize) -> ByteSize:
+    if size > _LARGEST_SIZE:
+        raise ValueError("must be less than 1 PiB")
     return size
 
 
 def _positive(size: ByteSize) -> ByteSize:
-    if size <= 0:
+    if size == 0:
         raise ValueError("must be more than nothing")
     return size
 
 
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Seconds = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, le=86_400, allow_inf_nan=False)]
-Size = Annotated[ByteSize, BeforeValidator(_no_bool), AfterValidator(_not_negative)]
-SizeCap = Annotated[ByteSize, BeforeValidator(_no_bool), AfterValidator(_positive)]
+Size = Annotated[ByteSize, BeforeValidator(_no_bool), AfterValidator(_sane)]
+SizeCap = Annotated[Size, AfterValidator(_positive)]
+
+
+_TOML_TYPES: dict[object, tuple[tuple[type, ...], str]] = {
+    bool: ((bool,), "must be true or false, without quotes"),
+    float: ((int, float), "must be a number of seconds, without quotes"),
+    int: ((int,), "must be a whole number, without quotes"),
+    ByteSize: ((int, str), 'must be a size, such as "2GiB" or "500MB"'),
+    list[AbsolutePath]: ((list,), 'must be a list of paths, such as ["/srv/a", "/srv/b"]'),
+}
+"""What TOML must hold, by a setting's type; every other setting is text."""
 
 
 class Settings(BaseSettings):
@@ -222,6 +257,7 @@ def load(flags: Mapping[str, Any], config: Path | None = None) -> Settings:
         ConfigError: a key is unknown, a value is wrong, or the file cannot be read.
     """
     file, file_values = state.read_config(config)
+    _refuse_wrong_types(file, file_values)
     given = {k: v for k, v in flags.items() if v is not None}
     _refuse_unknown_environment()
 
@@ -233,6 +269,16 @@ def load(flags: Mapping[str, Any], config: Path | None = None) -> Settings:
     except ValidationError as error:
         lines = [_explain(e, given, file, file_values) for e in error.errors()]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _refuse_wrong_types(file: Path | None, values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        field = Settings.model_fields.get(key)
+        if field is None:
+            continue
+        types, problem = _TOML_TYPES.get(field.annotation, ((str,), "must be text, in quotes"))
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise ConfigError(f"{file}: {key} = {_shown(key, value)}: {problem}. {_remedy(key)}")
 
 
 def _refuse_unknown_environment() -> None:
@@ -266,18 +312,20 @@ def _explain(
             "(docs/settings.md lists every key)"
         )
     problem = str(error["msg"]).removeprefix("Value error, ")
-    problem = problem[:1].lower() + problem[1:]
+    problem = _PLAIN_WORDS.get(error["type"], problem[:1].lower() + problem[1:])
     return f"{where} = {_shown(key, value)}: {problem}. {_remedy(key)}"
 
 
 def _remedy(key: str) -> str:
     field = Settings.model_fields.get(key)
-    return f"What it is: {field.description}" if field and field.description else ""
+    return f"({field.description})" if field and field.description else ""
 
 
 def _shown(key: str, value: object) -> str:
     if key == "comfyui_url" and "@" in str(value):
         return "(not shown: it holds a password)"
+    if _SECRET_NAME.search(key) and os.sep not in str(value):
+        return "(not shown: it may be a secret)"
     text = visible(repr(str(value) if isinstance(value, Path) else value))
     return text if len(text) <= 120 else text[:117] + "..."
 
