@@ -229,10 +229,8 @@ def _settings(context: typer.Context, config: Path | None) -> Settings:
     for name, value in flags.items():
         if isinstance(value, Path):
             flags[name] = value.expanduser().absolute()
-        elif isinstance(value, list) and not value:
-            flags[name] = None
-        elif isinstance(value, list):
-            flags[name] = [p.expanduser().absolute() for p in value]
+        elif isinstance(value, (list, tuple)):  # an empty tuple when the flag was not given
+            flags[name] = [p.expanduser().absolute() for p in value] or None
     return settings.load(flags, config)
 
 
