@@ -39,17 +39,18 @@ class Node:
     """One saved node.
 
     Attributes:
-        id: as saved, digits as a number.
+        id: as saved, digits as a number; what links name.
+        number: the id it has in the prompt.
         type: the node type; the id of a definition for an instance of a sub-graph.
         mode: one of :data:`ALWAYS`, :data:`MUTED`, :data:`BYPASSED` or others that run as usual.
         inputs: the saved inputs: objects with ``name``, ``type``, ``link`` and perhaps ``widget``.
         raw: the saved node itself.
     """
 
-    __slots__ = ("id", "inputs", "mode", "raw", "type")
+    __slots__ = ("id", "inputs", "mode", "number", "raw", "type")
 
     def __init__(self, node_id: Id, raw: Mapping[str, Any]) -> None:
-        self.id = node_id
+        self.id = self.number = node_id
         self.raw = raw
         node_type = raw.get("type")
         self.type = node_type if isinstance(node_type, str) else ""

@@ -85,7 +85,8 @@ class Resolver:
     def _from_output(
         self, scope: Scope, node: Node, slot: int, wanted: str
     ) -> Output | Value | _Input | None:
-        while (instance := scope.instances.get(node.id)) is not None:
+        while node.mode not in (MUTED, BYPASSED) and node.id in scope.instances:
+            instance = scope.instances[node.id]
             graph = instance.graph
             link = graph.output_links.get(slot) if isinstance(graph, Definition) else None
             if link is None:
@@ -102,7 +103,7 @@ class Resolver:
             index = self._bypass(node, slot, wanted)
             return None if index is None else _Input(scope, node, index)
         if node.type not in VIRTUAL:
-            return Output(f"{scope.prefix}{node.id}", slot)
+            return Output(scope.node_id(node), slot)
         if node.type == PRIMITIVE:
             values = node.widgets_values
             return Value(values[0]) if isinstance(values, list) and values else None

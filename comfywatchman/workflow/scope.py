@@ -12,7 +12,7 @@ from comfywatchman.workflow.prompt import WorkflowError
 from comfywatchman.workflow.virtual import VIRTUAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from comfywatchman.report.model import Finding
     from comfywatchman.workflow.graph import Id, Node
@@ -73,7 +73,7 @@ class Scope:
 
     def node_id(self, node: Node) -> str:
         """The id a node of this scope has in the prompt."""
-        return f"{self.prefix}{node.id}"
+        return f"{self.prefix}{node.number}"
 
     def around(self) -> Iterator[Scope]:
         """This scope and the ones it is in, outwards."""
@@ -104,6 +104,7 @@ class Unfolding:
         self.findings: list[Finding] = []
         self.nodes: list[tuple[Scope, Node]] = []
         root = Scope(Graph(document))
+        _number_apart(root.graph, definitions.values(), _last_number(document))
         self.scopes = [root]
         seen = 0
         pending = [(root, iter(root.graph.nodes.values()))]
@@ -113,11 +114,14 @@ class Unfolding:
                 seen += 1
                 if seen > MAX_NODES:
                     raise WorkflowError(_too_many_nodes())
-                if node.mode in (MUTED, BYPASSED) or node.type in VIRTUAL:
+                off = node.mode in (MUTED, BYPASSED)
+                # Inside a sub-graph the frontend unfolds an instance that is switched off, too.
+                if node.type in VIRTUAL or (off and scope is root):
                     continue
                 inner = self._instance(scope, node)
                 if inner is None:
-                    self.nodes.append((scope, node))
+                    if not off:
+                        self.nodes.append((scope, node))
                     continue
                 scope.instances[node.id] = inner
                 self.scopes.append(inner)
@@ -137,7 +141,7 @@ class Unfolding:
         if definition in around or len(around) > MAX_NESTING:
             self._report_recursive(scope, node, definition)
             return None
-        return Scope(definition, f"{scope.prefix}{node.id}:", scope, node)
+        return Scope(definition, f"{scope.node_id(node)}:", scope, node)
 
     def _report_missing(self, scope: Scope, node: Node) -> None:
         title = f" ({quoted(node.title)})" if node.title else ""
@@ -174,6 +178,24 @@ def definitions(document: Mapping[str, Any]) -> dict[str, Definition]:
                 found[name] = Definition(entry)
                 pending.append(entry)
     return found
+
+
+def _number_apart(root: Graph, definitions: Iterable[Definition], last: int) -> None:
+    """Give inner nodes that share an id with a node met before a new one, as the frontend does."""
+    taken = set(root.nodes)
+    for definition in definitions:
+        for node in definition.nodes.values():
+            if node.id in taken:
+                node.number = last + 1
+            taken.add(node.number)
+            if isinstance(node.number, int):
+                last = max(last, node.number)
+
+
+def _last_number(document: Mapping[str, Any]) -> int:
+    """The highest node id the workflow has given out."""
+    last = document.get("last_node_id", as_mapping(document.get("state")).get("lastNodeId"))
+    return last if type(last) is int else 0
 
 
 def _too_many_nodes() -> Finding:
