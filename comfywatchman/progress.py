@@ -50,6 +50,9 @@ class Ended:
     reason: str
 
 
+_DEBUG = 7
+"""The journal keeps such a line; a log file is better without."""
+
 Event = GateAnswered | Noted | WorkflowsFound | Judged | Ended
 
 
@@ -89,17 +92,19 @@ class Lines:
 
     def _judged(self, workflow: WorkflowReport) -> None:
         if workflow.verdict is Verdict.RUNNABLE:
-            self._say(7, f"runnable: {workflow.name}")
+            self._say(_DEBUG, f"runnable: {workflow.name}")
             return
         level = 4 if workflow.verdict in (Verdict.BROKEN, Verdict.PARTIAL) else 5
         errors = [f for f in workflow.findings if f.severity is Severity.ERROR]
         shown = errors or workflow.findings
         what = shown[0].message if shown else "; ".join(workflow.not_checked)
         more = f" (and {len(shown) - 1} more)" if len(shown) > 1 else ""
-        fix = f"; fix: {shown[0].fix}" if shown and shown[0].fix else ""
-        self._say(level, f"{workflow.verdict}: {workflow.name}: {what}{fix}{more}")
+        fix = f". {shown[0].fix}" if shown and shown[0].fix else ""
+        self._say(level, f"{workflow.verdict}: {workflow.name}: {what}{more}{fix}")
 
     def _say(self, priority: int, text: str) -> None:
+        if priority == _DEBUG and not self._priorities:
+            return
         prefix = f"<{priority}>" if self._priorities else ""
         encoding = self._stream.encoding or "utf-8"
         line = f"{prefix}{text}\n".encode(encoding, "backslashreplace").decode(encoding)

@@ -66,7 +66,7 @@ def judge_workflow(
     ) as bug:
         finding = INTERNAL_ERROR.finding(
             f"ComfyWatchman failed on this workflow ({type(bug).__name__} in {_place(bug)})",
-            fix="report this, with the workflow if you can share it",
+            fix="Report this, with the workflow if you can share it.",
         )
         return WorkflowReport(
             path=path,

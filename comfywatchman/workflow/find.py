@@ -76,7 +76,7 @@ class WorkflowFile:
                     raise WorkflowError(
                         WORKFLOW_UNREADABLE.finding(
                             "it is not a regular file (a folder, pipe, device or socket)",
-                            fix="move it out of the folder that is searched",
+                            fix="Move it out of the folder that is searched.",
                         )
                     )
                 raw = b"" if status.st_size > max_bytes else stream.read(max_bytes + 1)
@@ -84,7 +84,7 @@ class WorkflowFile:
             raise WorkflowError(
                 WORKFLOW_UNREADABLE.finding(
                     f"it cannot be read: {error.strerror}",
-                    fix="let the user that runs the check read it",
+                    fix="Let the user that runs the check read it.",
                 )
             ) from None
         if len(raw) > max_bytes or status.st_size > max_bytes:
@@ -125,7 +125,8 @@ class WorkflowOnServer:
                 raise
             raise WorkflowError(
                 WORKFLOW_UNREADABLE.finding(
-                    f"the server does not give it: {error}", fix="open and save it again in ComfyUI"
+                    f"the server does not give it: {error}",
+                    fix="Open it in ComfyUI and save it again.",
                 )
             ) from None
 
@@ -243,5 +244,5 @@ def distinct(workflows: Iterable[Workflow]) -> list[Workflow]:
 def _too_large(limit: int, size: int) -> Finding:
     return WORKFLOW_TOO_LARGE.finding(
         f"it has {size / 1024**2:,.1f} MiB, more than {limit / 1024**2:,.0f} MiB: it was not read",
-        fix="if it is a workflow, raise max_workflow_size; else move it out of the folder",
+        fix="If it is a workflow, raise max_workflow_size; else move it out of the folder.",
     )

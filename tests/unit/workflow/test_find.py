@@ -1,0 +1,130 @@
+"""Finding saved workflows: in folders that hold anything at all, and on the server."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from comfywatchman import settings
+from comfywatchman.comfyui.client import ComfyUIClient
+from comfywatchman.workflow import find
+from comfywatchman.workflow.find import WorkflowFile, WorkflowOnServer
+from comfywatchman.workflow.prompt import WorkflowError
+from tests.standin.comfyui import StandIn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def names(found: find.Found) -> list[str]:
+    return [w.name for w in found.workflows]
+
+
+def make(folder: Path, *files: str) -> None:
+    for name in files:
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}")
+
+
+def test_a_folder_is_searched_to_the_bottom(tmp_path: Path) -> None:
+    make(tmp_path, "b.json", "a.JSON", "sub/deep/c.json", "notes.txt", ".index.json", ".git/x.json")
+    found = find.in_folders([tmp_path])
+    assert names(found) == ["a.JSON", "b.json", "sub/deep/c.json"]
+    assert found.not_checked == []
+
+
+def test_blueprints_of_subgraphs_are_no_workflows(tmp_path: Path) -> None:
+    make(tmp_path, "workflows/a.json", "subgraphs/blueprint.json", "workflows/subgraphs/b.json")
+    assert names(find.in_folders([tmp_path])) == ["workflows/a.json", "workflows/subgraphs/b.json"]
+
+
+def test_loops_of_links_end(tmp_path: Path) -> None:
+    make(tmp_path, "a.json")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "self.json").symlink_to("self.json")
+    found = find.in_folders([tmp_path])
+    assert names(found) == ["a.json", "self.json"]
+    with pytest.raises(WorkflowError, match="cannot be read"):
+        found.workflows[1].read(100)
+
+
+def test_a_folder_that_is_not_there_is_said_and_the_others_are_searched(tmp_path: Path) -> None:
+    make(tmp_path, "there/a.json")
+    found = find.in_folders([tmp_path / "gone", tmp_path / "there"])
+    assert names(found) == ["a.json"]
+    assert found.not_checked == [f"{tmp_path}/gone was not searched: No such file or directory"]
+
+
+def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "zero.json").symlink_to("/dev/zero")
+    (tmp_path / "folder.json").mkdir()
+    found = find.in_folders([tmp_path])
+    assert names(found) == ["pipe.json", "zero.json"]
+    for workflow in found.workflows:
+        with pytest.raises(WorkflowError, match="not a regular file") as raised:
+            workflow.read(100)
+        assert raised.value.finding.code == "workflow_unreadable"
+
+
+def test_a_large_file_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "large.json"
+    with file.open("wb") as stream:
+        stream.truncate(10 * 1024**3)
+    with pytest.raises(WorkflowError, match="more than 1 MiB"):
+        WorkflowFile(file, "large.json").read(1024**2)
+
+
+def test_hostile_names_are_shown_harmless(tmp_path: Path) -> None:
+    make(tmp_path, "\x1b[31mred\nnew line\u202e.json", os.fsdecode(b"\xff.json"))
+    found = find.in_folders([tmp_path])
+    assert len(found.workflows) == 2
+    for workflow in found.workflows:
+        assert workflow.path.isprintable()
+        assert workflow.name.encode("utf-8")
+        assert workflow.read(100) == b"{}"
+
+
+def test_a_file_found_twice_is_judged_once(tmp_path: Path) -> None:
+    make(tmp_path, "a.json")
+    (tmp_path / "again").symlink_to(tmp_path / "a.json")
+    twice = find.in_folders([tmp_path, tmp_path / "again", tmp_path / "a.json"])
+    assert [w.name for w in find.distinct(twice.workflows)] == ["a.json"]
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    user = tmp_path / "user" / "default" / "workflows"
+    (user / "sub").mkdir(parents=True)
+    (user / "a b.json").write_text('{"nodes": []}')
+    (user / "sub" / "c.json").write_text('{"nodes": [1]}')
+    return tmp_path / "user"
+
+
+def test_the_server_lists_and_gives_what_its_users_saved(saved: Path) -> None:
+    with (
+        StandIn(userdata=saved) as stand_in,
+        ComfyUIClient(settings.load({"comfyui_url": stand_in.url}), None) as client,
+    ):
+        found = find.on_server(client, None)
+        assert [w.path for w in found.workflows] == [
+            "userdata:default/workflows/a b.json",
+            "userdata:default/workflows/sub/c.json",
+        ]
+        assert found.workflows[1].read(1000) == b'{"nodes": [1]}'
+        with pytest.raises(WorkflowError, match="more than 0 MiB"):
+            found.workflows[0].read(5)
+
+
+def test_what_the_server_saved_on_this_host_is_read_from_the_disk(saved: Path) -> None:
+    with (
+        StandIn(userdata=saved) as stand_in,
+        ComfyUIClient(settings.load({"comfyui_url": stand_in.url}), None) as client,
+    ):
+        found = find.on_server(client, saved)
+        assert [type(w) for w in found.workflows] == [WorkflowFile, WorkflowFile]
+        elsewhere = find.on_server(client, saved / "not-here")
+        assert [type(w) for w in elsewhere.workflows] == [WorkflowOnServer, WorkflowOnServer]
