@@ -1,1 +1,161 @@
-"""The checks: one a file, each with its code, severity, documentation and the fix it can suggest."""
+"""The checks, one file each, and the verdict that follows from what they find.
+
+:func:`judge` says of a converted workflow what ComfyUI would say if it were queued now. To add a
+check, add a file here: see :mod:`comfywatchman.checks.engine.registry`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from comfywatchman.checks.engine.case import PromptCase
+from comfywatchman.checks.engine.registry import registered
+from comfywatchman.checks.engine.replacement import replaced
+from comfywatchman.checks.engine.rulebook import rulebook
+from comfywatchman.checks.engine.walk import walk
+from comfywatchman.findings import declare, printable, quoted
+from comfywatchman.report.model import Output, Severity, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from comfywatchman.checks.engine.walk import Walk
+    from comfywatchman.comfyui.catalog import Catalog
+    from comfywatchman.comfyui.inventory import Inventory
+    from comfywatchman.report.model import Finding
+    from comfywatchman.workflow.prompt import Conversion
+
+MAX_FINDINGS: Final = 200
+"""Most findings reported about one workflow."""
+
+MAX_NOT_CHECKED: Final = 50
+"""Most blind spots reported about one workflow."""
+
+FINDINGS_LEFT_OUT = declare(
+    "findings_left_out",
+    Severity.INFO,
+    title="More findings than are reported",
+    explanation="The workflow gave rise to more findings than a report should hold. Errors are kept "
+    "first. The verdict rests on all of them.",
+    remedy="Mend what is reported; the rest shows in the next report.",
+)
+
+_ORDER: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What would happen if a workflow were queued, and why.
+
+    Attributes:
+        verdict: ``unknown`` if any output depends on what could not be seen.
+        outputs: output nodes the server would run.
+        outputs_lost: output nodes it would leave out.
+        findings: errors first, then warnings, then remarks; in the workflow's order.
+        not_checked: one sentence for each thing the verdict does not rest on.
+    """
+
+    verdict: Verdict
+    outputs: list[Output]
+    outputs_lost: list[Output]
+    findings: list[Finding]
+    not_checked: list[str]
+
+
+def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Judgement:
+    """Say what ComfyUI would say about a workflow, without asking it.
+
+    Args:
+        conversion: the workflow as a prompt; nothing about the prompt's shape is taken for granted.
+        catalog: the node types of the server.
+        inventory: the files it has, as far as they could be seen.
+    """
+    replacement = replaced(conversion.prompt, catalog)
+    whole = PromptCase(replacement.prompt, conversion.nodes, catalog, inventory, rulebook(catalog))
+    findings = [*conversion.findings, *replacement.findings]
+    refusals = [finding for check in registered().prompt for finding in check(whole)]
+    refused = any(f.severity is Severity.ERROR for f in refusals + conversion.findings)
+    output_ids = [
+        node_id
+        for node_id, node in whole.prompt.items()
+        if isinstance(node, dict)
+        and node.get("class_type") in catalog
+        and catalog[node["class_type"]].is_output
+    ]
+    walked = walk(whole, output_ids)
+    below = [f for node in walked.judged.values() for f in node.findings]
+    below += [doubt.finding for node in walked.judged.values() for doubt in node.doubts]
+    if refused:
+        # The server does not get as far as these.
+        below = [
+            f.model_copy(update={"severity": Severity.WARNING})
+            if f.severity is Severity.ERROR
+            else f
+            for f in below
+        ]
+    findings += refusals + below
+    findings.sort(key=lambda f: _ORDER[f.severity])
+    outputs = {
+        node_id: Output(
+            node_id=printable(node_id),
+            node_type=printable(whole.prompt[node_id]["class_type"]),
+        )
+        for node_id in output_ids
+    }
+    return Judgement(
+        verdict=_verdict(output_ids, walked, refused=refused),
+        outputs=[] if refused else [outputs[o] for o in output_ids if o in walked.valid],
+        outputs_lost=[
+            outputs[o]
+            for o in output_ids
+            if refused or (o not in walked.valid and o not in walked.doubtful)
+        ],
+        findings=_capped(findings),
+        not_checked=_not_checked(whole, walked, conversion.not_checked, refused=refused),
+    )
+
+
+def _verdict(output_ids: list[str], walked: Walk, *, refused: bool) -> Verdict:
+    if refused:
+        return Verdict.BROKEN
+    if any(o in walked.doubtful for o in output_ids):
+        return Verdict.UNKNOWN
+    good = sum(o in walked.valid for o in output_ids)
+    if good == len(output_ids):
+        return Verdict.RUNNABLE
+    return Verdict.PARTIAL if good else Verdict.BROKEN
+
+
+def _not_checked(
+    whole: PromptCase, walked: Walk, before: Iterable[str], *, refused: bool
+) -> list[str]:
+    sentences = list(before)
+    if not refused:
+        for node in walked.judged.values():
+            sentences += [doubt.blind_spot for doubt in node.doubts]
+    customs = sorted(
+        {
+            printable(whole.prompt[node_id]["class_type"])
+            for node_id in walked.judged
+            if not whole.catalog[whole.prompt[node_id]["class_type"]].is_core
+        }
+    )
+    if customs:
+        named = ", ".join(customs[:5]) + (
+            f" and {len(customs) - 5:,} more" if len(customs) > 5 else ""
+        )
+        sentences.append(f"what custom nodes check themselves when they are queued: {named}")
+    if len(sentences) > MAX_NOT_CHECKED:
+        left_out = len(sentences) - MAX_NOT_CHECKED
+        sentences = [*sentences[:MAX_NOT_CHECKED], f"{left_out:,} more that are not listed"]
+    return list(dict.fromkeys(sentences))
+
+
+def _capped(findings: list[Finding]) -> list[Finding]:
+    if len(findings) <= MAX_FINDINGS:
+        return findings
+    left_out = findings[MAX_FINDINGS:]
+    errors = sum(f.severity is Severity.ERROR for f in left_out)
+    message = f"{len(left_out):,} more findings are left out, {errors:,} of them errors"
+    return [*findings[:MAX_FINDINGS], FINDINGS_LEFT_OUT.finding(message)]

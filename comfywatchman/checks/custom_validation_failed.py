@@ -1,0 +1,111 @@
+"""What a node's own code refuses: above all, an input file that is not there."""
+
+from __future__ import annotations
+
+import mimetypes
+from typing import TYPE_CHECKING, Final
+
+from comfywatchman.checks.engine.case import Crash, Doubt
+from comfywatchman.checks.engine.registry import on_node
+from comfywatchman.checks.known.own_rules import OwnRuleError, argument
+from comfywatchman.checks.versions import Rule
+from comfywatchman.comfyui.inventory import Presence
+from comfywatchman.findings import declare, quoted
+from comfywatchman.report.model import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from comfywatchman.checks.engine.case import Answer, NodeCase
+
+CUSTOM_VALIDATION_FAILED = declare(
+    "custom_validation_failed",
+    Severity.ERROR,
+    title="Input file that is not there, or another rule of the node",
+    explanation="The node type's own code (`VALIDATE_INPUTS`) refuses its inputs. For the nodes "
+    "that load an image, a mask, a latent, audio or video that means: the file does not exist. They "
+    "go by the file, not by the list shown in the browser, so files in sub-folders of `input` are "
+    "fine. ComfyWatchman looks for it by name in ComfyUI's `input`, `output` and `temp` folders; if "
+    "it cannot see them, it goes by the server's list, and where that cannot tell the verdict is "
+    "`unknown`.",
+    remedy="Put the file into the folder that is named, or choose another one in the node.",
+)
+
+_KINDS: Final = {"image_upload": "image", "video_upload": "video", "audio_upload": "audio"}
+
+
+@on_node
+def check(case: NodeCase) -> Iterator[Answer]:
+    """Ask the rules of a node of ComfyUI itself."""
+    own = case.own_rules
+    if own is None:
+        return
+    try:
+        if own.file_input is not None:
+            yield _file_answer(case, own.file_input)
+        reason = own.refuses(case) if own.refuses is not None else None
+    except OwnRuleError as error:
+        yield Crash(str(error), "set the inputs of the node again")
+        return
+    if reason is not None:
+        # The server repeats the refusal for each input that the function was handed.
+        handed = [name for name in case.inputs if name in own.judges]
+        for name in [*handed, "input_types"] if own.link_types else handed:
+            yield case.finding(CUSTOM_VALIDATION_FAILED, reason, input_name=name)
+
+
+def _file_answer(case: NodeCase, input_name: str) -> Answer:
+    given = argument(case, input_name)
+    if not isinstance(given, str):
+        what = "a link" if given is None and case.inputs[input_name] is not None else quoted(given)
+        raise OwnRuleError(f"input '{input_name}' must be the name of a file, not {what}")
+    presence = case.whole.inventory.presence(given)
+    if presence is Presence.UNSEEN:
+        presence = _by_list(case, input_name, given)
+    if presence is Presence.PRESENT:
+        return None
+    if presence is Presence.OUTSIDE and Rule.PATHS_CONFINED not in case.whole.book.rules:
+        return None
+    folder, name = _place(given)
+    message = f"input file {quoted(name)} is not in ComfyUI's {folder} folder"
+    fix = f"put {quoted(name)} into ComfyUI's {folder} folder, or choose another file"
+    if presence is Presence.OUTSIDE:
+        message = f"input file {quoted(given)} is outside ComfyUI's folders, which it may not be"
+        fix = "copy the file into ComfyUI's input folder and choose it there"
+    finding = case.finding(CUSTOM_VALIDATION_FAILED, message, fix, input_name=input_name)
+    if presence is Presence.UNSEEN:
+        return Doubt(
+            finding.model_copy(
+                update={
+                    "severity": Severity.WARNING,
+                    "message": f"input file {quoted(name)} may or may not be in ComfyUI's {folder} "
+                    "folder, which cannot be seen from here",
+                }
+            ),
+            f"whether input file {quoted(given)} of node {quoted(case.id)} exists: ComfyUI's "
+            f"{folder} folder cannot be seen from here (set comfyui_dir)",
+        )
+    return finding
+
+
+def _by_list(case: NodeCase, input_name: str, given: str) -> Presence:
+    """Judge by the server's list, which holds the files of one kind in the folder itself."""
+    spec = case.type.inputs.get(input_name)
+    listed = spec.choices if spec is not None and spec.choices is not None else ()
+    if given in listed:
+        return Presence.PRESENT
+    if spec is None or spec.choices is None or "/" in given or given in ("", ".", ".."):
+        return Presence.UNSEEN
+    kind = mimetypes.guess_type(given)[0] or ""
+    for flag, wanted in _KINDS.items():
+        # The server lists by the kind of file that the name suggests; others may exist unlisted.
+        if spec.options.get(flag) and kind.startswith(f"{wanted}/") and not given.endswith("]"):
+            return Presence.ABSENT
+    return Presence.UNSEEN
+
+
+def _place(given: str) -> tuple[str, str]:
+    for folder in ("output", "temp", "input"):
+        if given.endswith(f"[{folder}]"):
+            return folder, given[: -len(folder) - 3]
+    return "input", given

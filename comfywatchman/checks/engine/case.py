@@ -1,0 +1,186 @@
+"""What a check sees, and what it can answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from comfywatchman.findings import printable, quoted
+from comfywatchman.report.model import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from comfywatchman.checks.engine.choices import Choices
+    from comfywatchman.checks.engine.rulebook import Rulebook
+    from comfywatchman.checks.known.own_rules import OwnRules
+    from comfywatchman.comfyui.catalog import Catalog, InputSpec, NodeType
+    from comfywatchman.comfyui.inventory import Inventory
+    from comfywatchman.findings import Code
+    from comfywatchman.report.model import Finding
+    from comfywatchman.workflow.prompt import Prompt, SavedNode
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """The server may refuse this or not: what decides cannot be seen from outside.
+
+    Attributes:
+        finding: what was noticed; a warning.
+        blind_spot: the sentence for the report's ``not_checked``.
+    """
+
+    finding: Finding
+    blind_spot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """The server's own validation raises an exception here.
+
+    The server then forgets what else it found wrong with the node and reports the exception.
+
+    Attributes:
+        reason: a clause that says what is wrong, e.g. ``the link of input 'model' leads to …``.
+        fix: what to do about it.
+    """
+
+    reason: str
+    fix: str
+
+
+Answer: TypeAlias = "Finding | Doubt | Crash | None"
+"""What a check says about a node or an input; None: nothing to say.
+
+A finding of severity ``error`` makes the node invalid.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptCase:
+    """A whole prompt, and what it is judged by."""
+
+    prompt: Prompt
+    nodes: Mapping[str, SavedNode]
+    catalog: Catalog
+    inventory: Inventory
+    book: Rulebook
+    _said: set[tuple[str, str]] = field(default_factory=set)
+
+    def first(self, code: Code, subject: str) -> bool:
+        """Whether nothing was said yet, under this code, about the subject in this prompt."""
+        if (code.name, subject) in self._said:
+            return False
+        self._said.add((code.name, subject))
+        return True
+
+
+@dataclass(slots=True)
+class NodeCase:
+    """One node that the server would validate.
+
+    Attributes:
+        whole: the prompt it is in.
+        id: its id there.
+        type: its node type.
+        inputs: its inputs in the prompt.
+        own_rules: what its code checks itself; None if that is unknown.
+        declared: the inputs the server takes notice of, with those that its dynamic inputs open up.
+        received: by wired input, the type that its link delivers.
+    """
+
+    whole: PromptCase
+    id: str
+    type: NodeType
+    inputs: Mapping[str, Any]
+    own_rules: OwnRules | None
+    declared: tuple[InputSpec, ...] = ()
+    received: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def saved(self) -> SavedNode | None:
+        """What the saved file says of it; None in an API-format workflow."""
+        return self.whole.nodes.get(self.id)
+
+    def finding(
+        self, code: Code, message: str, fix: str | None = None, *, input_name: str | None = None
+    ) -> Finding:
+        """Report something about the node, or one of its inputs."""
+        return code.finding(
+            message, fix=fix, node_id=self.id, node_type=self.type.name, input=input_name
+        )
+
+
+@dataclass(slots=True)
+class InputCase:
+    """One declared input of a node.
+
+    Attributes:
+        node: the node.
+        spec: how the input is declared.
+        choices: the choices of a combo, ready to be searched.
+        given: the value in the prompt, taken out of its ``__value__`` wrapper.
+        value: what the server makes of it (``'7'`` for an INT is 7).
+        unreadable: whether it can make nothing of it.
+    """
+
+    node: NodeCase
+    spec: InputSpec
+    choices: Choices | None = None
+    given: Any = None
+    value: Any = None
+    unreadable: bool = False
+
+    @property
+    def excused(self) -> bool:
+        """Whether the node's code judges this input, so that the server does not."""
+        own = self.node.own_rules
+        return own is not None and self.spec.name in own.judges
+
+    def finding(
+        self,
+        code: Code,
+        message: str,
+        fix: str | None = None,
+        *,
+        severity: Severity | None = None,
+    ) -> Finding:
+        """Report something about this input."""
+        return code.finding(
+            message,
+            fix=fix,
+            node_id=self.node.id,
+            node_type=self.node.type.name,
+            input=self.spec.name,
+            severity=severity,
+        )
+
+    def doubt(self, code: Code, message: str, fix: str | None, *, because: str) -> Doubt:
+        """Report what the server would refuse, unless what cannot be seen excuses it.
+
+        Args:
+            code: the code of the error it would be.
+            message: what was noticed.
+            fix: what to do about it.
+            because: a clause: what cannot be seen.
+        """
+        where = f"input {quoted(self.spec.name)} of node {quoted(self.node.id)}"
+        return Doubt(
+            self.finding(code, message, fix, severity=Severity.WARNING),
+            f"whether the server accepts {where} ({printable(self.node.type.name)}): {because}",
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class LinkCase(InputCase):
+    """One declared input that a link is given for.
+
+    Attributes:
+        source: the node type the link comes from.
+        slot: the output slot, as given; negative ones count from the end.
+        received: the type of that output, a list if it is declared as a list of choices.
+    """
+
+    source: NodeType
+    slot: int
+    received: Any

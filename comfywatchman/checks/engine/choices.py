@@ -1,0 +1,177 @@
+"""The choices of a combo, searched as the server searches them and as a person would."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Sequence
+
+FILE_SUFFIXES: Final = frozenset(
+    [
+        ".safetensors",
+        ".sft",
+        ".ckpt",
+        ".pt",
+        ".pt2",
+        ".pth",
+        ".bin",
+        ".pkl",
+        ".gguf",
+        ".onnx",
+        ".engine",
+        ".trt",
+        ".torchscript",
+        ".yaml",
+        ".json",
+        ".latent",
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".svg",
+        ".avif",
+        ".mp4",
+        ".webm",
+        ".mov",
+        ".mkv",
+        ".avi",
+        ".m4v",
+        ".mp3",
+        ".wav",
+        ".flac",
+        ".ogg",
+        ".opus",
+        ".m4a",
+        ".aac",
+        ".glb",
+        ".gltf",
+        ".obj",
+        ".fbx",
+        ".stl",
+        ".ply",
+        ".spz",
+        ".splat",
+        ".ksplat",
+        ".usdz",
+        ".txt",
+        ".csv",
+        ".npz",
+        ".npy",
+        ".ttf",
+        ".otf",
+        ".cube",
+    ]
+)
+"""Endings, in lower case, that make a choice look like the name of a file."""
+
+_SIMILAR: Final = 80.0
+_MOST_SEARCHED: Final = 20_000
+
+
+def looks_like_file(name: object) -> bool:
+    """Whether a choice reads like the name of a model or media file."""
+    if not isinstance(name, str):
+        return False
+    dot = name.rfind(".")
+    return dot > 0 and name[dot:].lower() in FILE_SUFFIXES
+
+
+class Choices:
+    """What a combo accepts.
+
+    Args:
+        listed: the choices, in the server's order.
+    """
+
+    def __init__(self, listed: Sequence[Any]) -> None:
+        self.listed = listed
+        self._similar: dict[str, tuple[str, ...]] = {}
+
+    def __contains__(self, value: object) -> bool:
+        """Whether the server finds a value: by equality, so that 1, 1.0 and true are one."""
+        try:
+            return value in self._hashed or value in self._unhashable
+        except TypeError:
+            return value in self.listed
+
+    def __len__(self) -> int:
+        return len(self.listed)
+
+    @cached_property
+    def are_files(self) -> bool:
+        """Whether these are names of files.
+
+        Lists of files may begin with a word of their own, such as ``None`` or ``baked VAE``.
+        """
+        files = sum(map(looks_like_file, self.listed))
+        return files > 0 and files >= len(self.listed) - 3
+
+    def same_file(self, wanted: str) -> str | None:
+        """The choice that is the wanted file by another path: other slashes, case or folder.
+
+        Of several files with its name, none is offered: they may differ.
+        """
+        key = _plain(wanted)
+        by_path = self._by_plain_path.get(key, [])
+        if len(by_path) == 1:
+            return by_path[0]
+        by_name = self._by_plain_name.get(key.rpartition("/")[2], [])
+        return by_name[0] if len(by_name) == 1 else None
+
+    def same_name(self, wanted: str) -> tuple[str, ...]:
+        """Every choice with the wanted file's name, in whatever folder."""
+        return tuple(self._by_plain_name.get(_plain(wanted).rpartition("/")[2], ()))
+
+    def similar(self, wanted: str, limit: int = 3) -> tuple[str, ...]:
+        """The choices whose spelling comes nearest, best first; none if none comes near."""
+        known = self._similar.get(wanted)
+        if known is None:
+            known = self._similar[wanted] = self._search(wanted, limit)
+        return known
+
+    def _search(self, wanted: str, limit: int) -> tuple[str, ...]:
+        from rapidfuzz import fuzz, process, utils  # only workflows with a wrong name pay for it
+
+        strings = [c for c in self.listed[:_MOST_SEARCHED] if isinstance(c, str)]
+        found = process.extract(
+            wanted[:200],
+            strings,
+            scorer=fuzz.ratio,
+            processor=utils.default_process,
+            limit=limit,
+            score_cutoff=_SIMILAR,
+        )
+        return tuple(name for name, _, _ in found)
+
+    @cached_property
+    def _hashed(self) -> frozenset[Hashable]:
+        return frozenset(c for c in self.listed if not isinstance(c, (list, dict)))
+
+    @cached_property
+    def _unhashable(self) -> tuple[Any, ...]:
+        return tuple(c for c in self.listed if isinstance(c, (list, dict)))
+
+    @cached_property
+    def _by_plain_path(self) -> dict[str, list[str]]:
+        return self._index(_plain)
+
+    @cached_property
+    def _by_plain_name(self) -> dict[str, list[str]]:
+        return self._index(lambda choice: _plain(choice).rpartition("/")[2])
+
+    def _index(self, key: Callable[[str], str]) -> dict[str, list[str]]:
+        index: dict[str, list[str]] = {}
+        for choice in self.listed:
+            if isinstance(choice, str):
+                index.setdefault(key(choice), []).append(choice)
+        return index
+
+
+def _plain(path: str) -> str:
+    return path.replace("\\", "/").casefold()

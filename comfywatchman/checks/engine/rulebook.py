@@ -1,0 +1,87 @@
+"""What judging against one catalog needs, made once for all its workflows."""
+
+from __future__ import annotations
+
+import weakref
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from comfywatchman.checks.engine.choices import Choices
+from comfywatchman.checks.engine.declared import is_dynamic
+from comfywatchman.checks.known.own_rules import OwnRules, own_rules
+from comfywatchman.checks.versions import Rule, rules_of, version_of
+
+if TYPE_CHECKING:
+    from comfywatchman.comfyui.catalog import Catalog, InputSpec, NodeType
+
+
+class NodePlan:
+    """One node type, ready to be asked about many times."""
+
+    def __init__(self, node_type: NodeType) -> None:
+        self.type = node_type
+        self.own_rules: OwnRules | None = own_rules(node_type)
+        self.declared: tuple[InputSpec, ...] = tuple(node_type.inputs.values())
+        self.dynamic = is_dynamic(self.declared)
+        outputs = node_type.declaration.get("output")
+        self.outputs: list[object] = outputs if isinstance(outputs, list) else []
+        self._choices: dict[int, Choices] = {}
+        self._static = frozenset(map(id, self.declared))
+
+    def choices(self, spec: InputSpec) -> Choices | None:
+        """The choices of a combo, None for what is none or has a list that cannot be seen."""
+        if spec.choices is None:
+            return None
+        known = self._choices.get(id(spec))
+        if known is None:
+            known = Choices(spec.choices)
+            if id(spec) in self._static:
+                self._choices[id(spec)] = known
+        return known
+
+
+class Rulebook:
+    """The version's rules and the node types of one catalog."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.rules: frozenset[Rule] = rules_of(version_of(catalog))
+        self._catalog = weakref.ref(catalog)
+        self._plans: dict[NodeType, NodePlan] = {}
+
+    def plan(self, node_type: NodeType) -> NodePlan:
+        """The plan of one of the catalog's node types."""
+        plan = self._plans.get(node_type)
+        if plan is None:
+            plan = self._plans[node_type] = NodePlan(node_type)
+        return plan
+
+    @cached_property
+    def core_types(self) -> frozenset[str]:
+        """Types of links that ComfyUI's own nodes declare."""
+        catalog = self._catalog()
+        types: set[str] = set()
+        for node_type in catalog.values() if catalog is not None else ():
+            if node_type.is_core:
+                types.update(node_type.outputs)
+                types.update(spec.type for spec in node_type.inputs.values())
+        return frozenset(types)
+
+
+_latest: tuple[weakref.ref[Catalog], Rulebook] | None = None
+
+
+def rulebook(catalog: Catalog) -> Rulebook:
+    """The rulebook of a catalog; that of the catalog asked about last is kept while it lives."""
+    global _latest  # noqa: PLW0603  (a cache of one entry)
+    latest = _latest
+    if latest is not None and latest[0]() is catalog:
+        return latest[1]
+    book = Rulebook(catalog)
+    _latest = (weakref.ref(catalog, _forget), book)
+    return book
+
+
+def _forget(gone: weakref.ref[Catalog]) -> None:
+    global _latest  # noqa: PLW0603
+    if _latest is not None and _latest[0] is gone:
+        _latest = None

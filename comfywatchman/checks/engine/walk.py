@@ -1,0 +1,225 @@
+"""The walk from the outputs to everything they need, as the server takes it.
+
+Only output nodes and what leads to them through *declared* inputs counts. Each node is judged once,
+without regard to those before it; then validity spreads along the links. There is no recursion, so
+that no depth of a workflow can exhaust the stack.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from comfywatchman.checks import bad_linked_input, dependency_cycle, validation_exception
+from comfywatchman.checks.engine.case import Crash, Doubt, InputCase, LinkCase, NodeCase
+from comfywatchman.checks.engine.declared import expand
+from comfywatchman.checks.engine.reading import UnreadableError, read, unwrapped
+from comfywatchman.checks.engine.registry import registered
+from comfywatchman.checks.versions import Rule
+from comfywatchman.findings import quoted
+from comfywatchman.report.model import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from comfywatchman.checks.engine.case import Answer, PromptCase
+    from comfywatchman.checks.engine.registry import Checks
+    from comfywatchman.checks.engine.rulebook import NodePlan
+    from comfywatchman.comfyui.catalog import InputSpec
+    from comfywatchman.report.model import Finding
+
+_ABSENT: Final = object()
+_MAKE_AGAIN: Final = "delete the link and connect the input again"
+
+
+@dataclass(slots=True)
+class Judged:
+    """What was found out about one node.
+
+    Attributes:
+        findings: about the node itself.
+        doubts: what the server may or may not refuse about it.
+        crash: why the server's validation of it raises an exception, else None.
+        needs: by input, the node it is wired to, where the server follows the link.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
+    crash: Crash | None = None
+    needs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the server finds this node itself invalid."""
+        return self.crash is not None or any(f.severity is Severity.ERROR for f in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """The nodes the server would validate, and what becomes of the outputs."""
+
+    judged: dict[str, Judged]
+    valid: frozenset[str]
+    """Nodes that pass, with everything they need."""
+    doubtful: frozenset[str]
+    """Nodes that pass or not, depending on what cannot be seen."""
+
+
+def walk(whole: PromptCase, outputs: Iterable[str]) -> Walk:
+    """Judge the output nodes and all that they need."""
+    judged: dict[str, Judged] = {}
+    wanted_by: dict[str, tuple[str, str] | None] = {}
+    # Which of the nodes that need a broken one the server names is up to the order of a Python set;
+    # the order here is as good as any.
+    pending: list[tuple[str, tuple[str, str] | None]] = [(o, None) for o in outputs]
+    while pending:
+        node_id, user = pending.pop()
+        if node_id in judged:
+            continue
+        wanted_by[node_id] = user
+        node = judged[node_id] = _judge(whole, node_id)
+        for name, source in node.needs.items():
+            if source not in judged:
+                pending.append((source, (node_id, name)))
+    for node_id, node in judged.items():
+        if node.crash is not None:
+            node.findings = [f for f in node.findings if f.severity is not Severity.ERROR]
+            node.findings.append(
+                validation_exception.finding(whole, node_id, node.crash, wanted_by[node_id])
+            )
+    return _spread(whole, {n: judged[n] for n in whole.prompt if n in judged})
+
+
+def _spread(whole: PromptCase, judged: dict[str, Judged]) -> Walk:
+    waiting = {node_id: len(set(node.needs.values())) for node_id, node in judged.items()}
+    needed_by: dict[str, list[str]] = {}
+    for node_id, node in judged.items():
+        for source in set(node.needs.values()):
+            needed_by.setdefault(source, []).append(node_id)
+    valid: set[str] = set()
+    doubtful: set[str] = set()
+    ready = [node_id for node_id, count in waiting.items() if count == 0]
+    while ready:
+        node_id = ready.pop()
+        node = judged[node_id]
+        sources = node.needs.values()
+        if not node.refused and all(s in valid or s in doubtful for s in sources):
+            unsure = bool(node.doubts) or any(s in doubtful for s in sources)
+            (doubtful if unsure else valid).add(node_id)
+        for user in needed_by.get(node_id, ()):
+            waiting[user] -= 1
+            if waiting[user] == 0:
+                ready.append(user)
+    looped = {node_id for node_id, count in waiting.items() if count > 0}
+    for node_id, finding in dependency_cycle.findings(
+        whole, {n: [s for s in judged[n].needs.values() if s in looped] for n in looped}
+    ):
+        judged[node_id].findings.append(finding)
+    return Walk(judged, frozenset(valid), frozenset(doubtful))
+
+
+def _judge(whole: PromptCase, node_id: str) -> Judged:
+    given = whole.prompt[node_id]
+    plan = whole.book.plan(whole.catalog[given["class_type"]])
+    result = Judged()
+    if "inputs" not in given:
+        result.crash = Crash("the node has no 'inputs'", "save the workflow again from ComfyUI")
+        return result
+    inputs = given["inputs"]
+    if not isinstance(inputs, dict):
+        if plan.declared and not isinstance(inputs, (list, str)):
+            result.crash = Crash(
+                f"the node's 'inputs' are {quoted(inputs)} instead of an object",
+                "save the workflow again from ComfyUI",
+            )
+            return result
+        inputs = {}
+    declared = _declared(whole, plan, inputs)
+    case = NodeCase(whole, node_id, plan.type, inputs, plan.own_rules, declared)
+    checks = registered()
+    for spec in case.declared:
+        value = inputs.get(spec.name, _ABSENT)
+        if value is _ABSENT:
+            absent = InputCase(case, spec)
+            _take(result, (check(absent) for check in checks.absent))
+        elif isinstance(value, list):
+            _judge_link(case, InputCase(case, spec, given=value), value, checks, result)
+        else:
+            _judge_value(InputCase(case, spec, plan.choices(spec)), value, checks, result)
+    for node_check in checks.node:
+        for answer in node_check(case):
+            _take(result, (answer,))
+    return result
+
+
+def _declared(
+    whole: PromptCase, plan: NodePlan, inputs: Mapping[str, Any]
+) -> tuple[InputSpec, ...]:
+    if not plan.dynamic:
+        return plan.declared
+    minimum = Rule.AUTOGROW_MINIMUM in whole.book.rules
+    return tuple(expand(plan.declared, inputs, autogrow_minimum=minimum))
+
+
+def _judge_value(case: InputCase, value: object, checks: Checks, result: Judged) -> None:
+    case.given = unwrapped(value)
+    try:
+        case.value = read(case.spec.type, case.given)
+    except UnreadableError:
+        case.value = case.given
+        case.unreadable = True
+    _take(result, (check(case) for check in checks.value))
+
+
+def _judge_link(
+    node: NodeCase, case: InputCase, link: list[Any], checks: Checks, result: Judged
+) -> None:
+    if len(link) != 2:
+        result.findings.append(bad_linked_input.finding(case, link))
+        return
+    origin, slot = link
+    name = quoted(case.spec.name)
+    source_id = origin if isinstance(origin, str) else None
+    source = node.whole.prompt.get(source_id) if source_id is not None else None
+    if source_id is None or source is None:
+        result.crash = Crash(
+            f"input {name} is linked to node {quoted(origin)}, which is not there", _MAKE_AGAIN
+        )
+        return
+    class_type = source.get("class_type") if isinstance(source, dict) else None
+    if class_type not in node.whole.catalog:
+        # The server refuses the whole prompt for this; nothing more can be said of the link.
+        return
+    plan = node.whole.book.plan(node.whole.catalog[str(class_type)])
+    if not isinstance(slot, int) or not -len(plan.outputs) <= slot < len(plan.outputs):
+        result.crash = Crash(
+            f"input {name} is linked to output {quoted(slot)} of node {quoted(source_id)}, "
+            f"which has {len(plan.outputs)}",
+            _MAKE_AGAIN,
+        )
+        return
+    received = node.received[case.spec.name] = plan.outputs[slot]
+    linked = LinkCase(node, case.spec, given=link, source=plan.type, slot=slot, received=received)
+    if _take(result, (check(linked) for check in checks.link)):
+        result.needs[case.spec.name] = source_id
+
+
+def _take(result: Judged, answers: Iterable[Answer]) -> bool:
+    """Note what checks answer, up to the first that settles the matter.
+
+    Returns:
+        Whether the server goes on with what was asked about, as far as can be seen.
+    """
+    for answer in answers:
+        if answer is None:
+            continue
+        if isinstance(answer, Doubt):
+            result.doubts.append(answer)
+            return True
+        if isinstance(answer, Crash):
+            result.crash = result.crash or answer
+            return False
+        result.findings.append(answer)
+        if answer.severity is Severity.ERROR:
+            return False
+    return True

@@ -1,0 +1,130 @@
+"""What nodes check themselves (``VALIDATE_INPUTS``), as far as it is known.
+
+The server calls a node type's own function beside its own checks, and leaves it the range and the
+choices of the inputs that the function names. ``/object_info`` does not show such functions. Those
+of ComfyUI's own nodes are described here; those of custom nodes are unknown.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from comfywatchman.checks.engine.case import NodeCase
+    from comfywatchman.comfyui.catalog import NodeType
+
+
+class OwnRuleError(Exception):
+    """The node's own function raises an exception on these inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRules:
+    """What the code of one node type checks.
+
+    Attributes:
+        judges: the inputs it names.
+        link_types: whether it judges the types of links too, so that the server does not.
+        file_input: the input it takes for the name of a file that must exist.
+        refuses: why it refuses a node, None if it does not; raises OwnRuleError.
+    """
+
+    judges: frozenset[str] = frozenset()
+    link_types: bool = False
+    file_input: str | None = None
+    refuses: Callable[[NodeCase], str | None] | None = None
+
+
+def own_rules(node_type: NodeType) -> OwnRules | None:
+    """The rules of a node type; None if it is a custom node's, and so unknown."""
+    if not node_type.is_core:
+        return None
+    return _OF_CORE_NODES.get(node_type.name, _NONE)
+
+
+def argument(case: NodeCase, name: str) -> Any:
+    """What the server hands to the node's function: None in place of what a link will deliver.
+
+    Raises:
+        OwnRuleError: the prompt does not give the input.
+    """
+    if name not in case.inputs:
+        raise OwnRuleError(f"input '{name}' is not given")
+    given = case.inputs[name]
+    if isinstance(given, dict) and "__value__" in given:
+        return given["__value__"]
+    if isinstance(given, list) and len(given) == 2 and isinstance(given[0], str):
+        return None
+    return given
+
+
+def _file(name: str) -> OwnRules:
+    return OwnRules(judges=frozenset({name}), file_input=name)
+
+
+_CAMERA_MOVES: Final = ("horizontal_movement", "vertical_movement", "pan", "tilt", "roll", "zoom")
+
+
+def _no_camera_move(case: NodeCase) -> str | None:
+    moves = [argument(case, name) for name in _CAMERA_MOVES]
+    try:
+        moved = any(not math.isclose(float(move), 0.0) for move in moves)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise OwnRuleError("a camera movement is not a number") from error
+    return None if moved else "all camera movements are zero; at least one must not be"
+
+
+_RATIO: Final = re.compile(r"\s*\+?(\d+)\s*:\s*\+?(\d+)\s*")
+
+
+def _wrong_aspect_ratio(case: NodeCase) -> str | None:
+    ratio = argument(case, "aspect_ratio")
+    match = _RATIO.fullmatch(ratio) if isinstance(ratio, str) else None
+    if match is None or len(match[0]) > 100 or int(match[1]) == 0 or int(match[2]) == 0:
+        raise OwnRuleError("'aspect_ratio' is not of the form 16:9")
+    width, height = int(match[1]), int(match[2])
+    if not (width * 4 > height and height * 4 > width):
+        raise OwnRuleError("'aspect_ratio' is not between 1:4 and 4:1")
+    return None
+
+
+_TRIPO_TASKS: Final = ("MODEL_TASK_ID", "RIG_TASK_ID", "RETARGET_TASK_ID")
+
+
+def _not_a_tripo_task(case: NodeCase) -> str | None:
+    if "original_model_task_id" not in case.received:
+        raise OwnRuleError("input 'original_model_task_id' is not wired")
+    if case.received["original_model_task_id"] in _TRIPO_TASKS:
+        return None
+    return "'original_model_task_id' needs a link from a Tripo model, rig or retarget task"
+
+
+def _no_branch(case: NodeCase) -> str | None:
+    argument(case, "switch")
+    if "on_false" in case.inputs or "on_true" in case.inputs:
+        return None
+    return "neither 'on_false' nor 'on_true' is connected; at least one must be"
+
+
+_NONE: Final = OwnRules()
+_OF_CORE_NODES: Final = {
+    "LoadImage": _file("image"),
+    "LoadImageMask": _file("image"),
+    "LoadImageOutput": _file("image"),
+    "LoadLatent": _file("latent"),
+    "LoadAudio": _file("audio"),
+    "LoadVideo": _file("file"),
+    "CustomCombo": OwnRules(judges=frozenset({"choice", "index"})),
+    "ComfySoftSwitchNode": OwnRules(
+        judges=frozenset({"switch", "on_false", "on_true"}), refuses=_no_branch
+    ),
+    "KlingCameraControls": OwnRules(judges=frozenset(_CAMERA_MOVES), refuses=_no_camera_move),
+    "FluxProUltraImageNode": OwnRules(
+        judges=frozenset({"aspect_ratio"}), refuses=_wrong_aspect_ratio
+    ),
+    "TripoConversionNode": OwnRules(link_types=True, refuses=_not_a_tripo_task),
+}

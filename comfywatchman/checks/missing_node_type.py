@@ -1,0 +1,71 @@
+"""A node whose type the server does not offer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from comfywatchman.checks.engine.registry import on_prompt
+from comfywatchman.findings import declare, printable, quoted
+from comfywatchman.report.model import Finding, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from comfywatchman.checks.engine.case import PromptCase
+
+MISSING_NODE_TYPE = declare(
+    "missing_node_type",
+    Severity.ERROR,
+    title="Node type not offered by this server",
+    explanation="The workflow uses a node type that the server does not know: its custom node pack "
+    "is not installed, failed to import, or has renamed or dropped the type. The server refuses "
+    "such a prompt as a whole, even if nothing needs the node. What else is wrong with the workflow "
+    "is then reported as warnings, since the server does not get that far.",
+    remedy="Install the pack that is named, or, if it is installed, look for its name in ComfyUI's "
+    "log: the import may have failed. Types that ComfyUI itself brings need a newer ComfyUI.",
+)
+
+_CORE_PACK = "comfy-core"
+
+
+@on_prompt
+def check(case: PromptCase) -> Iterator[Finding]:
+    """Report every node of unknown type, reachable or not."""
+    for node_id, node in case.prompt.items():
+        class_type = node.get("class_type") if isinstance(node, dict) else None
+        if class_type in case.catalog:
+            continue
+        saved = case.nodes.get(node_id)
+        name = saved.type if saved is not None else class_type
+        if not isinstance(name, str):
+            yield MISSING_NODE_TYPE.finding(
+                "a node has no type ('class_type')",
+                fix="save the workflow again from ComfyUI, or remove the node",
+                node_id=node_id,
+            )
+            continue
+        yield MISSING_NODE_TYPE.finding(
+            f"node type {quoted(name)} is not offered by this server",
+            fix=_fix(case, name, saved.pack if saved is not None else None),
+            node_id=node_id,
+            node_type=name,
+        )
+
+
+def _fix(case: PromptCase, name: str, pack: str | None) -> str:
+    folded = name.casefold()
+    for known in case.catalog if case.first(MISSING_NODE_TYPE, "catalog searched") else ():
+        if known.casefold() == folded:
+            return f"the server has {quoted(known)}: node types are told apart by case"
+    if pack == _CORE_PACK:
+        return "update ComfyUI: this node type comes with a newer version of it, or was removed"
+    if pack:
+        return (
+            f"install the custom node pack {quoted(pack)} (ComfyUI-Manager > Install Missing "
+            f"Custom Nodes); if it is installed, its import failed: look for "
+            f"'{printable(pack)}' in ComfyUI's log"
+        )
+    return (
+        "install the custom node pack that provides it (ComfyUI-Manager > Install Missing Custom "
+        "Nodes); if it is installed, its import failed: see ComfyUI's log"
+    )

@@ -1,0 +1,42 @@
+"""A required input that is neither connected nor set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from comfywatchman.checks.engine.registry import on_absent
+from comfywatchman.findings import declare, quoted
+from comfywatchman.report.model import Severity
+
+if TYPE_CHECKING:
+    from comfywatchman.checks.engine.case import Answer, InputCase
+
+REQUIRED_INPUT_MISSING = declare(
+    "required_input_missing",
+    Severity.ERROR,
+    title="Required input not given",
+    explanation="An input that the node cannot do without is neither connected nor set. Often what "
+    "it was connected to is muted or was deleted, or an update of the node added the input.",
+    remedy="Connect the input. If the node was updated, replace it by a fresh one.",
+)
+
+_WIDGET_TYPES = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
+
+
+@on_absent
+def check(case: InputCase) -> Answer:
+    """Report it if the input is required."""
+    if not case.spec.required:
+        return None
+    name, kind = quoted(case.spec.name), quoted(case.spec.type)
+    if case.spec.type in _WIDGET_TYPES:
+        return case.finding(
+            REQUIRED_INPUT_MISSING,
+            f"required input {name} is not set",
+            "set it, or replace the node by a fresh one: it may be older than the input",
+        )
+    return case.finding(
+        REQUIRED_INPUT_MISSING,
+        f"required input {name} is not connected",
+        f"connect an output of type {kind} to it",
+    )

@@ -1,0 +1,188 @@
+"""A choice that the server does not list: above all, a model file that is not there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from comfywatchman.checks.engine.choices import Choices, looks_like_file
+from comfywatchman.checks.engine.registry import Stage, on_value
+from comfywatchman.checks.known.model_folders import model_folder
+from comfywatchman.checks.versions import Rule
+from comfywatchman.comfyui.catalog import COMBO
+from comfywatchman.comfyui.inventory import Presence
+from comfywatchman.findings import declare, printable, quoted
+from comfywatchman.report.model import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from comfywatchman.checks.engine.case import Answer, InputCase
+    from comfywatchman.checks.known.model_folders import ModelFolder
+
+VALUE_NOT_IN_LIST = declare(
+    "value_not_in_list",
+    Severity.ERROR,
+    title="Choice or model file that the server does not list",
+    explanation="The server accepts exactly what its list holds, letter by letter: a model in "
+    "another sub-folder, with other slashes or in other case is another choice. Lists of model "
+    "files are what the server found in its model folders when it was asked.\n\n"
+    "A custom node may fill such a list in the browser or judge the value itself. There, this is an "
+    "error if the list, or the value, reads like names of files and the list is not empty; else it "
+    "is a warning and the verdict is `unknown`. Servers older than 0.7 accept any value for combos "
+    "declared in the new form; there it is a warning, since the node fails when run.",
+    remedy="Do what the fix says: set the exact string, put the file into the folder that is named, "
+    "or choose another one. If the file is there already, the server may look elsewhere "
+    "(`extra_model_paths.yaml` is read when it starts) or may have to be refreshed.",
+)
+
+_DOWNLOAD_HOSTS: Final = frozenset({"huggingface.co", "civitai.com"})
+_UPLOADS: Final = ("image_upload", "video_upload", "audio_upload", "animated_image_upload")
+_FEW: Final = 8
+
+
+@on_value(Stage.CHOICE)
+def check(case: InputCase) -> Answer:
+    """Report a value that is not among the choices of a combo."""
+    if case.spec.type != COMBO or case.excused:
+        return None
+    choices = case.choices
+    if choices is None:
+        return _unlisted(case)
+    if case.value in choices or _each_listed(case, choices):
+        return None
+    message, fix = _message(case, choices), _fix(case, choices)
+    if not case.spec.listed and Rule.NEW_COMBOS_CHECKED not in case.node.whole.book.rules:
+        message += "; this version of the server accepts it, but the node will fail"
+        return case.finding(VALUE_NOT_IN_LIST, message, fix, severity=Severity.WARNING)
+    if case.node.own_rules is None and (because := _excuse(case, choices)):
+        return case.doubt(VALUE_NOT_IN_LIST, message, fix, because=because)
+    return case.finding(VALUE_NOT_IN_LIST, message, fix)
+
+
+def _unlisted(case: InputCase) -> Answer:
+    """A combo whose choices the server does not send: the browser gets them elsewhere."""
+    name = quoted(case.spec.name)
+    message = f"the choices of {name} are not listed by the server, so {quoted(case.given)} is not"
+    fix = f"check in the browser that {name} offers it"
+    if case.node.own_rules is None:
+        return case.doubt(
+            VALUE_NOT_IN_LIST, message, fix, because="its choices are not listed by the server"
+        )
+    if Rule.REMOTE_COMBOS_SKIPPED in case.node.whole.book.rules:
+        return None
+    return case.finding(VALUE_NOT_IN_LIST, message, fix)
+
+
+def _each_listed(case: InputCase, choices: Choices) -> bool:
+    return (
+        isinstance(case.value, list)
+        and bool(case.spec.options.get("multiselect"))
+        and Rule.MULTISELECT_BY_ITEM in case.node.whole.book.rules
+        and all(item in choices for item in case.value)
+    )
+
+
+def _excuse(case: InputCase, choices: Choices) -> str | None:
+    """What may make the server accept the value at a custom node; None if nothing plausible."""
+    if not len(choices):
+        return "its list is empty on the server; the custom node may fill it in the browser"
+    if any(case.spec.options.get(upload) for upload in _UPLOADS) and isinstance(case.given, str):
+        if case.node.whole.inventory.presence(case.given) is Presence.ABSENT:
+            return None
+        return "the custom node may accept files that are not in its list"
+    if choices.are_files or looks_like_file(case.given):
+        return None
+    return "the custom node may fill its list in the browser or judge the value itself"
+
+
+def _message(case: InputCase, choices: Choices) -> str:
+    name, given = quoted(case.spec.name), quoted(case.given)
+    folder = model_folder(case.node.type.name, case.spec.name)
+    if folder is not None and isinstance(case.given, str):
+        count = _files(len(choices))
+        return f"{folder.noun} {given} is not among the {count} ComfyUI lists for {name}"
+    if choices.are_files:
+        return f"{given} is not among the {_files(len(choices))} ComfyUI lists for {name}"
+    return f"{given} is not among the {len(choices)} choices of {name}"
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'}"
+
+
+def _fix(case: InputCase, choices: Choices) -> str:
+    wanted = case.given
+    if not isinstance(wanted, str):
+        return _choose(choices)
+    same = choices.same_file(wanted)
+    if same is not None:
+        return f"set it to {quoted(same, 240)}"
+    alike = choices.same_name(wanted)
+    if alike:
+        return f"set it to one of {_listed(alike)}"
+    folder = model_folder(case.node.type.name, case.spec.name)
+    if folder is None and not (choices.are_files and looks_like_file(wanted)):
+        similar = choices.similar(wanted)
+        return f"did you mean {_listed(similar)}?" if similar else _choose(choices)
+    similar = choices.similar(wanted)
+    nearest = f"; listed under a similar name: {_listed(similar)}" if similar else ""
+    return _put(case, wanted, folder) + nearest
+
+
+def _put(case: InputCase, wanted: str, folder: ModelFolder | None) -> str:
+    download = _download(case, wanted)
+    if folder is None:
+        return f"put {quoted(wanted)} where the node looks for its files{download}"
+    elsewhere = _other_folder(case, wanted, folder)
+    if elsewhere is not None:
+        return (
+            f"move or link it into ComfyUI's models/{folder.name} folder: the server has it in "
+            f"'{printable(elsewhere)}', where this input does not look"
+        )
+    return f"put {quoted(wanted)} into ComfyUI's models/{folder.name} folder{download}"
+
+
+def _other_folder(case: InputCase, wanted: str, folder: ModelFolder) -> str | None:
+    name = wanted.replace("\\", "/").rpartition("/")[2]
+    for other, files in case.node.whole.inventory.models.items():
+        if other != folder.name:
+            for file in files:
+                if file == wanted or file.replace("\\", "/").rpartition("/")[2] == name:
+                    return other
+    return None
+
+
+def _download(case: InputCase, wanted: str) -> str:
+    saved = case.node.saved
+    if saved is None:
+        return ""
+    address = saved.models.get(wanted) or saved.models.get(
+        wanted.replace("\\", "/").rpartition("/")[2]
+    )
+    if address is None or not _is_trusted(address):
+        return ""
+    return f" (download: {printable(address, 400)})"
+
+
+def _is_trusted(address: str) -> bool:
+    """Whether an address from a workflow may be shown: https, from the two hubs, nothing odd."""
+    if not address.isascii() or not address.isprintable() or " " in address or "\\" in address:
+        return False
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        return False
+    return parts.scheme == "https" and parts.netloc.lower() in _DOWNLOAD_HOSTS and port is None
+
+
+def _choose(choices: Choices) -> str:
+    if not len(choices):
+        return "the list is empty: there is nothing to choose from"
+    return f"choose one of {_listed(choices.listed[:_FEW], more=len(choices) - _FEW)}"
+
+
+def _listed(names: Sequence[object], more: int = 0) -> str:
+    text = ", ".join(quoted(name) for name in names)
+    return f"{text} and {more:,} more" if more > 0 else text
