@@ -100,12 +100,18 @@ class Graph:
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self.nodes: dict[Id, Node] = {}
         self.malformed = 0
+        twice: list[Mapping[str, Any]] = []
         for entry in _entries(raw.get("nodes")):
             node_id = as_id(entry.get("id")) if isinstance(entry, dict) else None
-            if node_id is None or node_id in self.nodes:
+            if node_id is None:
                 self.malformed += 1
+            elif node_id in self.nodes:
+                twice.append(entry)
             else:
                 self.nodes[node_id] = Node(node_id, entry)
+        for entry in twice:
+            node_id = max((i for i in self.nodes if isinstance(i, int)), default=0) + 1
+            self.nodes[node_id] = Node(node_id, entry)
         self.links: dict[Id, Link] = {}
         for entry in _entries(raw.get("links")):
             if type(entry) is list and len(entry) >= 5:
@@ -134,14 +140,15 @@ class Definition(Graph):
         inputs: objects with ``name``, ``type``, ``linkIds``.
         outputs: the same.
         output_links: for each output slot, the link inside that feeds it.
-        input_targets: for each input slot, the nodes inside it feeds and the names of their inputs.
+        input_targets: for each input slot, the nodes inside it feeds and the names of their
+            inputs, in the order they were connected.
     """
 
     __slots__ = ("id", "input_targets", "inputs", "name", "output_links", "outputs")
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
         super().__init__(raw)
-        self.id = raw.get("id")
+        self.id: str = raw["id"]
         name = raw.get("name")
         self.name = name if isinstance(name, str) else ""
         self.inputs = objects(raw.get("inputs"))
@@ -151,14 +158,43 @@ class Definition(Graph):
             target, slot, key = _target(entry)
             if target == SUBGRAPH_OUTPUT and type(slot) is int and key in self.links:
                 self.output_links.setdefault(slot, self.links[key])
-        self.input_targets: dict[int, list[tuple[Node, str]]] = {}
+        self.input_targets = self._find_input_targets()
+
+    def _find_input_targets(self) -> dict[int, list[tuple[Node, str]]]:
+        fed: dict[int, dict[Id, tuple[Node, str]]] = {}
         for node in self.nodes.values():
             for socket in node.inputs:
-                link = self.link(socket)
-                if link is not None and link.origin == SUBGRAPH_INPUT:
-                    name = socket.get("name")
-                    if isinstance(name, str):
-                        self.input_targets.setdefault(link.slot, []).append((node, name))
+                key, name = as_id(socket.get("link")), socket.get("name")
+                link = None if key is None else self.links.get(key)
+                if link is not None and link.origin == SUBGRAPH_INPUT and isinstance(name, str):
+                    fed.setdefault(link.slot, {})[key] = (node, name)
+        ordered = {}
+        for slot, targets in fed.items():
+            listed = self.inputs[slot].get("linkIds") if 0 <= slot < len(self.inputs) else None
+            first = [
+                k for k in map(as_id, listed if isinstance(listed, list) else ()) if k in targets
+            ]
+            ordered[slot] = [targets[key] for key in dict.fromkeys([*first, *targets])]
+        return ordered
+
+    def input_name(self, slot: int) -> str:
+        """Name of an input; ``""`` if it has none."""
+        name = self.inputs[slot].get("name") if 0 <= slot < len(self.inputs) else None
+        return name if isinstance(name, str) else ""
+
+    def input_slot(self, name: str) -> int | None:
+        """Position of the input of that name."""
+        for slot, socket in enumerate(self.inputs):
+            if socket.get("name") == name:
+                return slot
+        return None
+
+    def slot_leading_to(self, node_id: Id | None, name: str) -> int | None:
+        """Position of the input that feeds an input of a node inside."""
+        for slot, targets in self.input_targets.items():
+            if any(node.id == node_id and at == name for node, at in targets):
+                return slot
+        return None
 
 
 def as_id(value: object) -> Id | None:

@@ -1,23 +1,36 @@
 """Promoted widgets: what an instance of a sub-graph sets inside it.
 
-A host shows widgets of the nodes inside it as its own, and saves their values as its own
-``widgets_values``, in the order of ``properties.proxyWidgets`` if it has them (entries
-``[inner node, widget]``; node "-1" is the host's own input), else of the definition's inputs.
+A host (an instance) shows widgets of the nodes inside it as its own. Each is an input of the
+sub-graph, whose value reaches everything that the input feeds. The host saves the values twice
+over: in the order of the sub-graph's inputs, and, by older frontends, in the order of its property
+``proxyWidgets``, whose entries ``[node, widget]`` name a widget inside, or with node "-1" an input
+of the host. Where both speak of one widget, ``proxyWidgets`` wins; it alone can speak of widgets
+that no input leads to.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from comfywatchman.workflow.graph import Definition, as_id
+from comfywatchman.workflow.scope import MAX_NESTING
 from comfywatchman.workflow.widgets import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from comfywatchman.comfyui.catalog import Catalog
-    from comfywatchman.workflow.graph import Node
+    from comfywatchman.workflow.graph import Id, Node
     from comfywatchman.workflow.scope import Scope
+
+_OWN_INPUT: Final = "-1"
+
+
+class _HostValues(NamedTuple):
+    """What one host sets: by input slot, and by inner node and widget where no input leads."""
+
+    promoted: dict[int, Any]
+    overrides: dict[tuple[Id, str], Any]
 
 
 class Promotion:
@@ -31,63 +44,132 @@ class Promotion:
     def __init__(self, definitions: Mapping[str, Definition], catalog: Catalog) -> None:
         self._definitions = definitions
         self._catalog = catalog
-        self._backed: dict[tuple[str, int], bool] = {}
+        self._widgets: set[tuple[Definition, int]] = set()
+        self._find_widgets()
 
     def apply(self, scope: Scope) -> None:
-        """Set a scope's ``promoted`` and ``overrides`` from its host."""
-        host, definition = scope.host, scope.graph
-        if host is None or not isinstance(definition, Definition):
+        """Set a scope's ``promoted`` and ``overrides`` from its host and the scope around it.
+
+        The scopes around it must have theirs already.
+        """
+        host, parent, definition = scope.host, scope.parent, scope.graph
+        if host is None or parent is None or not isinstance(definition, Definition):
             return
-        values = host.widgets_values
-        if not isinstance(values, list) or not values:
-            return
-        proxies = host.properties.get("proxyWidgets")
-        if isinstance(proxies, list) and proxies:
-            for entry, value in zip(proxies, values, strict=False):
-                self._apply_proxy(scope, definition, entry, value)
-        else:
-            scope.promoted.update(zip(self._widget_slots(definition), values, strict=False))
+        values = self._saved_values(host, definition)
+        for (node, widget), value in parent.overrides.items():
+            if node == host.id:
+                _override(values, host, definition, widget, value)
+        scope.promoted, scope.overrides = values
+        for slot, targets in definition.input_targets.items():
+            if slot not in scope.promoted and self._is_shared(definition, slot, targets):
+                scope.promoted[slot] = self._inner_value(definition, slot)
 
-    def _apply_proxy(self, scope: Scope, definition: Definition, entry: Any, value: Any) -> None:
-        if not isinstance(entry, list) or len(entry) < 2 or not isinstance(entry[1], str):
-            return
-        source, name = as_id(entry[0]), entry[1]
-        for slot, socket in enumerate(definition.inputs):
-            if source == -1:
-                if socket.get("name") == name:
-                    scope.promoted[slot] = value
-                    return
-            elif any(
-                n.id == source and i == name for n, i in definition.input_targets.get(slot, ())
-            ):
-                scope.promoted[slot] = value
-                return
-        if source is not None and source != -1:
-            scope.overrides[source, name] = value
+    def _find_widgets(self) -> None:
+        """Find the inputs of sub-graphs that end in a widget, however deep inside."""
+        leading_to: dict[tuple[str, str], list[tuple[Definition, int]]] = {}
+        for definition in self._definitions.values():
+            for slot, targets in definition.input_targets.items():
+                for node, name in targets:
+                    if node.type in self._definitions:
+                        leading_to.setdefault((node.type, name), []).append((definition, slot))
+                    elif self._is_leaf_widget(node, name):
+                        self._widgets.add((definition, slot))
+        pending = list(self._widgets)
+        while pending:
+            inner, slot = pending.pop()
+            for outer in leading_to.get((inner.id, inner.input_name(slot)), ()):
+                if outer not in self._widgets:
+                    self._widgets.add(outer)
+                    pending.append(outer)
 
-    def _widget_slots(self, definition: Definition) -> list[int]:
-        return [slot for slot in range(len(definition.inputs)) if self.is_widget(definition, slot)]
-
-    def is_widget(self, definition: Definition, slot: int) -> bool:
-        """Whether an input of a sub-graph ends in a widget inside it."""
-        key = (str(definition.id), slot)
-        if key not in self._backed:
-            self._backed[key] = False  # while it is being found out: definitions may form a loop
-            self._backed[key] = any(
-                self._node_has_widget(node, name)
-                for node, name in definition.input_targets.get(slot, ())
-            )
-        return self._backed[key]
-
-    def _node_has_widget(self, node: Node, name: str) -> bool:
-        definition = self._definitions.get(node.type)
-        if definition is not None:
-            return any(
-                socket.get("name") == name and self.is_widget(definition, slot)
-                for slot, socket in enumerate(definition.inputs)
-            )
+    def _is_leaf_widget(self, node: Node, name: str) -> bool:
         known = self._catalog.get(node.type)
         if known is not None:
             return name in layout(known).names
+        # The frontend knows no widgets of such a node, and so gives the values that follow to the
+        # wrong inputs. The workflow is refused for the node; its other values are read as meant.
         index = node.input_index(name)
         return index is not None and "widget" in node.inputs[index]
+
+    def _widget(self, definition: Definition, slot: int) -> tuple[Node, str] | None:
+        """The first widget an input leads to: the node and input it is on, one level inside."""
+        for node, name in definition.input_targets.get(slot, ()):
+            inner = self._definitions.get(node.type)
+            if inner is None:
+                if self._is_leaf_widget(node, name):
+                    return node, name
+            elif (inner, inner.input_slot(name)) in self._widgets:
+                return node, name
+        return None
+
+    def _saved_values(self, host: Node, definition: Definition) -> _HostValues:
+        saved = _HostValues({}, {})
+        values = host.widgets_values
+        if isinstance(values, list) and values:
+            slots = [s for s in range(len(definition.inputs)) if (definition, s) in self._widgets]
+            saved.promoted.update(zip(slots, values, strict=False))
+            for (source, widget), value in zip(_proxies(host), values, strict=False):
+                _set(saved, definition, source, widget, value)
+        return saved
+
+    def _is_shared(
+        self, definition: Definition, slot: int, targets: Sequence[tuple[Node, str]]
+    ) -> bool:
+        """Whether the value of a widget reaches more than the node that it is saved on."""
+        return (definition, slot) in self._widgets and (
+            len(targets) > 1 or targets[0][0].type in self._definitions
+        )
+
+    def _inner_value(self, definition: Definition, slot: int) -> Any:
+        """The value of the first widget an input leads to, as saved inside."""
+        for _ in range(MAX_NESTING):
+            widget = self._widget(definition, slot)
+            if widget is None:
+                break
+            node, name = widget
+            inner = self._definitions.get(node.type)
+            if inner is None:
+                known = self._catalog.get(node.type)
+                return None if known is None else layout(known).read(node.widgets_values)[name]
+            inner_slot = inner.input_slot(name)
+            saved = self._saved_values(node, inner).promoted
+            if inner_slot is None or inner_slot in saved:
+                return saved.get(inner_slot)
+            definition, slot = inner, inner_slot
+        return None
+
+
+def _set(values: _HostValues, definition: Definition, source: str, widget: str, value: Any) -> None:
+    """Set a widget inside: through the input that leads to it if there is one."""
+    if source == _OWN_INPUT:
+        slot = definition.input_slot(widget)
+    else:
+        node_id = as_id(source)
+        slot = definition.slot_leading_to(node_id, widget)
+        if slot is None and node_id is not None:
+            values.overrides[node_id, widget] = value
+    if slot is not None:
+        values.promoted[slot] = value
+
+
+def _override(
+    values: _HostValues, host: Node, definition: Definition, widget: str, value: Any
+) -> None:
+    """Set a widget that a host shows as its own: an input of it, or one of its proxies."""
+    if definition.input_slot(widget) is not None:
+        _set(values, definition, _OWN_INPUT, widget, value)
+        return
+    for source, name in _proxies(host):
+        if name == widget:
+            _set(values, definition, source, name, value)
+            return
+
+
+def _proxies(host: Node) -> Iterator[tuple[str, str]]:
+    entries = host.properties.get("proxyWidgets")
+    for entry in entries if isinstance(entries, list) else ():
+        match entry:
+            case [str(source), str(widget), *_]:
+                yield source, widget
+            case _:
+                yield "", ""
