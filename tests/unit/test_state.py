@@ -1,0 +1,151 @@
+"""State: where it is, how it is replaced, and what ``status`` reads out of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from comfywatchman import state, status
+from comfywatchman.errors import ConfigError
+from comfywatchman.gate import lock
+from comfywatchman.report.model import Outcome, Summary
+from comfywatchman.report.store import ReportStore
+
+START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("STATE_DIRECTORY", "COMFYWATCHMAN_STATE_DIR", "COMFYWATCHMAN_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg-config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg-state"))
+
+
+def test_the_state_folder_is_found_as_the_settings_find_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert state.locate(None, None) == tmp_path / "xdg-state" / "comfywatchman"
+    monkeypatch.setenv("STATE_DIRECTORY", "/from/systemd:/second")
+    assert state.locate(None, None) == Path("/from/systemd")
+    config = tmp_path / "config.toml"
+    config.write_text('state_dir = "/from/file"')
+    assert state.locate(None, config) == Path("/from/file")
+    monkeypatch.setenv("COMFYWATCHMAN_STATE_DIR", "/from/environment")
+    assert state.locate(None, config) == Path("/from/environment")
+    assert state.locate(Path("/from/flag"), config) == Path("/from/flag")
+
+
+def test_a_file_is_replaced_in_one_step(tmp_path: Path) -> None:
+    target = tmp_path / "a.json"
+    target.write_text("old")
+    with target.open() as reader:
+        state.replace_file(target, b"new")
+        assert reader.read() == "old"
+    assert target.read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_failed_replacement_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    target.mkdir()
+    with pytest.raises(OSError, match="folder"):
+        state.replace_file(target, b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+def test_leftovers_of_a_killed_cycle_are_removed_when_the_next_begins(tmp_path: Path) -> None:
+    store = ReportStore(tmp_path)
+    (tmp_path / ".latest.json.123.part").write_text("half")
+    store.begin(START, [])
+    assert [p.name for p in tmp_path.iterdir()] == [state.LAST_RUN]
+
+
+def test_the_state_folder_is_private(tmp_path: Path) -> None:
+    ReportStore(tmp_path / "new" / "state")
+    assert (tmp_path / "new" / "state").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_state_folder_that_cannot_be_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"state_dir: .*/file/state cannot be made: Not a dir"):
+        ReportStore(tmp_path / "file" / "state")
+
+
+def words(folder: Path) -> str:
+    return status.in_words(status.read(folder), START + timedelta(hours=2, minutes=5))
+
+
+def test_status_before_the_first_cycle(tmp_path: Path) -> None:
+    assert "No cycle has run yet" in words(tmp_path)
+    assert "No cycle has run yet" in words(tmp_path / "not-there")
+
+
+def test_status_of_a_cycle_that_ended(tmp_path: Path) -> None:
+    ReportStore(tmp_path).finish(
+        Outcome.SKIPPED, "nothing listens at http://x", START, summary=Summary()
+    )
+    (tmp_path / state.LATEST).write_text(
+        json.dumps({"started_at": START.isoformat(), "summary": {"runnable": 3, "broken": 0}})
+    )
+    told = words(tmp_path)
+    assert "Last cycle   skipped" in told
+    assert "nothing listens at http://x" in told
+    assert "Last report  2 hours ago (2026-11-23 10:00:00 UTC): 3 runnable" in told
+
+
+def test_status_tells_a_running_cycle_from_one_that_was_killed(tmp_path: Path) -> None:
+    only_one = lock.make(tmp_path / state.LOCK)
+    assert lock.probe(only_one).ok
+    ReportStore(tmp_path).begin(START, [])
+    assert "A cycle is running, since 2 hours ago" in words(tmp_path)
+    only_one.release()
+    assert "was killed in the middle" in words(tmp_path)
+
+
+def test_damaged_state_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / state.LAST_RUN).write_bytes(b"\x00\xff{")
+    (tmp_path / state.LATEST).write_text("[]")
+    assert "No cycle has run yet" in words(tmp_path)
+
+
+def test_a_second_lock_is_refused_and_one_of_a_dead_process_is_not(tmp_path: Path) -> None:
+    file = tmp_path / state.LOCK
+    program = (
+        "import sys; from pathlib import Path; from comfywatchman.gate import lock;"
+        "held = lock.make(Path(sys.argv[1])); held.acquire(); print('held', flush=True);"
+        "sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, file],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    refused = lock.probe(lock.make(file))
+    assert not refused.ok
+    assert "another cycle is running" in refused.reason
+    holder.kill()
+    holder.communicate()
+    assert lock.probe(lock.make(file)).ok
+
+
+def test_status_imports_nothing_slow() -> None:
+    program = (
+        "import sys; sys.argv = ['comfywatchman', 'status'];"
+        "from comfywatchman import cli\n"
+        "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
+        "slow = {'langgraph', 'pydantic_settings', 'httpx', 'jinja2', 'comfywatchman.report.model'} & set(sys.modules)\n"
+        "print('slow:', sorted(slow))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.endswith("slow: []\n")
