@@ -14,7 +14,7 @@ from comfywatchman.checks.engine.registry import registered
 from comfywatchman.checks.engine.replacement import replaced
 from comfywatchman.checks.engine.rulebook import rulebook
 from comfywatchman.checks.engine.walk import walk
-from comfywatchman.findings import declare, printable, quoted
+from comfywatchman.findings import declare, printable
 from comfywatchman.report.model import Output, Severity, Verdict
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ FINDINGS_LEFT_OUT = declare(
     "findings_left_out",
     Severity.INFO,
     title="More findings than are reported",
-    explanation="The workflow gave rise to more findings than a report should hold. Errors are kept "
-    "first. The verdict rests on all of them.",
+    explanation="The workflow gave rise to more findings than a report should hold. Errors are "
+    "kept first. The verdict rests on all of them.",
     remedy="Mend what is reported; the rest shows in the next report.",
 )
 

@@ -14,8 +14,8 @@ BAD_LINKED_INPUT = declare(
     "bad_linked_input",
     Severity.ERROR,
     title="Malformed link",
-    explanation="The value of an input is a list, which the server takes for a link, but a link has "
-    "exactly two entries: a node and one of its outputs.",
+    explanation="The value of an input is a list, which the server takes for a link, but a link "
+    "has exactly two entries: a node and one of its outputs.",
     remedy="Connect or set the input again. A list that is meant as a value must be wrapped: "
     '`{"__value__": [...]}`.',
 )

@@ -18,8 +18,8 @@ INVALID_INPUT_TYPE = declare(
     explanation="The server converts values to the declared type; this one cannot be converted. "
     "When values of a node seem to have moved to the wrong inputs, the workflow was saved for "
     "another version of the node, whose inputs were in another order.",
-    remedy="Set the input again. If several inputs of the node hold odd values, replace the node by "
-    "a fresh one.",
+    remedy="Set the input again. If several inputs of the node hold odd values, replace the node "
+    "by a fresh one.",
 )
 
 _KINDS = {"INT": "a whole number", "FLOAT": "a number"}
@@ -34,8 +34,8 @@ def check(case: InputCase) -> Answer:
     return case.finding(
         INVALID_INPUT_TYPE,
         f"input {quoted(case.spec.name)} takes {kind}, not {quoted(case.given)}",
-        f"set it to {kind}{_range(case)}; if other inputs of the node look shifted too, replace the "
-        "node by a fresh one",
+        f"set it to {kind}{_range(case)}; if other inputs of the node look shifted too, replace "
+        "the node by a fresh one",
     )
 
 

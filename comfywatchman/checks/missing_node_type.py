@@ -19,8 +19,8 @@ MISSING_NODE_TYPE = declare(
     title="Node type not offered by this server",
     explanation="The workflow uses a node type that the server does not know: its custom node pack "
     "is not installed, failed to import, or has renamed or dropped the type. The server refuses "
-    "such a prompt as a whole, even if nothing needs the node. What else is wrong with the workflow "
-    "is then reported as warnings, since the server does not get that far.",
+    "such a prompt as a whole, even if nothing needs the node. What else is wrong with the "
+    "workflow is then reported as warnings, since the server does not get that far.",
     remedy="Install the pack that is named, or, if it is installed, look for its name in ComfyUI's "
     "log: the import may have failed. Types that ComfyUI itself brings need a newer ComfyUI.",
 )

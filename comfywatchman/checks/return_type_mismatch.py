@@ -21,9 +21,9 @@ RETURN_TYPE_MISMATCH = declare(
     explanation="An output is connected to an input that does not take its type. Most often an "
     "update changed the node's outputs since the workflow was saved. The server compares names: "
     "even an INT does not fit a FLOAT.\n\n"
-    "Custom nodes can switch this check off (`VALIDATE_INPUTS` with `input_types`) or declare types "
-    "that call themselves equal to any other. Where that is possible, this is a warning and the "
-    "verdict is `unknown`: at inputs of custom nodes, and for types that no node of ComfyUI "
+    "Custom nodes can switch this check off (`VALIDATE_INPUTS` with `input_types`) or declare "
+    "types that call themselves equal to any other. Where that is possible, this is a warning and "
+    "the verdict is `unknown`: at inputs of custom nodes, and for types that no node of ComfyUI "
     "declares.",
     remedy="Connect the input to an output of its type, or replace the node by a fresh one.",
 )

@@ -27,12 +27,12 @@ VALUE_NOT_IN_LIST = declare(
     explanation="The server accepts exactly what its list holds, letter by letter: a model in "
     "another sub-folder, with other slashes or in other case is another choice. Lists of model "
     "files are what the server found in its model folders when it was asked.\n\n"
-    "A custom node may fill such a list in the browser or judge the value itself. There, this is an "
-    "error if the list, or the value, reads like names of files and the list is not empty; else it "
-    "is a warning and the verdict is `unknown`. Servers older than 0.7 accept any value for combos "
-    "declared in the new form; there it is a warning, since the node fails when run.",
-    remedy="Do what the fix says: set the exact string, put the file into the folder that is named, "
-    "or choose another one. If the file is there already, the server may look elsewhere "
+    "A custom node may fill such a list in the browser or judge the value itself. There, this is "
+    "an error if the list, or the value, reads like names of files and the list is not empty; else "
+    "it is a warning and the verdict is `unknown`. Servers older than 0.7 accept any value for "
+    "combos declared in the new form; there it is a warning, since the node fails when run.",
+    remedy="Do what the fix says: set the exact string, put the file into the folder that is "
+    "named, or choose another one. If the file is there already, the server may look elsewhere "
     "(`extra_model_paths.yaml` is read when it starts) or may have to be refreshed.",
 )
 

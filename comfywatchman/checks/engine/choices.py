@@ -8,66 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-FILE_SUFFIXES: Final = frozenset(
-    [
-        ".safetensors",
-        ".sft",
-        ".ckpt",
-        ".pt",
-        ".pt2",
-        ".pth",
-        ".bin",
-        ".pkl",
-        ".gguf",
-        ".onnx",
-        ".engine",
-        ".trt",
-        ".torchscript",
-        ".yaml",
-        ".json",
-        ".latent",
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".webp",
-        ".gif",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".svg",
-        ".avif",
-        ".mp4",
-        ".webm",
-        ".mov",
-        ".mkv",
-        ".avi",
-        ".m4v",
-        ".mp3",
-        ".wav",
-        ".flac",
-        ".ogg",
-        ".opus",
-        ".m4a",
-        ".aac",
-        ".glb",
-        ".gltf",
-        ".obj",
-        ".fbx",
-        ".stl",
-        ".ply",
-        ".spz",
-        ".splat",
-        ".ksplat",
-        ".usdz",
-        ".txt",
-        ".csv",
-        ".npz",
-        ".npy",
-        ".ttf",
-        ".otf",
-        ".cube",
-    ]
+_MODELS: Final = "safetensors sft ckpt pt pt2 pth bin pkl gguf onnx engine trt torchscript latent"
+_MEDIA: Final = (
+    "png jpg jpeg webp gif bmp tif tiff svg avif exr mp4 webm mov mkv avi m4v mp3 wav flac ogg "
+    "opus m4a aac glb gltf obj fbx stl ply spz splat ksplat usdz"
 )
+_DATA: Final = "yaml yml json txt csv npz npy ttf otf cube"
+FILE_SUFFIXES: Final = frozenset(f".{ending}" for ending in f"{_MODELS} {_MEDIA} {_DATA}".split())
 """Endings, in lower case, that make a choice look like the name of a file."""
 
 _SIMILAR: Final = 80.0
