@@ -25,7 +25,9 @@ def fetch(client: ComfyUIClient, *, version: str | None, max_bytes: int, seconds
     Raises:
         ComfyUIError: it could not be asked, or answered something else.
     """
-    answer = client.get_json("/object_info", max_bytes=max_bytes, seconds=seconds)
+    answer = client.get_json(
+        "/object_info", max_bytes=max_bytes, cap="max_catalog_size", seconds=seconds
+    )
     if not _is_object_info(answer):
         raise ComfyUIError(
             f"{client.url}/object_info answered, but not as ComfyUI does; ComfyUI's log says why",

@@ -6,8 +6,10 @@ size and on the time they take, and are asked for uncompressed, so that none can
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
-import time
+import threading
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
@@ -17,6 +19,7 @@ from comfywatchman.errors import ConfigError
 from comfywatchman.report.escape import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from comfywatchman.settings import Settings
@@ -58,7 +61,8 @@ class ComfyUIClient:
             verify=_tls(settings),
             trust_env=False,
             follow_redirects=False,
-            timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout),
+            # One connection for one request, so that a deadline ends its own request alone.
+            limits=httpx.Limits(max_keepalive_connections=0),
             headers={
                 "User-Agent": f"comfywatchman/{__version__}",
                 "Accept": "application/json",
@@ -82,6 +86,7 @@ class ComfyUIClient:
         path: str,
         *,
         max_bytes: int = _SMALL,
+        cap: str | None = None,
         seconds: float | None = None,
         headers: dict[str, str] | None = None,
     ) -> Any:
@@ -90,20 +95,21 @@ class ComfyUIClient:
         Args:
             path: the path below the server's address, quoted, starting with ``/``.
             max_bytes: refuse an answer larger than this.
+            cap: the setting that ``max_bytes`` comes from, to be named when that happens.
             seconds: how long the whole answer may take; None means ``read_timeout``.
             headers: sent beside the usual ones.
 
         Raises:
             ComfyUIError: whatever went wrong, as a sentence that says what to do.
         """
-        body = self.get_bytes(path, max_bytes=max_bytes, seconds=seconds, headers=headers)
+        body = self.get_bytes(path, max_bytes=max_bytes, cap=cap, seconds=seconds, headers=headers)
         try:
             return lenient_json.parse(body)
         except ValueError:
+            begin = visible(body[:40].decode(errors="replace"))
             raise ComfyUIError(
-                f"{self.url}{path} answered something that is not JSON "
-                f"({visible(body[:40].decode(errors='replace'))!r}): is this ComfyUI's address? "
-                "Correct comfyui_url",
+                f"{self.url}{path} answered something that is not JSON (it begins '{begin}'); is "
+                "this ComfyUI's address? Correct comfyui_url",
                 transient=False,
             ) from None
 
@@ -112,50 +118,41 @@ class ComfyUIClient:
         path: str,
         *,
         max_bytes: int,
+        cap: str | None = None,
         seconds: float | None = None,
         headers: dict[str, str] | None = None,
     ) -> bytes:
         """Ask for the body of one answer. Arguments and errors as :meth:`get_json`."""
         limit = self._settings.read_timeout if seconds is None else seconds
-        deadline = time.monotonic() + limit
         url = self.url + path
-        try:
-            with self._http.stream("GET", url, headers=headers) as response:
-                self._refuse(response, path)
-                return self._body(response, url, max_bytes, deadline, limit)
-        except httpx.HTTPError as error:
-            raise self._unreachable(error, url) from None
-        except (httpx.InvalidURL, UnicodeError) as error:
-            raise ComfyUIError(
-                f"{visible(url)} is no address that can be asked: {error}", transient=False
-            ) from None
-
-    def _body(
-        self, response: httpx.Response, url: str, max_bytes: int, deadline: float, limit: float
-    ) -> bytes:
-        encoding = response.headers.get("content-encoding", "identity").strip().lower()
-        if encoding not in ("identity", ""):
-            raise ComfyUIError(
-                f"{url} answered compressed ({visible(encoding)}) although it was asked not to; "
-                "turn compression off in the proxy before it",
-                transient=False,
-            )
-        body = bytearray()
-        for piece in response.iter_raw():
-            body += piece
-            if len(body) > max_bytes:
+        timeout = httpx.Timeout(limit, connect=self._settings.connect_timeout)
+        with _Deadline(limit) as deadline:
+            try:
+                with self._http.stream(
+                    "GET",
+                    url,
+                    headers=headers,
+                    timeout=timeout,
+                    extensions={"trace": deadline.trace},
+                ) as response:
+                    self._refuse(response, path)
+                    body = _body(response, url, max_bytes, cap)
+                if not deadline.passed:
+                    return body
+            except httpx.ReadTimeout:
+                pass  # the same as a deadline that passed
+            except httpx.HTTPError as error:
+                if not deadline.passed:
+                    raise self._unreachable(error, url) from None
+            except (httpx.InvalidURL, UnicodeError) as error:
                 raise ComfyUIError(
-                    f"{url} answered more than {max_bytes / 1024**2:.0f} MiB; if that is right, "
-                    "raise max_catalog_size",
-                    transient=False,
-                )
-            if time.monotonic() > deadline:
-                raise ComfyUIError(
-                    f"{url} did not finish its answer within {limit:g} s "
-                    f"({len(body)} bytes came); ComfyUI may be busy, else raise the time-out",
-                    transient=True,
-                )
-        return bytes(body)
+                    f"{visible(url)} is no address that can be asked: {error}", transient=False
+                ) from None
+        raise ComfyUIError(
+            f"{url} did not finish its answer within {limit:g} s; ComfyUI hangs or is very busy: "
+            "look at its log, restart it if it stays so",
+            transient=True,
+        )
 
     def _refuse(self, response: httpx.Response, path: str) -> None:
         status = response.status_code
@@ -211,12 +208,6 @@ class ComfyUIClient:
                 f"{self.url} does not accept a connection within "
                 f"{self._settings.connect_timeout:g} s; is the host up, is a firewall between?"
             )
-        elif isinstance(error, httpx.TimeoutException):
-            reason = (
-                f"{url} accepted the request but sent nothing for "
-                f"{self._settings.read_timeout:g} s; ComfyUI hangs or is very busy: look at its "
-                "log, restart it if it stays so"
-            )
         elif isinstance(cause, ConnectionRefusedError):
             reason = f"nothing listens at {self.url}; start ComfyUI, or correct comfyui_url"
         elif isinstance(error, httpx.ConnectError):
@@ -230,6 +221,59 @@ class ComfyUIClient:
                 "ComfyUI may have stopped or is restarting"
             )
         return ComfyUIError(reason, transient=True)
+
+
+class _Deadline:
+    """Ends a request that takes too long, be it a byte at a time: httpx limits each read alone."""
+
+    def __init__(self, seconds: float) -> None:
+        self.passed = False
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Learn the request's socket. To be given to httpx as the extension ``trace``."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._socket = info["return_value"].get_extra_info("socket")
+            if self.passed:
+                self._end()
+
+    def _end(self) -> None:
+        self.passed = True
+        if self._socket is not None:
+            # Wakes the thread that waits for the answer; SSLSocket.shutdown would pull the TLS
+            # state away from under it.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+def _body(response: httpx.Response, url: str, max_bytes: int, cap: str | None) -> bytes:
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", ""):
+        raise ComfyUIError(
+            f"{url} answered compressed ({visible(encoding)}) although it was asked not to; "
+            "turn compression off in the proxy before it",
+            transient=False,
+        )
+    body = bytearray()
+    for piece in response.iter_raw():
+        body += piece
+        if len(body) > max_bytes:
+            remedy = f"; if it is, raise {cap}" if cap else "? Correct comfyui_url"
+            raise ComfyUIError(
+                f"{url} answered more than {max_bytes / 1024**2:.0f} MiB; is this ComfyUI's "
+                f"address{remedy}",
+                transient=False,
+            )
+    return bytes(body)
 
 
 def _root_cause(error: BaseException) -> BaseException:

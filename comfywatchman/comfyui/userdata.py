@@ -70,9 +70,12 @@ def fetch(client: ComfyUIClient, workflow: SavedOnServer, max_bytes: int) -> byt
     Raises:
         ComfyUIError: it could not be had, or is larger than ``max_bytes``.
     """
+    # The server decodes a name that holds a percent sign once more than HTTP does.
+    name = f"workflows/{workflow.path}".replace("%", "%25")
     return client.get_bytes(
-        "/userdata/" + quote(f"workflows/{workflow.path}", safe=""),
+        "/userdata/" + quote(name, safe="", errors="surrogateescape"),
         max_bytes=max_bytes,
+        cap="max_workflow_size",
         headers=_as(workflow.user),
     )
 

@@ -1,0 +1,234 @@
+"""Every way a server can fail, caused for real, becomes one sentence that says what to do."""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from comfywatchman.comfyui import client as module
+from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
+from comfywatchman.errors import ConfigError
+from tests.standin.comfyui import StandIn
+
+if TYPE_CHECKING:
+    from tests.standin.certificates import Certificates
+    from tests.unit.comfyui.conftest import Connect
+
+NOT_COMFYUI = ["answered something that is not JSON", "Correct comfyui_url"]
+
+
+def failure(client: ComfyUIClient, path: str = "/system_stats") -> ComfyUIError:
+    with pytest.raises(ComfyUIError) as caught:
+        client.get_json(path)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "transient", "words"),
+    [
+        ("401", False, ["asks for a login (HTTP 401)", "set comfyui_token_file or"]),
+        ("407", False, ["asks for a login (HTTP 407)"]),
+        ("403", False, ["refuses us (HTTP 403)", "allow this host in the proxy"]),
+        ("404", False, ["is not there (HTTP 404)", "Correct comfyui_url"]),
+        ("418", False, ["answered HTTP 418"]),
+        ("500", True, ["failed with HTTP 500", "ComfyUI's own log says why"]),
+        ("502", True, ["is up but not ready (HTTP 502)", "it may be starting or overloaded"]),
+        ("503", True, ["is up but not ready (HTTP 503)"]),
+        ("429", True, ["is up but not ready (HTTP 429)"]),
+        ("504", True, ["is up but not ready (HTTP 504)"]),
+        ("refused", True, ["nothing listens at", "start ComfyUI, or correct comfyui_url"]),
+        ("reset", True, ["broke off its answer", "may have stopped or is restarting"]),
+        ("reset-first", True, ["broke off its answer"]),
+        ("truncated", True, ["broke off its answer", "received 296 bytes, expected 592"]),
+        ("gzip-bomb", False, ["answered compressed (gzip)", "turn compression off in the proxy"]),
+        ("padded:17", False, ["answered more than 16 MiB", "Correct comfyui_url"]),
+        ("endless", False, ["answered more than 16 MiB", "Correct comfyui_url"]),
+        ("redirect-loop", False, ["redirects to /system_stats, which is not followed"]),
+        ("redirect:http://elsewhere.invalid", False,
+         ["redirects to http://elsewhere.invalid/system_stats", "set comfyui_url to the address"]),
+        ("html", False, [*NOT_COMFYUI, "<!DOCTYPE html>"]),
+        ("empty", False, [*NOT_COMFYUI, "(it begins '')"]),
+        ("binary", False, [*NOT_COMFYUI, r"\x00\x01"]),
+        ("deep-json", False, NOT_COMFYUI),
+    ],
+)  # fmt: skip
+def test_faults(
+    comfyui: StandIn, connect: Connect, behaviour: str, transient: bool, words: list[str]
+) -> None:
+    comfyui.behaviour = behaviour
+    error = failure(connect(comfyui.url))
+    assert error.transient is transient
+    for word in [comfyui.url, *words]:
+        assert word in str(error)
+    assert str(error).isprintable()
+
+
+@pytest.mark.parametrize("behaviour", ["hang", "slow-head", "slow-loris", "endless"])
+def test_an_answer_that_does_not_end_is_ended(
+    comfyui: StandIn, connect: Connect, behaviour: str
+) -> None:
+    comfyui.behaviour = behaviour
+    client = connect(comfyui.url, read_timeout=0.4)
+    start = time.monotonic()
+    with pytest.raises(ComfyUIError) as caught:
+        client.get_json("/system_stats", max_bytes=2**50)
+    assert 0.3 < time.monotonic() - start < 5
+    assert caught.value.transient
+    assert "did not finish its answer within 0.4 s" in str(caught.value)
+    assert "look at its log, restart it" in str(caught.value)
+
+
+def test_a_slow_answer_over_tls_is_ended(tls: Certificates, connect: Connect) -> None:
+    with StandIn(tls=(tls.certificate, tls.key), behaviour="slow-head") as comfyui:
+        client = connect(comfyui.url, read_timeout=0.4, ca_file=tls.authority)
+        assert "did not finish its answer within 0.4 s" in str(failure(client))
+
+
+def test_the_whole_time_that_was_asked_for_is_given(comfyui: StandIn, connect: Connect) -> None:
+    """A server with many packs is silent for longer than other answers may take at all."""
+    comfyui.behaviour = "hang"
+    client = connect(comfyui.url, read_timeout=0.1)
+    start = time.monotonic()
+    with pytest.raises(ComfyUIError, match=r"within 0\.6 s"):
+        client.get_json("/object_info", seconds=0.6)
+    assert time.monotonic() - start > 0.5
+
+
+def test_a_host_that_drops_packets(connect: Connect) -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        address = full.getsockname()
+        queue = []
+        for _ in range(2):  # with its queue full, the kernel answers no further connection
+            waiting = socket.socket()
+            waiting.setblocking(False)
+            waiting.connect_ex(address)
+            queue.append(waiting)
+        error = failure(connect(f"http://127.0.0.1:{address[1]}", connect_timeout=0.3))
+        for waiting in queue:
+            waiting.close()
+    assert error.transient
+    assert "does not accept a connection within 0.3 s" in str(error)
+    assert "is the host up, is a firewall between?" in str(error)
+
+
+def test_a_name_that_does_not_exist(connect: Connect) -> None:
+    error = failure(connect("http://comfyui.invalid:8188"))
+    assert "http://comfyui.invalid:8188 cannot be reached" in str(error)
+    assert "correct comfyui_url, or see to the network" in str(error)
+
+
+def test_an_answer_larger_than_its_cap_names_the_setting(
+    comfyui: StandIn, connect: Connect
+) -> None:
+    comfyui.behaviour = "padded:2"
+    with pytest.raises(ComfyUIError, match=r"more than 1 MiB; .* raise max_catalog_size"):
+        connect(comfyui.url).get_json("/object_info", max_bytes=1024**2, cap="max_catalog_size")
+
+
+def test_https_needs_a_trusted_authority(tls: Certificates, connect: Connect) -> None:
+    with StandIn(tls=(tls.certificate, tls.key)) as comfyui:
+        assert connect(comfyui.url, ca_file=tls.authority).get_json("/queue")
+        error = failure(connect(comfyui.url))
+        assert f"the certificate of {comfyui.url} is not trusted" in str(error)
+        assert "CA store, or name it in ca_file" in str(error)
+
+
+def test_https_and_http_mixed_up(tls: Certificates, connect: Connect, comfyui: StandIn) -> None:
+    error = failure(connect(comfyui.url.replace("http:", "https:")))
+    assert "does not speak TLS as https needs" in str(error)
+    assert "is it http?" in str(error)
+    with StandIn(tls=(tls.certificate, tls.key)) as secure:
+        error = failure(connect(secure.url.replace("https:", "http:")))
+        assert "broke off its answer" in str(error)
+
+
+@pytest.mark.parametrize("content", [b"no certificate", None])
+def test_a_ca_file_that_cannot_be_used(
+    tmp_path: Path, connect: Connect, content: bytes | None
+) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"ca_file: {file} cannot be used .*PEM"):
+        connect("https://127.0.0.1:1", ca_file=file)
+
+
+def secret_file(folder: Path, content: str) -> Path:
+    file = folder / "secret"
+    file.write_text(content)
+    file.chmod(0o600)
+    return file
+
+
+def test_a_bearer_token_and_a_base_path(tmp_path: Path, connect: Connect) -> None:
+    with StandIn(token="t0k3n", prefix="/comfy") as comfyui:
+        client = connect(comfyui.url, comfyui_token_file=secret_file(tmp_path, "t0k3n\n"))
+        assert client.get_json("/queue") == {"queue_running": [], "queue_pending": []}
+        assert comfyui.requests[0].target == "/comfy/queue"
+        assert "t0k3n" not in repr(vars(client))
+        wrong = failure(connect(comfyui.url, comfyui_token_file=secret_file(tmp_path, "other")))
+        assert "asks for a login (HTTP 401)" in str(wrong)
+        assert "other" not in str(wrong)
+
+
+def test_basic_authentication(tmp_path: Path, connect: Connect) -> None:
+    with StandIn(basic="anna:p:ä") as comfyui:
+        file = secret_file(tmp_path, "anna:p:ä")
+        assert connect(comfyui.url, comfyui_basic_auth_file=file).get_json("/queue")
+        assert "HTTP 401" in str(failure(connect(comfyui.url)))
+
+
+def test_a_secret_goes_to_no_other_server(tmp_path: Path, connect: Connect) -> None:
+    with StandIn() as other, StandIn(token="t0k3n", behaviour=f"redirect:{other.url}") as comfyui:
+        failure(connect(comfyui.url, comfyui_token_file=secret_file(tmp_path, "t0k3n")))
+        assert other.requests == []
+
+
+def test_proxies_of_the_environment_are_left_out(
+    comfyui: StandIn, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with StandIn() as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        assert connect(comfyui.url).get_json("/queue")
+        assert proxy.requests == []
+
+
+def test_what_is_asked(comfyui: StandIn, connect: Connect) -> None:
+    connect(comfyui.url).get_json("/queue", headers={"comfy-user": "anna"})
+    (request,) = comfyui.requests
+    assert request.method == "GET"
+    assert request.headers["comfy-user"] == "anna"
+    assert request.headers["accept-encoding"] == "identity"
+    assert request.headers["user-agent"].startswith("comfywatchman/")
+
+
+def test_json_as_python_servers_write_it(connect: Connect) -> None:
+    odd = {"A": {"input": {}, "nan": math.nan, "name": "\udcff", "big": 10**40}}
+    with StandIn(object_info=odd) as comfyui:
+        answer = connect(comfyui.url).get_json("/object_info")
+    assert math.isnan(answer["A"].pop("nan"))
+    assert answer["A"] == {"input": {}, "name": "\udcff", "big": 10**40}
+
+
+def test_a_flood_is_not_read_to_its_end(comfyui: StandIn, connect: Connect) -> None:
+    comfyui.behaviour = "padded:400"
+    failure(connect(comfyui.url))
+    assert comfyui.requests[0].sent < 100 * 1024**2
+
+
+def test_nothing_but_get_is_in_the_source() -> None:
+    """The one call of httpx is a GET: what cannot be sent cannot queue anything."""
+    source = Path(module.__file__).read_text()
+    assert source.count("self._http.stream(") == 1
+    assert json.dumps("GET") in source
+    for verb in ("post", "put", "delete", "patch", "request(", "send("):
+        assert f"_http.{verb}" not in source
