@@ -54,7 +54,7 @@ def convert(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
     prompt = document.get("prompt")
     for candidate in (prompt, document):
         if isinstance(candidate, dict) and _is_prompt(candidate):
-            return _from_prompt(candidate)
+            return _from_prompt(candidate, document.get("partial_execution_targets"))
     raise WorkflowError(_not_a_workflow(document))
 
 
@@ -129,23 +129,21 @@ def _is_prompt(candidate: Mapping[str, Any]) -> bool:
     return any(isinstance(e, dict) and isinstance(e.get("class_type"), str) for e in entries)
 
 
-def _from_prompt(saved: Mapping[str, Any]) -> Conversion:
-    conversion = Conversion({})
-    malformed = 0
+def _from_prompt(saved: Mapping[str, Any], targets: object) -> Conversion:
+    """Pass a prompt through as it is: what is wrong with it is for the checks to say."""
+    conversion = Conversion(
+        dict(saved),
+        targets=frozenset(t for t in targets if isinstance(t, str))
+        if isinstance(targets, list)
+        else None,
+    )
     for node_id, entry in saved.items():
-        if not isinstance(entry, dict):
-            malformed += 1
-            continue
-        inputs = as_mapping(entry.get("inputs"))
-        conversion.prompt[node_id] = {**entry, "inputs": dict(inputs)}
-        class_type = entry.get("class_type")
-        title = as_mapping(entry.get("_meta")).get("title")
+        class_type = as_mapping(entry).get("class_type")
+        title = as_mapping(as_mapping(entry).get("_meta")).get("title")
         conversion.nodes[node_id] = SavedNode(
             class_type if isinstance(class_type, str) else "",
             title if isinstance(title, str) else None,
         )
-    if malformed:
-        conversion.findings.append(_malformed(malformed))
     return conversion
 
 

@@ -38,12 +38,15 @@ class Conversion:
         nodes: by prompt node id, what the saved file says of it.
         findings: what converting it brought to light (a legacy group node, a broken sub-graph, …).
         not_checked: one sentence for each thing that could not be seen.
+        targets: ids of the only outputs that are asked for, as a request to the server may say;
+            None for all of them.
     """
 
     prompt: Prompt
     nodes: dict[str, SavedNode] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
+    targets: frozenset[str] | None = None
 
 
 class WorkflowError(Exception):
