@@ -17,7 +17,7 @@ from comfywatchman import __version__
 from comfywatchman.errors import ConfigError, Exit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from comfywatchman.report.model import Report
     from comfywatchman.runner import Result
@@ -75,6 +75,7 @@ StateDir = Annotated[
     Path | None,
     typer.Option("--state-dir", help="Where reports and state are kept.", show_default=False),
 ]
+ComfyuiUrl = Annotated[str | None, typer.Option(help="Address of the ComfyUI server.")]
 ObjectInfo = Annotated[
     Path | None,
     typer.Option(
@@ -124,7 +125,7 @@ def check(
         str | None,
         typer.Option(help="Exit with 1 from this verdict on: broken, partial or never."),
     ] = None,
-    comfyui_url: Annotated[str | None, typer.Option(help="Address of the ComfyUI server.")] = None,
+    comfyui_url: ComfyuiUrl = None,
     comfyui_dir: Annotated[
         Path | None, typer.Option(help="ComfyUI's own folder on this host.")
     ] = None,
@@ -184,14 +185,48 @@ def check(
             if object_info is None:
                 _record_failure(context.params["state_dir"], config, str(error))
             raise
-        missing = [p for p in paths or () if not os.path.lexists(p)]
-        if missing:
-            _end(Exit.USAGE, f"{missing[0]}: there is no such file or folder")
+        _refuse_missing(paths or ())
         if object_info is not None and not paths and not settings.workflow_dirs:
             _end(Exit.USAGE, "--object-info needs the files or folders to judge (or workflow_dirs)")
         result = _run(settings, tuple(paths or ()), object_info)
         _show(result.report, output_format)
     raise typer.Exit(_exit_code(result, settings.fail_on))
+
+
+@app.command()
+def convert(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Workflow files or folders.")],
+    config: Config = None,
+    object_info: ObjectInfo = None,
+    jsonl: Annotated[
+        bool,
+        typer.Option("--jsonl", help='One line a file: {"path", "prompt"} or {"path", "error"}.'),
+    ] = False,
+    comfyui_url: ComfyuiUrl = None,
+) -> None:
+    """Print a saved workflow as the API prompt that ComfyUI's frontend would send."""
+    del comfyui_url
+    from comfywatchman import conversion
+
+    with _sentences():
+        settings = _settings(context, config)
+        _refuse_missing(paths)
+        try:
+            catalog = conversion.catalog(settings, object_info)
+        except conversion.ComfyUIError as error:
+            _end(Exit.USAGE, f"{error} (or give --object-info)")
+        converted = conversion.convert_all(paths, catalog, settings)
+        if jsonl:
+            for line in converted:
+                typer.echo(line.as_jsonl())
+            return
+        done = list(converted)
+        if len(done) != 1:
+            _end(Exit.USAGE, f"{len(done)} workflows were found: give one file, or --jsonl")
+        if done[0].error is not None:
+            _end(Exit.USAGE, f"{done[0].path}: {done[0].error}")
+        typer.echo(done[0].as_json())
 
 
 @app.command()
@@ -245,6 +280,12 @@ def _record_failure(state_dir: Path | None, config: Path | None, reason: str) ->
         except ConfigError:
             folder = state.default_dir()
         ReportStore(folder).refuse(reason)
+
+
+def _refuse_missing(paths: Sequence[Path]) -> None:
+    for path in paths:
+        if not os.path.lexists(path):
+            _end(Exit.USAGE, f"{path}: there is no such file or folder")
 
 
 def _run(settings: Settings, paths: tuple[Path, ...], object_info: Path | None) -> Result:

@@ -1,0 +1,76 @@
+"""``comfywatchman convert``: saved workflows as API prompts, for scripts and for other tools."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from comfywatchman.comfyui import catalog_source, credentials
+from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
+from comfywatchman.gate import comfyui as comfyui_gate
+from comfywatchman.workflow import find
+from comfywatchman.workflow.convert import convert
+from comfywatchman.workflow.load import load
+from comfywatchman.workflow.prompt import WorkflowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from comfywatchman.comfyui.catalog import Catalog
+    from comfywatchman.settings import Settings
+    from comfywatchman.workflow.prompt import Prompt
+
+__all__ = ["ComfyUIError", "Converted", "catalog", "convert_all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What became of one file: its prompt, or one sentence why there is none."""
+
+    path: str
+    prompt: Prompt | None = None
+    error: str | None = None
+
+    def as_json(self) -> str:
+        """The prompt alone."""
+        return json.dumps(self.prompt, indent=2)
+
+    def as_jsonl(self) -> str:
+        """One line: ``path`` and ``prompt`` or ``error``."""
+        if self.error is not None:
+            return json.dumps({"path": self.path, "error": self.error})
+        return json.dumps({"path": self.path, "prompt": self.prompt})
+
+
+def catalog(settings: Settings, object_info: Path | None) -> Catalog:
+    """Get the catalog from a file, else from the server.
+
+    Raises:
+        ConfigError: the file or a credential cannot be used.
+        ComfyUIError: the server cannot be asked.
+    """
+    if object_info is not None:
+        return catalog_source.read(object_info)
+    with ComfyUIClient(settings, credentials.read(settings)) as client:
+        server = comfyui_gate.read(client)
+        if server.problem:
+            raise ComfyUIError(server.problem, transient=False)
+        return catalog_source.fetch(
+            client,
+            version=server.version,
+            max_bytes=settings.max_catalog_size,
+            seconds=settings.catalog_timeout,
+        )
+
+
+def convert_all(paths: Sequence[Path], catalog: Catalog, settings: Settings) -> Iterator[Converted]:
+    """Convert files, and every workflow below folders, one at a time."""
+    for workflow in find.in_folders(paths).workflows:
+        try:
+            raw = workflow.read(settings.max_workflow_size)
+            document = load(raw, max_depth=settings.max_workflow_depth)
+            yield Converted(workflow.path, prompt=convert(document, catalog).prompt)
+        except WorkflowError as error:
+            yield Converted(workflow.path, error=str(error))
