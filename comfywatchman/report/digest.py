@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from comfywatchman.report.model import Finding, Report, Server, Summary, WorkflowReport
+    from comfywatchman.report.model import (
+        Finding,
+        GateAnswer,
+        Report,
+        Server,
+        Summary,
+        WorkflowReport,
+    )
 
 READING_ORDER = (Verdict.BROKEN, Verdict.PARTIAL, Verdict.UNKNOWN, Verdict.RUNNABLE)
 """Verdicts, the one that needs a person first."""
@@ -46,11 +53,12 @@ class Place:
     input: str | None
 
     @property
-    def ids_shown(self) -> str:
-        """The ids as ComfyUI shows them (``#4, #12:7``), cut after ``PLACE_LIMIT``."""
+    def node(self) -> str:
+        """Type and ids as ComfyUI shows them (``KSampler #4, #12:7``); long lists are cut."""
         ids = ", ".join(f"#{node_id}" for node_id in self.node_ids[:PLACE_LIMIT])
         more = len(self.node_ids) - PLACE_LIMIT
-        return f"{ids} and {more} more" if more > 0 else ids
+        shown = f"{ids} and {more} more" if more > 0 else ids
+        return f"{self.node_type} {shown}" if self.node_type and shown else self.node_type or shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,13 @@ class Entry:
             )
             if (number := found.count(severity))
         )
+
+    @property
+    def reason(self) -> str:
+        """The first thing to say about its verdict; empty when there is nothing to say."""
+        if self.problems:
+            return self.problems[0].message
+        return self.workflow.not_checked[0] if self.workflow.not_checked else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +187,11 @@ def server_phrase(server: Server) -> str:
     if server.catalog_file:
         return f"{name}, as saved in {server.catalog_file}"
     return f"{name} at {server.url}" if server.url else name
+
+
+def gate_worth_showing(report: Report) -> list[GateAnswer]:
+    """The gate's answers; that the lock was free goes without saying."""
+    return [answer for answer in report.gate if not (answer.name == "lock" and answer.ok)]
 
 
 def _merged(findings: Iterable[Finding]) -> tuple[Problem, ...]:

@@ -14,6 +14,7 @@ from comfywatchman.report.digest import (
     Place,
     Problem,
     digest,
+    gate_worth_showing,
     headline,
     in_utc,
     plural,
@@ -55,7 +56,7 @@ def render(report: Report) -> str:
         f"- Checked {when:%Y-%m-%d %H:%M:%S} UTC in {report.duration_s:.1f} s",
         f"- ComfyWatchman {prose(report.comfywatchman_version)}",
         f"- {prose(server_phrase(report.server))}, {plural(report.server.node_types, 'node type')}",
-        *(f"- {answer.name}: {prose(answer.reason)}" for answer in report.gate),
+        *(f"- {answer.name}: {prose(answer.reason)}" for answer in gate_worth_showing(report)),
         "",
     ]
     if contents.shared:
@@ -161,8 +162,7 @@ def _problem(problem: Problem) -> list[str]:
 
 
 def _place(place: Place) -> str:
-    node = " ".join(part for part in (place.node_type, place.ids_shown) if part)
-    return ", input ".join(code(part, limit=NAME_LIMIT) for part in (node, place.input) if part)
+    return ", input ".join(code(part) for part in (place.node, place.input) if part)
 
 
 def _outputs(outputs: Iterable[Output]) -> str:

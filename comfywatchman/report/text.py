@@ -320,8 +320,7 @@ def _problem(page: _Page, problem: Problem, number: int | None) -> None:
     symbol = page.symbols[problem.severity]
     page.say(problem.message, indent=2, mark=symbol, mark_style=_SEVERITY_STYLE[problem.severity])
     where = "; ".join(
-        " ".join(part for part in (place.node_type, place.ids_shown) if part)
-        + (f" {page.symbols[Severity.INFO]} {place.input}" if place.input else "")
+        f" {page.symbols[Severity.INFO]} ".join(filter(None, (place.node, place.input)))
         for place in problem.places
     )
     page.say(f"{problem.code}: {where}" if where else problem.code, indent=4, style=_DIM)

@@ -135,7 +135,7 @@ def realistic() -> Report:
         code="custom_validation_failed",
         severity=Severity.ERROR,
         message="input file 'moodboard (3).png' does not exist",
-        fix="Copy 'moodboard (3).png' into /srv/comfyui/input/, or choose another file in the node.",
+        fix="Copy 'moodboard (3).png' into /srv/comfyui/input/, or choose another file.",
         node_id="31",
         node_type="LoadImage",
         input="image",

@@ -65,7 +65,8 @@ def test_blind_spots_are_counted_and_those_of_the_cycle_come_first() -> None:
 
 def test_long_lists_of_nodes_are_cut() -> None:
     place = Place("T", tuple(str(i) for i in range(15)), None)
-    assert place.ids_shown.endswith("#10, #11 and 3 more")
+    assert place.node.startswith("T #0, #1, ")
+    assert place.node.endswith(" #10, #11 and 3 more")
 
 
 def test_headline() -> None:

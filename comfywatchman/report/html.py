@@ -1,0 +1,154 @@
+"""The report as one HTML page that needs nothing but itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
+
+from comfywatchman.report.digest import (
+    NAME_LIMIT,
+    PROBLEM_LIMIT,
+    READING_ORDER,
+    SENTENCE_LIMIT,
+    SHARED_LIMIT,
+    digest,
+    gate_worth_showing,
+    in_utc,
+    plural,
+    proportions,
+    server_phrase,
+)
+from comfywatchman.report.escape import visible
+from comfywatchman.report.model import Severity, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from comfywatchman.report.model import Report, Summary
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_GATE_NAMES = {"gpu": "GPU", "comfyui": "ComfyUI", "disk": "Disk", "lock": "Lock"}
+_SEVERITY_WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+_PREVIEW_LIMIT = 160
+
+
+def render(report: Report) -> str:
+    """The page, without a line of anybody else's: inline style and script, no address to fetch.
+
+    Its Content-Security-Policy allows exactly that style and that script, by their hashes; so even
+    if something hostile in a workflow were mark-up here, it could neither run nor call home.
+    """
+    contents = digest(report)
+    started = in_utc(report.started_at)
+    return _template().render(
+        report=report,
+        title=_title(report),
+        bar=list(_bar(report.summary)),
+        started=f"{started:%Y-%m-%d %H:%M:%S} UTC",
+        started_iso=f"{started:%Y-%m-%dT%H:%M:%SZ}",
+        server=server_phrase(report.server),
+        node_types=plural(report.server.node_types, "node type"),
+        gate=gate_worth_showing(report),
+        entries=contents.entries,
+        shared=[
+            {
+                "problem": shared.problem,
+                "workflows": shared.workflows,
+                "among": plural(len(shared.workflows), "workflow"),
+            }
+            for shared in contents.shared
+        ],
+        groups=contents.by_verdict(),
+        not_checked=[
+            (sentence, plural(workflows, "workflow") if workflows else "")
+            for sentence, workflows in contents.not_checked[:SHARED_LIMIT]
+        ],
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(name=_name, sentence=_sentence, preview=_preview)
+    style, style_hash = _inline("report.css")
+    script, script_hash = _inline("report.js")
+    environment.globals.update(
+        style=style,
+        style_hash=style_hash,
+        script=script,
+        script_hash=script_hash,
+        gate_names=_GATE_NAMES,
+        problem_limit=PROBLEM_LIMIT,
+        severity_words=_SEVERITY_WORDS,
+    )
+    return environment.get_template("report.html.j2")
+
+
+def _visible(value: Any) -> Any:
+    """What autoescape is given of each expression; Markup is our own, or escaped already."""
+    return visible(value) if type(value) is str else value
+
+
+@lru_cache(4096)
+def _name(text: str) -> Markup:
+    return escape(visible(text, limit=NAME_LIMIT))
+
+
+@lru_cache(4096)
+def _sentence(text: str) -> Markup:
+    return escape(visible(text, limit=SENTENCE_LIMIT))
+
+
+@lru_cache(4096)
+def _preview(text: str) -> Markup:
+    return escape(visible(text, limit=_PREVIEW_LIMIT))
+
+
+def _inline(name: str) -> tuple[Markup, str]:
+    """A file of ours to put into the page, and the hash that lets the page use it."""
+    text = (_TEMPLATES / name).read_text(encoding="utf-8")
+    digest_of_text = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return Markup(text), f"sha256-{digest_of_text}"  # noqa: S704  (ours, not a workflow's)
+
+
+def _title(report: Report) -> str:
+    """What the page is about, in a few words."""
+    summary, total = report.summary, report.summary.total
+    if report.outcome != "done":
+        return (
+            f"The check was {report.outcome}" if report.outcome == "skipped" else "The check failed"
+        )
+    if not total:
+        return "No workflows found"
+    of_all = f"of {plural(total, 'workflow')}"
+    if summary.broken:
+        return f"{summary.broken:,} {of_all} cannot run"
+    if summary.partial:
+        return f"{summary.partial:,} {of_all} would lose outputs"
+    if summary.unknown:
+        return f"{summary.unknown:,} {of_all} could not be judged"
+    return "The workflow can run" if total == 1 else f"All {total:,} workflows can run"
+
+
+def _bar(summary: Summary) -> Iterator[tuple[Verdict, int, int]]:
+    """Verdict, start and length of each part of the bar, in thousandths of its width."""
+    if not summary.total:
+        return
+    start = 0
+    numbers = [getattr(summary, verdict) for verdict in READING_ORDER]
+    for verdict, length in zip(READING_ORDER, proportions(numbers, 100), strict=True):
+        if length:
+            yield verdict, start * 10, length * 10
+        start += length

@@ -1,0 +1,171 @@
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from comfywatchman.report import html
+from comfywatchman.report.escape import visible
+from comfywatchman.report.model import Summary, Verdict
+from tests.unit.report.sample import (
+    HOSTILE,
+    hostile,
+    missing_model,
+    realistic,
+    report,
+    workflow,
+)
+
+TEMPLATES = Path(html.__file__).parent / "templates"
+
+
+class Reader(HTMLParser):
+    """What a browser would make of a page: elements with their attributes, and text by element."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self._open = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._open = tag
+        self.texts.setdefault(tag, []).append("")
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.texts[self._open][-1] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = ""
+
+
+@pytest.fixture(scope="module")
+def hostile_page() -> Reader:
+    return Reader(html.render(hostile()))
+
+
+def test_hostile_text_adds_no_element_and_no_attribute(hostile_page: Reader) -> None:
+    kinds = {(tag, name) for tag, attributes in Reader(html.render(realistic())).elements
+             for name in (*attributes, "")}  # fmt: skip
+    found = {(tag, name) for tag, attributes in hostile_page.elements
+             for name in (*attributes, "")}  # fmt: skip
+    assert found <= kinds
+    assert not any(name.startswith("on") for _, name in kinds)
+
+
+def test_nothing_is_fetched(hostile_page: Reader) -> None:
+    for tag, attributes in hostile_page.elements:
+        assert not attributes.keys() & {"src", "srcset", "action", "formaction", "style"}
+        if "href" in attributes:
+            assert attributes["href"].startswith("#") or (tag, attributes["href"]) == (
+                "link",
+                "data:,",
+            )
+    for file in ("report.css", "report.js"):
+        assert not re.search(r"url\(|@import|fetch\(|http", (TEMPLATES / file).read_text())
+
+
+def test_the_policy_allows_our_own_style_and_script_and_nothing_else(hostile_page: Reader) -> None:
+    page = hostile_page
+    policy = next(
+        attributes["content"]
+        for tag, attributes in page.elements
+        if tag == "meta" and attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    hashes = {
+        tag: base64.b64encode(hashlib.sha256(page.texts[tag][0].encode()).digest()).decode()
+        for tag in ("style", "script")
+    }
+    assert len(page.texts["style"]) == len(page.texts["script"]) == 1
+    assert policy == (
+        f"default-src 'none'; style-src 'sha256-{hashes['style']}'; "
+        f"script-src 'sha256-{hashes['script']}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+@pytest.mark.parametrize("text", [t for t in HOSTILE if len(t) < 200])
+def test_names_and_messages_read_as_they_are(hostile_page: Reader, text: str) -> None:
+    assert visible(text) in hostile_page.texts["bdi"]
+    assert visible(text) in hostile_page.texts["p"]
+
+
+def test_everything_useful_is_there_without_script() -> None:
+    text = re.sub(r"<script>.*</script>", "", html.render(realistic()), flags=re.DOTALL)
+    read = " ".join(chain.from_iterable(Reader(text).texts.values()))
+    for entry in realistic().workflows:
+        assert entry.name in read
+        assert entry.path in read
+        for finding in entry.findings:
+            assert finding.message in read
+            assert finding.fix is None or finding.fix in read
+        for blind_spot in entry.not_checked:
+            assert blind_spot in read
+
+
+def test_style_and_script_are_small() -> None:
+    assert sum(len((TEMPLATES / f).read_bytes()) for f in ("report.css", "report.js")) < 25_000
+
+
+@pytest.mark.parametrize(
+    ("summary", "title"),
+    [
+        ({"broken": 8, "partial": 1, "runnable": 3}, "8 of 12 workflows cannot run"),
+        ({"broken": 1}, "1 of 1 workflow cannot run"),
+        ({"partial": 1, "runnable": 1}, "1 of 2 workflows would lose outputs"),
+        ({"unknown": 2, "runnable": 1}, "2 of 3 workflows could not be judged"),
+        ({"runnable": 1200}, "All 1,200 workflows can run"),
+        ({"runnable": 1}, "The workflow can run"),
+        ({}, "No workflows found"),
+    ],
+)
+def test_the_title_says_the_worst(summary, title: str) -> None:
+    page = Reader(html.render(report([]).model_copy(update={"summary": Summary(**summary)})))
+    assert page.texts["h1"] == [title]
+    assert page.texts["title"] == [f"{title} · render-07 · ComfyWatchman"]
+
+
+def test_a_skipped_cycle_says_why() -> None:
+    skipped = report([]).model_copy(update={"outcome": "skipped", "reason": "ComfyUI is down"})
+    page = Reader(html.render(skipped))
+    assert page.texts["h1"] == ["The check was skipped"]
+    assert "ComfyUI is down" in page.texts["p"]
+
+
+def test_a_flood_of_problems_is_cut_and_counted() -> None:
+    flood = [missing_model(f"{i}.ckpt", str(i)) for i in range(1_000)]
+    shown = html.render(report([workflow("w", Verdict.BROKEN, *flood)]))
+    assert shown.count('<li class="error">') == 50
+    assert "and 950 more in the JSON report" in shown
+    assert "1,000 errors" in shown
+
+
+def _luminance(color: str) -> float:
+    digits = color.lstrip("#")
+    digits = "".join(d * 2 for d in digits) if len(digits) == 3 else digits
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    r, g, b = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def _contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_contrast_is_enough_in_both_themes() -> None:
+    style = (TEMPLATES / "report.css").read_text()
+    blocks = [dict(re.findall(r"--(\w+): (#\w+)", b)) for b in re.findall(r"\{([^{}]*)\}", style)]
+    light, dark_by_system, dark_by_choice = [b for b in blocks if "ink" in b and "paper" in b]
+    assert dark_by_system == dark_by_choice
+    for theme in (light, dark_by_choice):
+        for surface in ("ground", "paper", "raised"):
+            for text in ("ink", "quiet", "broken", "partial", "unknown", "runnable", "accent"):
+                assert _contrast(theme[text], theme[surface]) >= 4.5, (text, surface)
