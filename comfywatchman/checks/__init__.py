@@ -14,17 +14,17 @@ from comfywatchman.checks.engine.registry import registered
 from comfywatchman.checks.engine.replacement import replaced
 from comfywatchman.checks.engine.rulebook import rulebook
 from comfywatchman.checks.engine.walk import walk
-from comfywatchman.findings import declare, printable
+from comfywatchman.findings import NAME_LENGTH, declare, printable
 from comfywatchman.report.model import Output, Severity, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from comfywatchman.checks.engine.walk import Walk
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.comfyui.inventory import Inventory
     from comfywatchman.report.model import Finding
-    from comfywatchman.workflow.prompt import Conversion
+    from comfywatchman.workflow.prompt import Conversion, Prompt
 
 MAX_FINDINGS: Final = 200
 """Most findings reported about one workflow."""
@@ -72,18 +72,17 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
         inventory: the files it has, as far as they could be seen.
     """
     replacement = replaced(conversion.prompt, catalog)
-    whole = PromptCase(replacement.prompt, conversion.nodes, catalog, inventory, rulebook(catalog))
-    findings = [*conversion.findings, *replacement.findings]
+    whole = PromptCase(
+        replacement.prompt,
+        conversion.nodes,
+        tuple(_outputs(replacement.prompt, catalog, conversion.targets)),
+        catalog,
+        inventory,
+        rulebook(catalog),
+    )
     refusals = [finding for check in registered().prompt for finding in check(whole)]
     refused = any(f.severity is Severity.ERROR for f in refusals + conversion.findings)
-    output_ids = [
-        node_id
-        for node_id, node in whole.prompt.items()
-        if isinstance(node, dict)
-        and node.get("class_type") in catalog
-        and catalog[node["class_type"]].is_output
-    ]
-    walked = walk(whole, output_ids)
+    walked = walk(whole)
     below = [f for node in walked.judged.values() for f in node.findings]
     below += [doubt.finding for node in walked.judged.values() for doubt in node.doubts]
     if refused:
@@ -94,37 +93,40 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
             else f
             for f in below
         ]
-    findings += refusals + below
+    findings = [*conversion.findings, *replacement.findings, *refusals, *below]
     findings.sort(key=lambda f: _ORDER[f.severity])
-    outputs = {
-        node_id: Output(
-            node_id=printable(node_id),
-            node_type=printable(whole.prompt[node_id]["class_type"]),
-        )
-        for node_id in output_ids
-    }
+    run = [] if refused else [o for o in whole.outputs if o in walked.valid]
+    doubtful = [] if refused else [o for o in whole.outputs if o in walked.doubtful]
     return Judgement(
-        verdict=_verdict(output_ids, walked, refused=refused),
-        outputs=[] if refused else [outputs[o] for o in output_ids if o in walked.valid],
-        outputs_lost=[
-            outputs[o]
-            for o in output_ids
-            if refused or (o not in walked.valid and o not in walked.doubtful)
-        ],
+        verdict=_verdict(len(whole.outputs), len(run), len(doubtful)),
+        outputs=[_output(whole, o) for o in run],
+        outputs_lost=[_output(whole, o) for o in whole.outputs if o not in {*run, *doubtful}],
         findings=_capped(findings),
         not_checked=_not_checked(whole, walked, conversion.not_checked, refused=refused),
     )
 
 
-def _verdict(output_ids: list[str], walked: Walk, *, refused: bool) -> Verdict:
-    if refused:
-        return Verdict.BROKEN
-    if any(o in walked.doubtful for o in output_ids):
+def _outputs(prompt: Prompt, catalog: Catalog, targets: frozenset[str] | None) -> Iterator[str]:
+    for node_id, node in prompt.items():
+        class_type = node.get("class_type") if isinstance(node, dict) else None
+        wanted = targets is None or node_id in targets
+        if wanted and class_type in catalog and catalog[str(class_type)].is_output:
+            yield node_id
+
+
+def _output(whole: PromptCase, node_id: str) -> Output:
+    class_type = whole.prompt[node_id]["class_type"]
+    return Output(
+        node_id=printable(node_id, NAME_LENGTH), node_type=printable(class_type, NAME_LENGTH)
+    )
+
+
+def _verdict(outputs: int, run: int, doubtful: int) -> Verdict:
+    if doubtful:
         return Verdict.UNKNOWN
-    good = sum(o in walked.valid for o in output_ids)
-    if good == len(output_ids):
-        return Verdict.RUNNABLE
-    return Verdict.PARTIAL if good else Verdict.BROKEN
+    if run == 0:
+        return Verdict.BROKEN
+    return Verdict.RUNNABLE if run == outputs else Verdict.PARTIAL
 
 
 def _not_checked(
@@ -134,6 +136,7 @@ def _not_checked(
     if not refused:
         for node in walked.judged.values():
             sentences += [doubt.blind_spot for doubt in node.doubts]
+            sentences += node.blind_spots
     customs = sorted(
         {
             printable(whole.prompt[node_id]["class_type"])

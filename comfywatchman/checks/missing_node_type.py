@@ -37,7 +37,7 @@ def check(case: PromptCase) -> Iterator[Finding]:
             continue
         saved = case.nodes.get(node_id)
         name = saved.type if saved is not None else class_type
-        if not isinstance(name, str):
+        if not isinstance(name, str) or not name:
             yield MISSING_NODE_TYPE.finding(
                 "a node has no type ('class_type')",
                 fix="save the workflow again from ComfyUI, or remove the node",

@@ -26,10 +26,8 @@ PROMPT_NO_OUTPUTS = declare(
 @on_prompt
 def check(case: PromptCase) -> Iterator[Finding]:
     """Report a prompt in which every node type is known and none is an output."""
-    for node in case.prompt.values():
-        class_type = node.get("class_type") if isinstance(node, dict) else None
-        if class_type not in case.catalog or case.catalog[str(class_type)].is_output:
-            return
+    if case.outputs or not all(map(case.knows, case.prompt.values())):
+        return
     what = "no node that is switched on" if case.prompt else "the workflow is empty: no node"
     yield PROMPT_NO_OUTPUTS.finding(
         f"{what} saves or previews a result",

@@ -49,7 +49,14 @@ class Crash:
     fix: str
 
 
-Answer: TypeAlias = "Finding | Doubt | Crash | None"
+@dataclass(frozen=True, slots=True)
+class BlindSpot:
+    """Something that could not be seen, and that the server's answer does not depend on."""
+
+    sentence: str
+
+
+Answer: TypeAlias = "Finding | Doubt | Crash | BlindSpot | None"
 """What a check says about a node or an input; None: nothing to say.
 
 A finding of severity ``error`` makes the node invalid.
@@ -58,14 +65,28 @@ A finding of severity ``error`` makes the node invalid.
 
 @dataclass(frozen=True, slots=True)
 class PromptCase:
-    """A whole prompt, and what it is judged by."""
+    """A whole prompt, and what it is judged by.
+
+    Attributes:
+        prompt: the prompt, as hostile as it may be.
+        nodes: what the saved file says of its nodes, by id.
+        outputs: ids of the output nodes that are asked for, in the prompt's order.
+        catalog: the server's node types.
+        inventory: the server's files.
+        book: what else the catalog's node types and the server's version say.
+    """
 
     prompt: Prompt
     nodes: Mapping[str, SavedNode]
+    outputs: tuple[str, ...]
     catalog: Catalog
     inventory: Inventory
     book: Rulebook
     _said: set[tuple[str, str]] = field(default_factory=set)
+
+    def knows(self, node: object) -> bool:
+        """Whether an entry of the prompt is a node of a type the server offers."""
+        return isinstance(node, dict) and node.get("class_type") in self.catalog
 
     def first(self, code: Code, subject: str) -> bool:
         """Whether nothing was said yet, under this code, about the subject in this prompt."""

@@ -55,6 +55,18 @@ def expand(
             yield spec
 
 
+def dynamic(specs: Iterable[InputSpec], inputs: Mapping[str, Any]) -> Iterator[InputSpec]:
+    """Every dynamic input that is in force: those declared, and those that choices open up."""
+    for spec in specs:
+        if spec.type not in _EXPANDED:
+            continue
+        yield spec
+        if spec.type == DYNAMIC_COMBO:
+            option = selected(spec, inputs.get(spec.name))
+            if option is not None:
+                yield from dynamic(_members(option.get("inputs"), prefix=spec.name), inputs)
+
+
 def options(spec: InputSpec) -> list[Mapping[str, Any]]:
     """The options of a dynamic combo, each with its ``key`` and ``inputs``."""
     listed = spec.options.get("options")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.choices import Choices
@@ -54,6 +55,13 @@ class Rulebook:
         if plan is None:
             plan = self._plans[node_type] = NodePlan(node_type)
         return plan
+
+    @cached_property
+    def delivered_types(self) -> frozenset[str]:
+        """Types that some output of the catalog delivers, so that inputs of them take links."""
+        catalog = self._catalog()
+        outputs = (n.outputs for n in catalog.values()) if catalog is not None else ()
+        return frozenset(chain.from_iterable(outputs))
 
     @cached_property
     def core_types(self) -> frozenset[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman.checks import bad_linked_input, dependency_cycle, validation_exception
-from comfywatchman.checks.engine.case import Crash, Doubt, InputCase, LinkCase, NodeCase
+from comfywatchman.checks.engine.case import BlindSpot, Crash, Doubt, InputCase, LinkCase, NodeCase
 from comfywatchman.checks.engine.declared import expand
 from comfywatchman.checks.engine.reading import UnreadableError, read, unwrapped
 from comfywatchman.checks.engine.registry import registered
@@ -39,12 +39,14 @@ class Judged:
     Attributes:
         findings: about the node itself.
         doubts: what the server may or may not refuse about it.
+        blind_spots: what else could not be seen.
         crash: why the server's validation of it raises an exception, else None.
         needs: by input, the node it is wired to, where the server follows the link.
     """
 
     findings: list[Finding] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
+    blind_spots: list[str] = field(default_factory=list)
     crash: Crash | None = None
     needs: dict[str, str] = field(default_factory=dict)
 
@@ -65,13 +67,13 @@ class Walk:
     """Nodes that pass or not, depending on what cannot be seen."""
 
 
-def walk(whole: PromptCase, outputs: Iterable[str]) -> Walk:
+def walk(whole: PromptCase) -> Walk:
     """Judge the output nodes and all that they need."""
     judged: dict[str, Judged] = {}
     wanted_by: dict[str, tuple[str, str] | None] = {}
     # Which of the nodes that need a broken one the server names is up to the order of a Python set;
     # the order here is as good as any.
-    pending: list[tuple[str, tuple[str, str] | None]] = [(o, None) for o in outputs]
+    pending: list[tuple[str, tuple[str, str] | None]] = [(o, None) for o in whole.outputs]
     while pending:
         node_id, user = pending.pop()
         if node_id in judged:
@@ -219,6 +221,9 @@ def _take(result: Judged, answers: Iterable[Answer]) -> bool:
         if isinstance(answer, Crash):
             result.crash = result.crash or answer
             return False
+        if isinstance(answer, BlindSpot):
+            result.blind_spots.append(answer.sentence)
+            continue
         result.findings.append(answer)
         if answer.severity is Severity.ERROR:
             return False

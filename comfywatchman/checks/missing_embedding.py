@@ -1,0 +1,88 @@
+"""An embedding that a prompt names and the server does not have."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from comfywatchman.checks.engine.case import BlindSpot
+from comfywatchman.checks.engine.registry import on_node
+from comfywatchman.findings import declare, quoted
+from comfywatchman.report.model import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from comfywatchman.checks.engine.case import Answer, NodeCase
+
+MISSING_EMBEDDING = declare(
+    "missing_embedding",
+    Severity.WARNING,
+    title="Embedding that is not there",
+    explanation="A text names an embedding (`embedding:NAME`) that the server does not have. "
+    "ComfyUI only notes this in its log and goes on without it: the picture is another one.",
+    remedy="Put the file into ComfyUI's models/embeddings folder, or correct the name.",
+)
+
+_MARK: Final = "embedding:"
+_SUFFIXES: Final = (".safetensors", ".pt", ".bin")
+# Parentheses that set weights, with the weight, unless escaped; braces and bars of alternatives.
+_WEIGHTS: Final = re.compile(r"(?<!\\)(?::\s*-?[\d.]+\s*)?[()]")
+_ALTERNATIVES: Final = re.compile(r"(?<!\\)[{}|]")
+_NAMED: Final = re.compile(rf"(?:^|[ \n\x00]){_MARK}([^\s\x00]+)")
+
+
+@on_node
+def check(case: NodeCase) -> Iterator[Answer]:
+    """Report embeddings in the text inputs of a node that the server does not list."""
+    for spec in case.declared:
+        text = case.inputs.get(spec.name)
+        if spec.type != "STRING" or not isinstance(text, str) or _MARK not in text:
+            continue
+        names = dict.fromkeys(named(text, alternatives=bool(spec.options.get("dynamicPrompts"))))
+        known = case.whole.inventory.embeddings
+        if known is None:
+            if names:
+                yield BlindSpot("whether the embeddings that texts name exist: they are not listed")
+            continue
+        for name in names:
+            if not _is_known(name, known):
+                yield case.finding(
+                    MISSING_EMBEDDING,
+                    f"embedding {quoted(name)}, named in input {quoted(spec.name)}, is not among "
+                    f"the {len(known):,} the server lists; it will be left out without an error",
+                    "put it into ComfyUI's models/embeddings folder, or correct the name",
+                    input_name=spec.name,
+                )
+
+
+def named(text: str, *, alternatives: bool = False) -> Iterator[str]:
+    """The embeddings a text names.
+
+    Weights in parentheses are taken off first. A name counts at the start of what is left between
+    them, or after a space or a line break, and reaches to the next white space.
+
+    Args:
+        text: what a text encoder is given.
+        alternatives: whether the browser picks from ``{a|b}`` before it sends the text; then each
+            of them counts.
+    """
+    if alternatives:
+        text = _ALTERNATIVES.sub("\0", text)
+    text = _WEIGHTS.sub("\0", text).replace("\\(", "(").replace("\\)", ")")
+    for match in _NAMED.finditer(text):
+        if name := match[1].strip(","):
+            yield name
+
+
+def _is_known(name: str, known: frozenset[str]) -> bool:
+    """Whether a listed embedding answers to a name: in any folder, with or without its ending."""
+    plain = name.replace("\\", "/")
+    if ".." in plain.split("/"):
+        return False
+    for suffix in _SUFFIXES:
+        plain = plain.removesuffix(suffix)
+    return any(
+        listed == plain or listed.endswith(f"/{plain}")
+        for listed in (entry.replace("\\", "/") for entry in known)
+    )

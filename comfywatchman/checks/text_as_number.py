@@ -1,0 +1,40 @@
+"""Text where a number belongs, that happens to read as one."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from comfywatchman.checks.engine.registry import Stage, on_value
+from comfywatchman.findings import declare, quoted
+from comfywatchman.report.model import Severity
+
+if TYPE_CHECKING:
+    from comfywatchman.checks.engine.case import Answer, InputCase
+
+TEXT_AS_NUMBER = declare(
+    "text_as_number",
+    Severity.WARNING,
+    title="Text that is read as a number",
+    explanation="The input takes a number and holds text. The server reads the text as a number "
+    "(even `nan`, which no range check catches). It is often a sign that the values of the node "
+    "have moved to the wrong inputs.",
+    remedy="Set the number again, and look at the node's other inputs.",
+)
+
+
+@on_value(Stage.ADVICE)
+def check(case: InputCase) -> Answer:
+    """Report text, or what is no number at all, for an INT or a FLOAT."""
+    if case.spec.type not in ("INT", "FLOAT"):
+        return None
+    undefined = isinstance(case.value, float) and math.isnan(case.value)
+    if not isinstance(case.given, str) and not undefined:
+        return None
+    name = quoted(case.spec.name)
+    return case.finding(
+        TEXT_AS_NUMBER,
+        f"input {name} takes a number; the server makes {quoted(case.value)} of "
+        f"{quoted(case.given)}",
+        f"set {name} again, and look at the node's other inputs",
+    )
