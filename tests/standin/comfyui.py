@@ -193,7 +193,6 @@ class Exchange(BaseHTTPRequestHandler):
         self.request_.sent = len(answer.body) if self.command != "HEAD" else 0
         self.send(answer)
         if behaviour.name == "down-after" and turn >= behaviour.number(1):
-            self.close_connection = True
             self.stand_in.hang_up()
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_request  # noqa: N815
@@ -256,6 +255,14 @@ def status_page(status: int, argument: str) -> Answer:
 def starting(exchange: Exchange, behaviour: Behaviour, turn: int, path: str) -> Answer | None:
     """503 for the first N requests (for ever without N), as from a proxy whose server starts."""
     return status_page(503, "5") if turn <= behaviour.number(sys.maxsize) else None
+
+
+def down_after(exchange: Exchange, behaviour: Behaviour, turn: int, path: str) -> Answer | None:
+    """N answers (one without N), then nothing listens any more."""
+    if turn >= behaviour.number(1):
+        # before the last answer is sent, so that whoever has it finds nothing listening
+        exchange.stand_in.stop_listening()
+    return None if turn <= behaviour.number(1) else GONE
 
 
 def flaky(exchange: Exchange, behaviour: Behaviour, turn: int, path: str) -> Answer | None:
@@ -391,7 +398,7 @@ BEHAVIOURS: dict[str, Fault | None] = {
     "nonsense": None,
     "refused": None,
     "reset-first": None,
-    "down-after": None,
+    "down-after": down_after,
     "starting": starting,
     "flaky": flaky,
     "hang": hang,
@@ -588,14 +595,18 @@ class StandIn:
         self._listener = listener
         self._run(lambda: self._accept(listener), "accept")
 
-    def hang_up(self) -> None:
-        """Stop listening and end every connection: from now on connections are refused."""
+    def stop_listening(self) -> None:
+        """Refuse new connections from now on."""
         listener, self._listener = self._listener, None
         if listener is not None:
             # close() alone does not wake a thread that is waiting in accept()
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
+
+    def hang_up(self) -> None:
+        """Stop listening and end every connection."""
+        self.stop_listening()
         with self._changed:
             connections = list(self._connections)
         for connection in connections:
@@ -625,15 +636,19 @@ class StandIn:
             with self._changed:
                 self._accepted += 1
                 self._connections.add(connection)
-                behaviour = self._active
-                drop = self.closing.is_set() or (
-                    behaviour.name == "reset-first" and self._accepted <= behaviour.number(1)
-                )
-            if drop:
-                abort(connection)
+                serve = self._serve
+                if self._active.name == "reset-first":
+                    serve = self._reset if self._accepted <= self._active.number(1) else serve
+            if self.closing.is_set():
                 self._forget(connection)
             else:
-                self._run(functools.partial(self._serve, connection, address), "connection")
+                self._run(functools.partial(serve, connection, address), "connection")
+
+    def _reset(self, connection: socket.socket, address: Any) -> None:
+        with contextlib.suppress(OSError):
+            connection.recv(1)  # so that the client has connected, and sent something
+            abort(connection)
+        self._forget(connection)
 
     def _serve(self, connection: socket.socket, address: Any) -> None:
         try:
