@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import filelock
 import orjson
 
 from comfywatchman import state
@@ -27,7 +26,8 @@ def read(folder: Path) -> dict[str, Any]:
         summary and paths of the last full report, or None).
     """
     last_run = _object(folder / state.LAST_RUN)
-    running = cycle_is_running(folder)
+    unfinished = last_run is not None and last_run.get("outcome") == "running"
+    running = unfinished and cycle_is_running(folder)
     latest = _object(folder / state.LATEST)
     report = None
     if latest is not None:
@@ -47,9 +47,7 @@ def read(folder: Path) -> dict[str, Any]:
     return {
         "state_dir": str(folder),
         "running": running,
-        "interrupted": last_run is not None
-        and last_run.get("outcome") == "running"
-        and not running,
+        "interrupted": unfinished and not running,
         "last_run": last_run,
         "report": report,
     }
@@ -57,6 +55,8 @@ def read(folder: Path) -> dict[str, Any]:
 
 def cycle_is_running(folder: Path) -> bool:
     """Whether a cycle holds the lock now. Takes nothing that a cycle could miss for long."""
+    import filelock
+
     file = folder / state.LOCK
     if not file.exists():
         return False
