@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfywatchman.checks.engine.registry import on_absent
+from comfywatchman.checks.engine.registry import on_missing
 from comfywatchman.findings import declare, quoted
 from comfywatchman.report.model import Severity
 
@@ -23,11 +23,9 @@ REQUIRED_INPUT_MISSING = declare(
 _WIDGET_TYPES = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
 
 
-@on_absent
+@on_missing
 def check(case: InputCase) -> Answer:
-    """Report it if the input is required."""
-    if not case.spec.required:
-        return None
+    """Report it; a value is asked for in other words than a link."""
     name, kind = quoted(case.spec.name), quoted(case.spec.type)
     if case.spec.type in _WIDGET_TYPES:
         return case.finding(

@@ -45,7 +45,7 @@ class Checks:
 
     prompt: list[PromptCheck] = field(default_factory=list)
     node: list[NodeCheck] = field(default_factory=list)
-    absent: list[InputCheck] = field(default_factory=list)
+    missing: list[InputCheck] = field(default_factory=list)
     link: list[LinkCheck] = field(default_factory=list)
     value: list[InputCheck] = field(default_factory=list)
     _stages: dict[object, tuple[Stage, str]] = field(default_factory=dict)
@@ -71,9 +71,9 @@ def on_node(check: NodeCheck) -> NodeCheck:
     return _REGISTERED.add(_REGISTERED.node, check)
 
 
-def on_absent(check: InputCheck) -> InputCheck:
-    """Register a check of a declared input that the prompt does not give."""
-    return _REGISTERED.add(_REGISTERED.absent, check)
+def on_missing(check: InputCheck) -> InputCheck:
+    """Register a check of a required input that the prompt does not give."""
+    return _REGISTERED.add(_REGISTERED.missing, check)
 
 
 def on_link(stage: Stage) -> Callable[[LinkCheck], LinkCheck]:

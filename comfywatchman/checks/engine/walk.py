@@ -8,7 +8,7 @@ that no depth of a workflow can exhaust the stack.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from comfywatchman.checks import bad_linked_input, dependency_cycle, validation_exception
 from comfywatchman.checks.engine.case import BlindSpot, Crash, Doubt, InputCase, LinkCase, NodeCase
@@ -20,13 +20,15 @@ from comfywatchman.findings import quoted
 from comfywatchman.report.model import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from comfywatchman.checks.engine.case import Answer, PromptCase
     from comfywatchman.checks.engine.registry import Checks
     from comfywatchman.checks.engine.rulebook import NodePlan
     from comfywatchman.comfyui.catalog import InputSpec
     from comfywatchman.report.model import Finding
+
+Case = TypeVar("Case", bound=InputCase)
 
 _ABSENT: Final = object()
 _MAKE_AGAIN: Final = "delete the link and connect the input again"
@@ -142,15 +144,16 @@ def _judge(whole: PromptCase, node_id: str) -> Judged:
     for spec in case.declared:
         value = inputs.get(spec.name, _ABSENT)
         if value is _ABSENT:
-            absent = InputCase(case, spec)
-            _take(result, (check(absent) for check in checks.absent))
+            if spec.required:
+                _ask(checks.missing, InputCase(case, spec), result)
         elif isinstance(value, list):
             _judge_link(case, InputCase(case, spec, given=value), value, checks, result)
         else:
             _judge_value(InputCase(case, spec, plan.choices(spec)), value, checks, result)
     for node_check in checks.node:
         for answer in node_check(case):
-            _take(result, (answer,))
+            if answer is not None:
+                _note(answer, result)
     return result
 
 
@@ -170,7 +173,7 @@ def _judge_value(case: InputCase, value: object, checks: Checks, result: Judged)
     except UnreadableError:
         case.value = case.given
         case.unreadable = True
-    _take(result, (check(case) for check in checks.value))
+    _ask(checks.value, case, result)
 
 
 def _judge_link(
@@ -202,29 +205,33 @@ def _judge_link(
         return
     received = node.received[case.spec.name] = plan.outputs[slot]
     linked = LinkCase(node, case.spec, given=link, source=plan.type, slot=slot, received=received)
-    if _take(result, (check(linked) for check in checks.link)):
+    if _ask(checks.link, linked, result):
         result.needs[case.spec.name] = source_id
 
 
-def _take(result: Judged, answers: Iterable[Answer]) -> bool:
+def _ask(checks: Iterable[Callable[[Case], Answer]], case: Case, result: Judged) -> bool:
     """Note what checks answer, up to the first that settles the matter.
 
     Returns:
         Whether the server goes on with what was asked about, as far as can be seen.
     """
-    for answer in answers:
-        if answer is None:
-            continue
-        if isinstance(answer, Doubt):
-            result.doubts.append(answer)
-            return True
-        if isinstance(answer, Crash):
-            result.crash = result.crash or answer
-            return False
-        if isinstance(answer, BlindSpot):
-            result.blind_spots.append(answer.sentence)
-            continue
-        result.findings.append(answer)
-        if answer.severity is Severity.ERROR:
-            return False
+    for check in checks:
+        answer = check(case)
+        if answer is not None and _note(answer, result):
+            return isinstance(answer, Doubt)
     return True
+
+
+def _note(answer: Finding | Doubt | Crash | BlindSpot, result: Judged) -> bool:
+    """Note one answer; whether it settles the matter."""
+    if isinstance(answer, Doubt):
+        result.doubts.append(answer)
+        return True
+    if isinstance(answer, Crash):
+        result.crash = result.crash or answer
+        return True
+    if isinstance(answer, BlindSpot):
+        result.blind_spots.append(answer.sentence)
+        return False
+    result.findings.append(answer)
+    return answer.severity is Severity.ERROR
