@@ -1,0 +1,75 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+"""Ansible module: a handful of small files in one directory, as the user who is to own them."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: comfywatchman_files
+short_description: Put small files into a directory and take others away
+description:
+  - Contents travel inside the task, so that a host which is entered as one unprivileged user and worked on as another
+    needs neither ACLs nor world-readable temporary files (ansible.builtin.copy does).
+  - Files are replaced by rename. Contents are never part of the result.
+author: The ComfyWatchman maintainers
+options:
+  directory: {description: Made if it is not there., type: path, required: true}
+  directory_mode: {description: For directories that are made., type: str, default: '0700'}
+  mode: {description: For the files., type: str, default: '0600'}
+  files: {description: Contents by file name., type: dict, default: {}}
+  encoded_files: {description: Contents in Base64 by file name., type: dict, default: {}}
+  absent: {description: Names of files that shall not be there., type: list, elements: str, default: []}
+  remove_empty: {description: Whether to remove the directory too once it is empty., type: bool, default: false}
+"""
+
+RETURN = r"""
+names: {description: the files that were, or would be, written or removed, type: list, elements: str, returned: always}
+"""
+
+import base64
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.comfywatchman import make_directories, mode_of, read, write
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "directory": {"type": "path", "required": True},
+            "directory_mode": {"type": "str", "default": "0700"},
+            "mode": {"type": "str", "default": "0600"},
+            "files": {"type": "dict", "default": {}, "no_log": True},
+            "encoded_files": {"type": "dict", "default": {}, "no_log": True},
+            "absent": {"type": "list", "elements": "str", "default": []},
+            "remove_empty": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    directory, mode = given["directory"], int(given["mode"], 8)
+    wanted = {name: text.encode() for name, text in given["files"].items()}
+    wanted |= {name: base64.b64decode(text) for name, text in given["encoded_files"].items()}
+
+    paths = {name: os.path.join(directory, name) for name in wanted}
+    different = [
+        name for name, path in paths.items() if read(path) != wanted[name] or mode_of(path) != mode
+    ]
+    unwanted = [name for name in given["absent"] if os.path.lexists(os.path.join(directory, name))]
+    if not module.check_mode:
+        try:
+            if different:
+                make_directories(directory, int(given["directory_mode"], 8))
+            for name in different:
+                write(paths[name], wanted[name], mode)
+            for name in unwanted:
+                os.unlink(os.path.join(directory, name))
+            if given["remove_empty"] and os.path.isdir(directory) and not os.listdir(directory):
+                os.rmdir(directory)
+        except OSError as error:
+            module.fail_json(msg=f"{error.filename or directory}: {error.strerror}")
+    module.exit_json(changed=bool(different or unwanted), names=different + unwanted)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,418 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+"""Ansible module: what a host is like, and what stands in the way of an installation."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: comfywatchman_probe
+short_description: Find out what a host is like before ComfyWatchman is installed or removed
+description:
+  - Changes nothing. Everything that stands in the way comes back as one sentence each in C(problems).
+  - Looks for features, never for the names of distributions.
+author: The ComfyWatchman maintainers
+options:
+  user: {description: The user who runs ComfyUI., type: str, required: true}
+  scope: {description: Whose service manager runs the timer., type: str, choices: [user, system], required: true}
+  root: {description: Where releases go; empty for the usual place., type: path, default: ''}
+  state_dir: {description: Where reports go; empty for the usual place., type: path, default: ''}
+  comfyui_dir: {description: ComfyUI's folder., type: path, default: ''}
+  python: {description: The Python to use; empty for the newest that fits., type: str, default: ''}
+  sources: {description: Digests of all that a release is made of., type: dict, default: {}}
+  version: {description: The version of the wheel., type: str, default: ''}
+  calendars: {description: Calendar expressions by variable name., type: dict, default: {}}
+  timespans: {description: Time spans by variable name., type: dict, default: {}}
+  texts: {description: Other text that goes into units and settings, by variable name., type: dict, default: {}}
+  overrides: {description: 'Drop-ins: unit, section, directive.', type: dict, default: {}}
+  preflight: {description: Whether to look for problems., type: bool, default: true}
+"""
+
+RETURN = r"""
+account: {description: 'uid, gid, home; null if there is no such user', type: dict, returned: always}
+paths: {description: 'root, config, state, units', type: dict, returned: always}
+python: {description: 'path, version', type: dict, returned: always}
+release: {description: 'id, path, complete', type: dict, returned: always}
+record: {description: what the last installation noted down; null if there was none, type: dict, returned: always}
+wanted_record: {description: what this installation is to note down, type: dict, returned: always}
+moved: {description: whether the last installation has another user, scope or place, type: bool, returned: always}
+installed_user_exists: {description: whether the user of the last installation is still there, type: bool, returned: always}
+privileged: {description: whether this is root, type: bool, returned: always}
+lingering: {description: whether the user's manager runs without a login, type: bool, returned: always}
+manager: {description: whether the service manager can be reached, type: bool, returned: always}
+credentials: {description: names of the credentials there are, type: list, elements: str, returned: always}
+ca_bundle: {description: the host's own file of certificate authorities, type: str, returned: always}
+problems: {description: one sentence each, type: list, elements: str, returned: always}
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.comfywatchman import Systemd, account_of, as_user, read, run
+
+RECORD = "/var/lib/comfywatchman/installation.json"
+LINGERING = "/var/lib/systemd/linger"
+SYSTEMD_OLDEST = 247  # FixedRandomDelay=, LoadCredential=
+PYTHON_OLDEST = (3, 11)
+PYTHONS = ["python3", "python3.14", "python3.13", "python3.12", "python3.11"]
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+RELEASE_BYTES = 300 * 1024**2  # a release takes about 100 MB; pip unpacks beside it
+# The files in which the families of distributions keep their certificate authorities.
+CA_BUNDLES = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+]
+DESCRIBE_PYTHON = """
+import json, sys
+missing = []
+for name in ("venv", "ensurepip"):
+    try:
+        __import__(name)
+    except ImportError:
+        missing.append(name)
+print(json.dumps({"version": list(sys.version_info[:3]), "missing": missing}))
+"""
+
+
+def paths_of(scope, home, root, state_dir):
+    """Where everything is on this host; a leading ``~/`` is the user's home."""
+
+    def expand(path, usual):
+        path = path or usual
+        return os.path.normpath(os.path.join(home, path[2:]) if path.startswith("~/") else path)
+
+    if scope == "user":
+        usual = {
+            "root": "~/.local/share/comfywatchman",
+            "config": "~/.config/comfywatchman",
+            "state": "~/.local/state/comfywatchman",
+            "units": "~/.config/systemd/user",
+        }
+    else:
+        usual = {
+            "root": "/opt/comfywatchman",
+            "config": "/etc/comfywatchman",
+            "state": "/var/lib/comfywatchman/state",
+            "units": "/etc/systemd/system",
+        }
+    return {
+        "root": expand(root, usual["root"]),
+        "config": expand("", usual["config"]),
+        "state": expand(state_dir, usual["state"]),
+        "units": expand("", usual["units"]),
+    }
+
+
+def missing_directories(paths, made_before):
+    """Those of the paths and their parents that are not there, or were not, deepest first."""
+    missing = set(made_before)
+    for path in paths:
+        while path != "/" and not os.path.lexists(path):
+            missing.add(path)
+            path = os.path.dirname(path)
+    return sorted(missing, key=lambda path: (-path.count("/"), path))
+
+
+def systemd_version():
+    """The version of systemd, or ``None`` where it is not process 1."""
+    if not os.path.isdir("/run/systemd/system"):
+        return None
+    code, output, _ = run(["systemctl", "--version"])
+    found = re.match(r"systemd (\d+)", output)
+    return int(found.group(1)) if code == 0 and found else None
+
+
+def describe_python(name, account):
+    """Path, version and missing modules of a Python, asked as the user; ``None`` if it is none."""
+    search = os.environ.get("PATH", "") + ":/usr/local/bin:/usr/bin"
+    path = name if os.path.isabs(name) else shutil.which(name, path=search)
+    if not path:
+        return None
+    code, output, _ = run([*as_user(account), path, "-Ic", DESCRIBE_PYTHON])
+    try:
+        found = json.loads(output) if code == 0 else None
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        return None
+    return {"path": path, "version": tuple(found["version"]), "missing": found["missing"]}
+
+
+def choose_python(wanted, account):
+    """``(python, problem)``: the Python to use, or a sentence that says why there is none."""
+    oldest = ".".join(map(str, PYTHON_OLDEST))
+    found = [
+        python
+        for python in (describe_python(name, account) for name in ([wanted] if wanted else PYTHONS))
+        if python
+    ]
+    new_enough = [python for python in found if python["version"] >= PYTHON_OLDEST]
+    usable = [python for python in new_enough if not python["missing"]]
+    if usable:
+        return usable[0], None
+    if new_enough:
+        python = new_enough[0]
+        short = "{}.{}".format(*python["version"])
+        return None, (
+            f"Python {short} at {python['path']} lacks the module {python['missing'][0]}: install it "
+            f"(Debian and Ubuntu: apt install python{short}-venv)."
+        )
+    if found:
+        python = found[0]
+        short = "{}.{}".format(*python["version"])
+        return None, (
+            f"Python at {python['path']} is {short}, too old: install Python {oldest} or newer "
+            "and name it in comfywatchman_python."
+        )
+    looked = wanted or ", ".join(PYTHONS)
+    return None, (
+        f"There is no Python {oldest} or newer (looked for: {looked}): install one, or name it in "
+        "comfywatchman_python."
+    )
+
+
+def expression_problems(kind, expressions):
+    """What ``systemd-analyze`` has against calendar expressions or time spans."""
+    if not expressions:
+        return []
+    example = {"calendar": '"*-*-* 00/2:00:00"', "timespan": '"90s", "5min" or "2h"'}[kind]
+    name_of_kind = {"calendar": "calendar expression", "timespan": "time span"}[kind]
+    if run(["systemd-analyze", kind, "--", *expressions.values()])[0] == 0:
+        return []
+    return [
+        f"{name} is no {name_of_kind} that systemd knows: {value!r}; write for example {example}."
+        for name, value in expressions.items()
+        if run(["systemd-analyze", kind, "--", value])[0] != 0
+    ]
+
+
+def override_problems(overrides):
+    """What keeps the drop-ins from being unit files."""
+    problems = []
+    for unit, sections in overrides.items():
+        where = f"comfywatchman_unit_overrides.{unit}"
+        if unit not in ("service", "timer"):
+            problems.append(f"{where}: there are the units service and timer.")
+            continue
+        own = {"service": "Service", "timer": "Timer"}[unit]
+        for section, directives in (sections or {}).items() if is_mapping(sections, where, problems) else ():
+            if section not in ("Unit", own, "Install"):
+                problems.append(f"{where}.{section}: a {unit} has the sections Unit, {own} and Install.")
+            elif is_mapping(directives, f"{where}.{section}", problems):
+                for name, value in directives.items():
+                    lines = value if isinstance(value, list) else [value]
+                    if not re.match(r"[A-Za-z0-9-]+$", name):
+                        problems.append(f"{where}.{section}: {name!r} is no directive.")
+                    elif any(isinstance(line, (dict, list)) or line is None for line in lines):
+                        problems.append(f"{where}.{section}.{name}: give a text or a list of texts.")
+                    elif any(CONTROL.search(str(line)) or str(line).endswith("\\") for line in lines):
+                        problems.append(
+                            f"{where}.{section}.{name} holds a line break or another control character, or ends "
+                            "in a backslash: write it on one line."
+                        )
+    return problems
+
+
+def is_mapping(value, where, problems):
+    """Whether it is a mapping; says so in ``problems`` if not."""
+    if not isinstance(value, dict):
+        problems.append(f"{where}: give a mapping, not {value!r}.")
+    return isinstance(value, dict)
+
+
+def free_bytes(path):
+    """Bytes free for the file system that ``path`` is on or would be on."""
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return shutil.disk_usage(path).free
+
+
+def path_problems(paths, comfyui_dir, account):
+    """What is wrong with the paths given."""
+    problems = []
+    for name, path in (("root", paths["root"]), ("state_dir", paths["state"])):
+        if not os.path.isabs(path):
+            problems.append(f"comfywatchman_{name} is no absolute path: {path!r}.")
+    if re.search(r"""['"\\]""", paths["root"]):
+        problems.append(
+            f"comfywatchman_root holds a quote or a backslash: {paths['root']!r}; systemd starts no "
+            "program from such a path, so choose another."
+        )
+    if not os.path.isabs(comfyui_dir):
+        problems.append(f"comfywatchman_comfyui_dir is no absolute path: {comfyui_dir!r}.")
+    elif not os.path.isdir(comfyui_dir):
+        problems.append(
+            f"comfywatchman_comfyui_dir is no folder on this host: {comfyui_dir!r}; name the one that "
+            "holds ComfyUI's main.py."
+        )
+    elif run([*as_user(account), "test", "-r", comfyui_dir, "-a", "-x", comfyui_dir])[0] != 0:
+        problems.append(
+            f"comfywatchman_comfyui_dir cannot be read by {account.pw_name}: {comfyui_dir!r}; let that "
+            "user in, or name the user who runs ComfyUI in comfywatchman_user."
+        )
+    return problems
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "user": {"type": "str", "required": True},
+            "scope": {"type": "str", "choices": ["user", "system"], "required": True},
+            "root": {"type": "str", "default": ""},
+            "state_dir": {"type": "str", "default": ""},
+            "comfyui_dir": {"type": "str", "default": ""},
+            "python": {"type": "str", "default": ""},
+            "sources": {"type": "dict", "default": {}},
+            "version": {"type": "str", "default": ""},
+            "calendars": {"type": "dict", "default": {}},
+            "timespans": {"type": "dict", "default": {}},
+            "texts": {"type": "dict", "default": {}},
+            "overrides": {"type": "dict", "default": {}},
+            "preflight": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    scope = given["scope"]
+    account = account_of(given["user"])
+    record = read_record()
+    problems = []
+
+    problems += override_problems(given["overrides"])
+    texts = {**given["calendars"], **given["timespans"], **given["texts"]}
+    unsafe = [name for name, text in texts.items() if CONTROL.search(str(text))]
+    problems += [
+        f"{name} holds a line break or another control character: write it on one line."
+        for name in unsafe
+    ]
+
+    if account is None:
+        home = (record or {}).get("home", "/nonexistent")
+        problems.append(
+            f"There is no user {given['user']!r} on this host: create it, or name the user who runs "
+            "ComfyUI in comfywatchman_user."
+        )
+    else:
+        home = account.pw_dir
+    paths = paths_of(scope, home, given["root"], given["state_dir"])
+
+    systemd = systemd_version()
+    if systemd is None:
+        problems.append(
+            "This host does not run systemd: there is nothing that could start the check on time."
+        )
+    elif systemd < SYSTEMD_OLDEST:
+        problems.append(
+            f"This host runs systemd {systemd}; the timer needs {SYSTEMD_OLDEST} or newer."
+        )
+
+    python = None
+    release = {"id": None, "path": None, "complete": False}
+    if account is not None and not unsafe and given["preflight"]:
+        if os.geteuid() not in (0, account.pw_uid if scope == "user" else 0):
+            problems.append(
+                f"The role runs as neither root nor {given['user']}: set become for these hosts."
+            )
+        if scope == "user" and not os.path.isdir(home):
+            problems.append(
+                f"{given['user']} has no home folder ({home}): create it, or set "
+                "comfywatchman_scope to system."
+            )
+        if systemd is not None:
+            problems += expression_problems("calendar", given["calendars"])
+            problems += expression_problems("timespan", given["timespans"])
+        problems += path_problems(paths, given["comfyui_dir"], account)
+        python, problem = choose_python(given["python"], account)
+        problems += [problem] if problem else []
+    if python is not None:
+        release = describe_release(paths["root"], given["version"], given["sources"], python)
+        if not release["complete"] and free_bytes(paths["root"]) < RELEASE_BYTES:
+            problems.append(
+                f"Too little disk space for {paths['root']}: {free_bytes(paths['root']) >> 20} MiB "
+                f"are free, {RELEASE_BYTES >> 20} MiB are needed."
+            )
+
+    if given["preflight"] and os.geteuid() != 0 and scope == "user" and account is not None:
+        if not os.path.exists(os.path.join(LINGERING, given["user"])):
+            problems.append(
+                f"{given['user']}'s service manager ends with the last login, and only root may change "
+                f"that: run 'sudo loginctl enable-linger {given['user']}', or set become for this host."
+            )
+
+    lingering = os.path.exists(os.path.join(LINGERING, given["user"]))
+    same_user = record is not None and record["user"] == given["user"]
+    enabled_before = same_user and record["scope"] == "user" and record["lingering_enabled"]
+    made_before = record["made"] if same_user else []
+    wanted_record = {
+        "user": given["user"],
+        "home": home,
+        "scope": scope,
+        "paths": paths,
+        "lingering_enabled": scope == "user" and (enabled_before or not lingering),
+        "made": missing_directories(
+            [*paths.values(), os.path.join(paths["units"], "timers.target.wants")]
+            + ([os.path.join(home, ".local/share/systemd/timers")] if scope == "user" else []),
+            made_before,
+        ),
+    }
+    moved = record is not None and (
+        any(record[key] != wanted_record[key] for key in ("user", "scope"))
+        or record["paths"]["root"] != paths["root"]
+    )
+    if moved and record["paths"]["root"] == paths["root"]:
+        release["complete"] = False  # it goes with the rest of the earlier installation
+    module.exit_json(
+        changed=False,
+        account=account
+        and {"uid": account.pw_uid, "gid": account.pw_gid, "home": home, "name": account.pw_name},
+        paths=paths,
+        python=python
+        and {"path": python["path"], "version": ".".join(map(str, python["version"]))},
+        release=release,
+        record=record,
+        wanted_record=wanted_record,
+        moved=moved,
+        installed_user_exists=account_of((record or wanted_record)["user"]) is not None,
+        privileged=os.geteuid() == 0,
+        lingering=lingering,
+        manager=account is not None and Systemd(scope, account).running,
+        credentials=[
+            name
+            for name in ("comfyui_token", "comfyui_basic_auth")
+            if os.path.lexists(os.path.join(paths["config"], name))
+        ],
+        ca_bundle=next((path for path in CA_BUNDLES if os.path.exists(path)), ""),
+        problems=problems,
+    )
+
+
+def read_record():
+    """What the last installation noted down; only root can have written it."""
+    try:
+        return json.loads(read(RECORD) or b"null")
+    except ValueError:
+        return None
+
+
+def describe_release(root, version, sources, python):
+    """The release these sources and this Python make: its id tells two different ones apart."""
+    digest = hashlib.sha256(
+        json.dumps([sources, python["path"], python["version"][:2]], sort_keys=True).encode()
+    ).hexdigest()
+    short = "{}.{}".format(*python["version"])
+    identity = f"{version}-py{short}-{digest[:12]}"
+    path = os.path.join(root, "releases", identity)
+    return {
+        "id": identity,
+        "path": path,
+        "complete": os.path.exists(os.path.join(path, ".complete")),
+    }
+
+
+if __name__ == "__main__":
+    main()

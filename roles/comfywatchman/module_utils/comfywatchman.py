@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""What the role's modules share: files replaced by rename, and a systemd asked as the right user."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import tempfile
+
+UNIT = "comfywatchman"
+SERVICE = UNIT + ".service"
+TIMER = UNIT + ".timer"
+
+
+class CommandError(Exception):
+    """A command on the host ended with an error; the text is what it said."""
+
+
+def run(argv, environment=None, timeout=60):
+    """Run a command and return ``(exit code, stdout, stderr)``; 127 if it is not there."""
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            timeout=timeout,
+            check=False,
+        )
+    except FileNotFoundError:
+        return 127, "", argv[0] + " is not installed"
+    except OSError as error:
+        return 126, "", f"{argv[0]} does not start: {error.strerror}"
+    except subprocess.TimeoutExpired:
+        return 124, "", f"{argv[0]} has not ended after {timeout} seconds"
+    decode = "utf-8", "replace"
+    return done.returncode, done.stdout.decode(*decode), done.stderr.decode(*decode).strip()
+
+
+def as_user(account):
+    """The start of a command line that runs the rest of it as ``account``, without a session."""
+    if os.geteuid() != 0 or account.pw_uid == 0:
+        return []
+    return [
+        "setpriv",
+        f"--reuid={account.pw_uid}",
+        f"--regid={account.pw_gid}",
+        "--init-groups",
+        "--",
+    ]
+
+
+class Systemd:
+    """The service manager the units belong to: the user's own, or the system's."""
+
+    def __init__(self, scope, account):
+        self._user = scope == "user"
+        self._prefix = as_user(account) if self._user else []
+        self._environment = {
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin:/usr/sbin:/sbin"),
+            "HOME": account.pw_dir if self._user else "/root",
+            "LC_ALL": "C",
+            "SYSTEMD_COLORS": "0",
+            "SYSTEMD_PAGER": "",
+        }
+        self._bus = f"/run/user/{account.pw_uid}/bus"
+        if self._user:
+            self._environment["XDG_RUNTIME_DIR"] = os.path.dirname(self._bus)
+
+    @property
+    def running(self):
+        """Whether there is a manager to talk to."""
+        return os.path.exists(self._bus if self._user else "/run/systemd/system")
+
+    def systemctl(self, *arguments):
+        """Run ``systemctl`` and return its output; raises :class:`CommandError`."""
+        scope = ["--user"] if self._user else ["--system"]
+        code, output, error = run(
+            [*self._prefix, "systemctl", *scope, "--no-ask-password", *arguments],
+            self._environment,
+        )
+        if code != 0:
+            raise CommandError(f"systemctl {' '.join(arguments)}: {error or output.strip()}")
+        return output
+
+    def show(self, unit, *properties):
+        """The unit's properties, as systemd writes them."""
+        output = self.systemctl("show", unit, "--property=" + ",".join(properties))
+        return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+
+    def verify(self, paths):
+        """What ``systemd-analyze verify`` has against the unit files; an empty text if nothing."""
+        scope = ["--user"] if self._user else ["--system"]
+        command = [*self._prefix, "systemd-analyze", *scope, "verify"]
+        # From version 250 on it can be told to look at these files alone, and to mean it.
+        strict = run([*command, "--recursive-errors=no", *paths], self._environment)
+        code, _, error = strict
+        if code != 0 and "unrecognized option" in error:
+            code, _, error = run([*command, *paths], self._environment)
+        return error if code != 0 else ""
+
+
+def read(path):
+    """The file's bytes, or ``None`` if there is no such file."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def mode_of(path):
+    """The file's permission bits, or ``None`` if there is no such file."""
+    try:
+        return os.lstat(path).st_mode & 0o7777
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def make_directories(path, mode):
+    """Make a directory and those above it, all of them with ``mode``, whatever the umask is."""
+    if os.path.isdir(path):
+        return
+    make_directories(os.path.dirname(path), mode)
+    os.mkdir(path, 0o700)
+    os.chmod(path, mode)
+
+
+def write(path, content, mode, gid=-1):
+    """Replace a file by rename: a reader, or a crash, never sees half of it."""
+    descriptor, temporary = tempfile.mkstemp(prefix=".comfywatchman-", dir=os.path.dirname(path))
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            os.fchown(descriptor, -1, gid)
+            os.fchmod(descriptor, mode)
+            file.flush()
+            os.fsync(descriptor)
+        os.rename(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def link(path, target):
+    """Point a symbolic link at ``target`` by rename: it is never missing."""
+    temporary = path + ".new"
+    if os.path.lexists(temporary):
+        os.unlink(temporary)
+    os.symlink(target, temporary)
+    os.rename(temporary, path)
+
+
+def account_of(name):
+    """The user's entry in the host's user database, or ``None``."""
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None
