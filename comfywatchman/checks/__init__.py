@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from comfywatchman.checks.engine.case import PromptCase
+from comfywatchman.checks.engine.catalogue import catalogue_markdown
 from comfywatchman.checks.engine.registry import registered
 from comfywatchman.checks.engine.replacement import replaced
 from comfywatchman.checks.engine.rulebook import rulebook
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.inventory import Inventory
     from comfywatchman.report.model import Finding
     from comfywatchman.workflow.prompt import Conversion, Prompt
+
+__all__ = ["MAX_FINDINGS", "MAX_NOT_CHECKED", "Judgement", "catalogue_markdown", "judge"]
 
 MAX_FINDINGS: Final = 200
 """Most findings reported about one workflow."""
