@@ -67,8 +67,10 @@ fields.
 """
 _EVIDENCE: Final = (
     (
-        "node type unknown, link malformed or into nowhere, required input missing, value "
-        "unreadable",
+        (
+            "node type unknown, link malformed or into nowhere, required input missing, value "
+            "unreadable"
+        ),
         "error",
         "the server checks these whatever a node does",
     ),
