@@ -46,7 +46,7 @@ def render(report: Report) -> str:
     """
     contents = digest(report)
     started = in_utc(report.started_at)
-    return _template().render(
+    return template().render(
         report=report,
         title=_title(report),
         bar=list(_bar(report.summary)),
@@ -73,7 +73,8 @@ def render(report: Report) -> str:
 
 
 @cache
-def _template() -> Template:
+def template() -> Template:
+    """The page's template, compiled once: autoescape on, and what is hidden made visible."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,

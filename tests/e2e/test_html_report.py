@@ -145,6 +145,9 @@ def test_filter_by_verdict(show: Show) -> None:
     assert page.evaluate(pressed) == ["2 partial", "1 unknown"]
     page.click("[data-verdict=partial]")
     assert page.evaluate(NAMES) == ["lab/queue of prompts.json"]
+    page.press("Escape", code=27)
+    assert len(page.evaluate(NAMES)) == 23
+    assert page.evaluate(pressed) == []
 
 
 def test_everything_can_be_done_with_the_keyboard(show: Show) -> None:

@@ -60,6 +60,11 @@ def test_hostile_text_adds_no_element_and_no_attribute(hostile_page: Reader) -> 
     assert not any(name.startswith("on") for _, name in kinds)
 
 
+def test_an_expression_without_a_filter_is_safe_too() -> None:
+    template = html.template().environment.from_string("{{ text }}")
+    assert template.render(text="\x1b<b>") == r"\x1b&lt;b&gt;"
+
+
 def test_nothing_is_fetched(hostile_page: Reader) -> None:
     for tag, attributes in hostile_page.elements:
         assert not attributes.keys() & {"src", "srcset", "action", "formaction", "style"}
