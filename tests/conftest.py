@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.standin import certificates
+from tests.standin import nvml as nvml_stand_in
 from tests.standin.comfyui import StandIn
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.standin.certificates import Certificates
+    from tests.standin.nvml import Nvml
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +49,11 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     if reason := certificates.openssl_missing():
         pytest.skip(reason)
     return certificates.make(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def nvml(tmp_path_factory: pytest.TempPathFactory) -> Nvml:
+    """A stand-in for NVIDIA's management library, for processes that the test starts."""
+    if reason := nvml_stand_in.unbuildable():
+        pytest.skip(reason)
+    return nvml_stand_in.build(tmp_path_factory.mktemp("nvml"))

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One NVIDIA GPU as NVML sees it. Sizes in bytes; None with the ``problem`` that hid them."""
+    """One NVIDIA GPU as NVML sees it. What could not be told is None; ``problem`` says why.
+
+    Sizes are in bytes.
+    """
 
     index: int
-    name: str
+    name: str | None
     total: int | None
     free: int | None
     problem: str | None = None
@@ -83,7 +86,7 @@ def _read_nvml() -> NvmlReading:
 
 
 def _gpu(pynvml: Any, index: int) -> Gpu:
-    name = f"GPU {index}"
+    name = None
     try:
         handle = pynvml.nvmlDeviceGetHandleByIndex(index)
         raw = pynvml.nvmlDeviceGetName(handle)
@@ -139,14 +142,15 @@ def judge(reading: NvmlReading, devices: Sequence[Device], minimum: int) -> Gate
         return _answer(True, "ComfyUI runs on the CPU: there is no VRAM to ask for")
     if "privateuseone" in kinds:
         return _answer(True, "ComfyUI runs through DirectML, which does not tell its free VRAM")
-    gpus = _used_by(reading.gpus, devices)
+    nvidia = not devices or any(_may_be_nvidia(d) for d in devices)
+    gpus = _used_by(reading.gpus, devices) if nvidia else ()
     offers = [(g.free, f"{g.name} (NVML)") for g in gpus if g.free is not None]
     offers += [
         (d.vram_free, f"{d.name} (ComfyUI)")
         for d in devices
         if d.type != "cpu" and d.vram_free is not None
     ]
-    trouble = "; ".join(_problems(reading, gpus))
+    trouble = "; ".join(_problems(reading, gpus)) if nvidia else ""
     if not offers:
         if not devices and reading.problem is None and not reading.gpus:
             return _answer(True, "this host has no NVIDIA GPU, and ComfyUI names no device")
@@ -157,7 +161,7 @@ def judge(reading: NvmlReading, devices: Sequence[Device], minimum: int) -> Gate
         )
     free, where = max(offers)
     if free >= minimum:
-        note = f"; note: {trouble}" if trouble and "cuda" in kinds else ""
+        note = f"; note: {trouble}" if trouble else ""
         return _answer(
             True, f"{_gib(free)} of VRAM free on {where}, {_gib(minimum)} asked for{note}"
         )
@@ -165,21 +169,31 @@ def judge(reading: NvmlReading, devices: Sequence[Device], minimum: int) -> Gate
         False,
         f"only {_gib(free)} of VRAM free at best, on {where}; {_gib(minimum)} asked for"
         + (f" ({trouble})" if trouble else "")
-        + ": another program uses the GPU (see nvidia-smi), or lower min_free_vram",
+        + ": close what else uses the GPU"
+        + (" (nvidia-smi lists it)" if nvidia else "")
+        + ", or lower min_free_vram",
     )
 
 
+def _may_be_nvidia(device: Device) -> bool:
+    """Whether NVML could know it: PyTorch calls AMD's GPUs ``cuda`` too."""
+    return device.type == "cuda" and not any(amd in device.name for amd in ("AMD", "Radeon"))
+
+
 def _used_by(gpus: tuple[Gpu, ...], devices: Sequence[Device]) -> tuple[Gpu, ...]:
-    """The GPUs the server uses: told by name, as its numbering may differ from NVML's."""
+    """The GPUs the server may use: told by name, as its numbering may differ from NVML's."""
     names = [d.name for d in devices if d.type == "cuda"]
-    used = tuple(g for g in gpus if any(g.name in name for name in names))
-    return used or gpus
+    if not any(g.name and g.name in name for g in gpus for name in names):
+        return gpus
+    return tuple(g for g in gpus if g.name is None or any(g.name in name for name in names))
 
 
 def _problems(reading: NvmlReading, gpus: Sequence[Gpu]) -> list[str]:
     if reading.problem:
         return [reading.problem]
-    return [f"GPU {g.index} ({g.name}): {g.problem}" for g in gpus if g.problem]
+    return [
+        f"GPU {g.index}{f' ({g.name})' if g.name else ''}: {g.problem}" for g in gpus if g.problem
+    ]
 
 
 def _gib(size: int) -> str:
