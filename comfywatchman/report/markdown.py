@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from comfywatchman.report.digest import (
@@ -80,6 +81,7 @@ def render(report: Report) -> str:
     return "\n".join(lines[:-1]) + "\n"
 
 
+@lru_cache(4096)
 def code(text: str, *, limit: int = NAME_LIMIT) -> str:
     """``text`` as a code span, in which nothing means anything."""
     shown = visible(text, limit=limit)
@@ -92,6 +94,7 @@ def code(text: str, *, limit: int = NAME_LIMIT) -> str:
     return f"{fence}{pad}{shown}{pad}{fence}"
 
 
+@lru_cache(4096)
 def prose(text: str) -> str:
     """A sentence in which quoted values, and words that could mean something, are code spans."""
     parts = _QUOTED.split(visible(text, limit=SENTENCE_LIMIT).strip(" "))
@@ -105,7 +108,7 @@ def _words(text: str) -> str:
     pieces: list[str] = []
     pending: list[str] = []
     for word in text.split(" "):
-        if _PLAIN_WORD.fullmatch(word) and not _NOT_PLAIN.search(word):
+        if _is_plain(word):
             if pending:
                 pieces.append(_spanned(" ".join(pending)))
                 pending = []
@@ -115,6 +118,11 @@ def _words(text: str) -> str:
     if pending:
         pieces.append(_spanned(" ".join(pending)))
     return " ".join(pieces)
+
+
+@lru_cache(4096)
+def _is_plain(word: str) -> bool:
+    return bool(_PLAIN_WORD.fullmatch(word)) and not _NOT_PLAIN.search(word)
 
 
 def _spanned(words: str) -> str:
