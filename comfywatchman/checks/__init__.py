@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from comfywatchman.checks.engine.case import PromptCase
+from comfywatchman.checks.engine.case import MAX_FINDINGS, PromptCase
 from comfywatchman.checks.engine.catalogue import catalogue_markdown
 from comfywatchman.checks.engine.registry import registered
 from comfywatchman.checks.engine.replacement import replaced
@@ -21,6 +21,7 @@ from comfywatchman.report.model import Output, Severity, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from comfywatchman.checks.engine.case import Tally
     from comfywatchman.checks.engine.walk import Walk
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.comfyui.inventory import Inventory
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from comfywatchman.workflow.prompt import Conversion, Prompt
 
 __all__ = ["MAX_FINDINGS", "MAX_NOT_CHECKED", "Judgement", "catalogue_markdown", "judge"]
-
-MAX_FINDINGS: Final = 200
-"""Most findings reported about one workflow."""
 
 MAX_NOT_CHECKED: Final = 50
 """Most blind spots reported about one workflow."""
@@ -83,28 +81,30 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
         inventory,
         rulebook(catalog),
     )
-    refusals = [finding for check in registered().prompt for finding in check(whole)]
+    refusals = [
+        finding
+        for check in registered().prompt
+        for finding in check(whole)
+        if whole.tally.has_room_for(finding)
+    ]
     refused = any(f.severity is Severity.ERROR for f in refusals + conversion.findings)
     walked = walk(whole)
-    below = [f for node in walked.judged.values() for f in node.findings]
-    below += [doubt.finding for node in walked.judged.values() for doubt in node.doubts]
+    judged = walked.judged.values()
+    below = [f for node in judged for f in node.findings]
+    below += [doubt.finding for node in judged for doubt in node.doubts]
     if refused:
         # The server does not get as far as these.
-        below = [
-            f.model_copy(update={"severity": Severity.WARNING})
-            if f.severity is Severity.ERROR
-            else f
-            for f in below
-        ]
+        below = [_as_warning(finding) for finding in below]
     findings = [*conversion.findings, *replacement.findings, *refusals, *below]
     findings.sort(key=lambda f: _ORDER[f.severity])
     run = [] if refused else [o for o in whole.outputs if o in walked.valid]
     doubtful = [] if refused else [o for o in whole.outputs if o in walked.doubtful]
+    kept = {*run, *doubtful}
     return Judgement(
         verdict=_verdict(len(whole.outputs), len(run), len(doubtful)),
         outputs=[_output(whole, o) for o in run],
-        outputs_lost=[_output(whole, o) for o in whole.outputs if o not in {*run, *doubtful}],
-        findings=_capped(findings),
+        outputs_lost=[_output(whole, o) for o in whole.outputs if o not in kept],
+        findings=_capped(findings, whole.tally),
         not_checked=_not_checked(whole, walked, conversion.not_checked, refused=refused),
     )
 
@@ -158,10 +158,17 @@ def _not_checked(
     return list(dict.fromkeys(sentences))
 
 
-def _capped(findings: list[Finding]) -> list[Finding]:
-    if len(findings) <= MAX_FINDINGS:
-        return findings
-    left_out = findings[MAX_FINDINGS:]
-    errors = sum(f.severity is Severity.ERROR for f in left_out)
-    message = f"{len(left_out):,} more findings are left out, {errors:,} of them errors"
-    return [*findings[:MAX_FINDINGS], FINDINGS_LEFT_OUT.finding(message)]
+def _as_warning(finding: Finding) -> Finding:
+    if finding.severity is not Severity.ERROR:
+        return finding
+    return finding.model_copy(update={"severity": Severity.WARNING})
+
+
+def _capped(findings: list[Finding], tally: Tally) -> list[Finding]:
+    """The findings a report holds, and one that says how many it does not."""
+    kept = findings[:MAX_FINDINGS]
+    left_out = len(findings) - len(kept)
+    left_out += sum(max(0, count - MAX_FINDINGS) for count in tally.counts.values())
+    if left_out:
+        kept.append(FINDINGS_LEFT_OUT.finding(f"{left_out:,} more findings are left out"))
+    return kept

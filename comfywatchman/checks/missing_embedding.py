@@ -25,7 +25,6 @@ MISSING_EMBEDDING = declare(
 )
 
 _MARK: Final = "embedding:"
-_SUFFIXES: Final = (".safetensors", ".pt", ".bin")
 # Parentheses that set weights, with the weight, unless escaped; braces and bars of alternatives.
 _WEIGHTS: Final = re.compile(r"(?<!\\)(?::\s*-?[\d.]+\s*)?[()]")
 _ALTERNATIVES: Final = re.compile(r"(?<!\\)[{}|]")
@@ -39,18 +38,17 @@ def check(case: NodeCase) -> Iterator[Answer]:
         text = case.inputs.get(spec.name)
         if spec.type != "STRING" or not isinstance(text, str) or _MARK not in text:
             continue
-        names = dict.fromkeys(named(text, alternatives=bool(spec.options.get("dynamicPrompts"))))
-        known = case.whole.inventory.embeddings
-        if known is None:
-            if names:
+        prepared = bool(spec.options.get("dynamicPrompts"))
+        for name in dict.fromkeys(named(text, alternatives=prepared)):
+            known = case.whole.inventory.has_embedding(name)
+            if known is None:
                 yield BlindSpot("whether the embeddings that texts name exist: they are not listed")
-            continue
-        for name in names:
-            if not _is_known(name, known):
+                break
+            if not known:
                 yield case.finding(
                     MISSING_EMBEDDING,
-                    f"embedding {quoted(name)}, named in input {quoted(spec.name)}, is not among "
-                    f"the {len(known):,} the server lists; it will be left out without an error",
+                    f"embedding {quoted(name)}, named in input {quoted(spec.name)}, is not on the "
+                    "server, which will leave it out without an error",
                     "put it into ComfyUI's models/embeddings folder, or correct the name",
                     input_name=spec.name,
                 )
@@ -73,16 +71,3 @@ def named(text: str, *, alternatives: bool = False) -> Iterator[str]:
     for match in _NAMED.finditer(text):
         if name := match[1].strip(","):
             yield name
-
-
-def _is_known(name: str, known: frozenset[str]) -> bool:
-    """Whether a listed embedding answers to a name: in any folder, with or without its ending."""
-    plain = name.replace("\\", "/")
-    if ".." in plain.split("/"):
-        return False
-    for suffix in _SUFFIXES:
-        plain = plain.removesuffix(suffix)
-    return any(
-        listed == plain or listed.endswith(f"/{plain}")
-        for listed in (entry.replace("\\", "/") for entry in known)
-    )

@@ -53,10 +53,9 @@ def check(case: PromptCase) -> Iterator[Finding]:
 
 
 def _fix(case: PromptCase, name: str, pack: str | None) -> str:
-    folded = name.casefold()
-    for known in case.catalog if case.first(MISSING_NODE_TYPE, "catalog searched") else ():
-        if known.casefold() == folded:
-            return f"the server has {quoted(known)}: node types are told apart by case"
+    alike = case.book.spelled_alike(name)
+    if alike is not None:
+        return f"the server has {quoted(alike)}: node types are told apart by case"
     if pack == _CORE_PACK:
         return "update ComfyUI: this node type comes with a newer version of it, or was removed"
     if pack:

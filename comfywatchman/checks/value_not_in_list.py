@@ -122,10 +122,9 @@ def _fix(case: InputCase, choices: Choices) -> str:
     if alike:
         return f"set it to one of {_listed(alike)}"
     folder = model_folder(case.node.type.name, case.spec.name)
+    similar = choices.similar(wanted) if case.node.whole.may_search() else ()
     if folder is None and not (choices.are_files and looks_like_file(wanted)):
-        similar = choices.similar(wanted)
         return f"did you mean {_listed(similar)}?" if similar else _choose(choices)
-    similar = choices.similar(wanted)
     nearest = f"; listed under a similar name: {_listed(similar)}" if similar else ""
     return _put(case, wanted, folder) + nearest
 
@@ -134,23 +133,13 @@ def _put(case: InputCase, wanted: str, folder: ModelFolder | None) -> str:
     download = _download(case, wanted)
     if folder is None:
         return f"put {quoted(wanted)} where the node looks for its files{download}"
-    elsewhere = _other_folder(case, wanted, folder)
-    if elsewhere is not None:
+    elsewhere = case.node.whole.inventory.folders_with(wanted)
+    if elsewhere and folder.name not in elsewhere:
         return (
             f"move or link it into ComfyUI's models/{folder.name} folder: the server has it in "
-            f"'{printable(elsewhere)}', where this input does not look"
+            f"models/{printable(elsewhere[0])}, where this input does not look"
         )
     return f"put {quoted(wanted)} into ComfyUI's models/{folder.name} folder{download}"
-
-
-def _other_folder(case: InputCase, wanted: str, folder: ModelFolder) -> str | None:
-    name = wanted.replace("\\", "/").rpartition("/")[2]
-    for other, files in case.node.whole.inventory.models.items():
-        if other != folder.name:
-            for file in files:
-                if file == wanted or file.replace("\\", "/").rpartition("/")[2] == name:
-                    return other
-    return None
 
 
 def _download(case: InputCase, wanted: str) -> str:

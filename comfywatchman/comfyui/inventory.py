@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FOLDERS: Final = ("output", "input", "temp")
+_PATH_MAX: Final = 4096
+_EMBEDDING_SUFFIXES: Final = (".safetensors", ".pt", ".bin")
 
 
 class Presence(Enum):
@@ -42,6 +44,41 @@ class Inventory:
     files: Mapping[str, frozenset[str]] = field(default_factory=dict)
     models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     embeddings: frozenset[str] | None = None
+    _folders_by_name: dict[str, list[str]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _embedding_paths: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+
+    def folders_with(self, name: str) -> list[str]:
+        """Model folders that hold a file of this name, in whatever sub-folder.
+
+        Args:
+            name: a file name; what stands before the last slash is left aside.
+        """
+        if not self._folders_by_name:
+            found: dict[str, list[str]] = {}
+            for folder, files in self.models.items():
+                for last in {_last_part(file) for file in files}:
+                    found.setdefault(last, []).append(folder)
+            self._folders_by_name.update(found)
+        return self._folders_by_name.get(_last_part(name), [])
+
+    def has_embedding(self, name: str) -> bool | None:
+        """Whether a text encoder would find an embedding; None if they were not listed.
+
+        It looks in every sub-folder, for the name as it is and with each ending it knows.
+        """
+        if self.embeddings is None:
+            return None
+        if not self._embedding_paths:
+            listed = (name.replace("\\", "/").split("/") for name in self.embeddings)
+            self._embedding_paths.update(
+                {"/".join(parts[i:]) for parts in listed for i in range(len(parts))}
+            )
+        path = name.replace("\\", "/")
+        for suffix in _EMBEDDING_SUFFIXES:
+            path = path.removesuffix(suffix)
+        return path in self._embedding_paths
 
     def presence(self, value: str) -> Presence:
         """Say whether the server would find the file an upload input names.
@@ -54,25 +91,23 @@ class Inventory:
             value: the input's value: a path below ``input``, or with a suffix ``[output]`` etc.
         """
         folder, path = _annotated(value)
-        if "\0" in path:
+        if "\0" in path or len(path) >= _PATH_MAX:
             return Presence.ABSENT
         if path.startswith("/"):
             return Presence.OUTSIDE
         walked: list[str] = []
-        parts = path.split("/")
-        for i, part in enumerate(parts):
-            if part == "..":
-                if walked:
-                    walked.pop()
-                    continue
-                # Out of the folder, and perhaps into one of its neighbours.
-                rest = parts[i + 1 :]
-                if not rest or rest[0] not in _FOLDERS:
-                    return Presence.OUTSIDE
-                return self.presence("/".join(rest[1:]) + f" [{rest[0]}]")
+        parts = iter(path.split("/"))
+        for part in parts:
             if walked and not self._may_be_directory(folder, "/".join(walked)):
                 return Presence.ABSENT
-            if part not in ("", "."):
+            if part == ".." and walked:
+                walked.pop()
+            elif part == "..":
+                # Out of the folder, and perhaps into one of its neighbours.
+                folder = next(parts, "")
+                if folder not in _FOLDERS:
+                    return Presence.OUTSIDE
+            elif part not in ("", "."):
                 walked.append(part)
         names = self.files.get(folder)
         if names is None:
@@ -96,3 +131,7 @@ def _annotated(value: str) -> tuple[str, str]:
             # The server drops the character before the bracket whatever it is.
             return folder, value[: -len(folder) - 3]
     return "input", value
+
+
+def _last_part(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from comfywatchman.findings import printable, quoted
 from comfywatchman.report.model import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from comfywatchman.checks.engine.choices import Choices
     from comfywatchman.checks.engine.rulebook import Rulebook
@@ -19,6 +20,24 @@ if TYPE_CHECKING:
     from comfywatchman.findings import Code
     from comfywatchman.report.model import Finding
     from comfywatchman.workflow.prompt import Prompt, SavedNode
+
+MAX_FINDINGS: Final = 200
+"""Most findings of each severity that are kept about one workflow."""
+
+MOST_SEARCHES: Final = 100
+"""Most searches for similar names that one workflow can cause."""
+
+
+class Tally:
+    """Counts the findings about one workflow, so that a hostile one cannot fill the memory."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[Severity] = Counter()
+
+    def has_room_for(self, finding: Finding) -> bool:
+        """Count a finding; whether it is one of those to be kept."""
+        self.counts[finding.severity] += 1
+        return self.counts[finding.severity] <= MAX_FINDINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +93,7 @@ class PromptCase:
         catalog: the server's node types.
         inventory: the server's files.
         book: what else the catalog's node types and the server's version say.
+        tally: how many findings there are.
     """
 
     prompt: Prompt
@@ -82,11 +102,17 @@ class PromptCase:
     catalog: Catalog
     inventory: Inventory
     book: Rulebook
+    tally: Tally = field(default_factory=Tally)
     _said: set[tuple[str, str]] = field(default_factory=set)
+    _searches: Iterator[int] = field(default_factory=lambda: iter(range(MOST_SEARCHES)))
 
     def knows(self, node: object) -> bool:
         """Whether an entry of the prompt is a node of a type the server offers."""
         return isinstance(node, dict) and node.get("class_type") in self.catalog
+
+    def may_search(self) -> bool:
+        """Whether one more search through long lists may be made for this prompt."""
+        return next(self._searches, None) is not None
 
     def first(self, code: Code, subject: str) -> bool:
         """Whether nothing was said yet, under this code, about the subject in this prompt."""

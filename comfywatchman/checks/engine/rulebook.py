@@ -56,6 +56,15 @@ class Rulebook:
             plan = self._plans[node_type] = NodePlan(node_type)
         return plan
 
+    def spelled_alike(self, name: str) -> str | None:
+        """The node type that differs from a name in case only."""
+        return self._folded.get(name.casefold())
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        catalog = self._catalog()
+        return {name.casefold(): name for name in catalog} if catalog is not None else {}
+
     @cached_property
     def delivered_types(self) -> frozenset[str]:
         """Types that some output of the catalog delivers, so that inputs of them take links."""

@@ -39,15 +39,19 @@ class Judged:
     """What was found out about one node.
 
     Attributes:
-        findings: about the node itself.
-        doubts: what the server may or may not refuse about it.
+        findings: about the node itself, as far as they were kept.
+        wrong: whether any of them is an error.
+        doubts: what the server may or may not refuse about it, as far as it was kept.
+        doubtful: whether there is any such thing.
         blind_spots: what else could not be seen.
         crash: why the server's validation of it raises an exception, else None.
         needs: by input, the node it is wired to, where the server follows the link.
     """
 
     findings: list[Finding] = field(default_factory=list)
+    wrong: bool = False
     doubts: list[Doubt] = field(default_factory=list)
+    doubtful: bool = False
     blind_spots: list[str] = field(default_factory=list)
     crash: Crash | None = None
     needs: dict[str, str] = field(default_factory=dict)
@@ -55,7 +59,7 @@ class Judged:
     @property
     def refused(self) -> bool:
         """Whether the server finds this node itself invalid."""
-        return self.crash is not None or any(f.severity is Severity.ERROR for f in self.findings)
+        return self.crash is not None or self.wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +92,10 @@ def walk(whole: PromptCase) -> Walk:
     for node_id, node in judged.items():
         if node.crash is not None:
             node.findings = [f for f in node.findings if f.severity is not Severity.ERROR]
-            node.findings.append(
-                validation_exception.finding(whole, node_id, node.crash, wanted_by[node_id])
+            _keep(
+                validation_exception.finding(whole, node_id, node.crash, wanted_by[node_id]),
+                node,
+                whole,
             )
     return _spread(whole, {n: judged[n] for n in whole.prompt if n in judged})
 
@@ -108,7 +114,7 @@ def _spread(whole: PromptCase, judged: dict[str, Judged]) -> Walk:
         node = judged[node_id]
         sources = node.needs.values()
         if not node.refused and all(s in valid or s in doubtful for s in sources):
-            unsure = bool(node.doubts) or any(s in doubtful for s in sources)
+            unsure = node.doubtful or any(s in doubtful for s in sources)
             (doubtful if unsure else valid).add(node_id)
         for user in needed_by.get(node_id, ()):
             waiting[user] -= 1
@@ -118,7 +124,7 @@ def _spread(whole: PromptCase, judged: dict[str, Judged]) -> Walk:
     for node_id, finding in dependency_cycle.findings(
         whole, {n: [s for s in judged[n].needs.values() if s in looped] for n in looped}
     ):
-        judged[node_id].findings.append(finding)
+        _keep(finding, judged[node_id], whole)
     return Walk(judged, frozenset(valid), frozenset(doubtful))
 
 
@@ -153,7 +159,7 @@ def _judge(whole: PromptCase, node_id: str) -> Judged:
     for node_check in checks.node:
         for answer in node_check(case):
             if answer is not None:
-                _note(answer, result)
+                _note(answer, result, whole)
     return result
 
 
@@ -180,7 +186,7 @@ def _judge_link(
     node: NodeCase, case: InputCase, link: list[Any], checks: Checks, result: Judged
 ) -> None:
     if len(link) != 2:
-        result.findings.append(bad_linked_input.finding(case, link))
+        _keep(bad_linked_input.finding(case, link), result, node.whole)
         return
     origin, slot = link
     name = quoted(case.spec.name)
@@ -217,21 +223,31 @@ def _ask(checks: Iterable[Callable[[Case], Answer]], case: Case, result: Judged)
     """
     for check in checks:
         answer = check(case)
-        if answer is not None and _note(answer, result):
+        if answer is not None and _note(answer, result, case.node.whole):
             return isinstance(answer, Doubt)
     return True
 
 
-def _note(answer: Finding | Doubt | Crash | BlindSpot, result: Judged) -> bool:
+def _note(answer: Finding | Doubt | Crash | BlindSpot, result: Judged, whole: PromptCase) -> bool:
     """Note one answer; whether it settles the matter."""
     if isinstance(answer, Doubt):
-        result.doubts.append(answer)
+        if whole.tally.has_room_for(answer.finding):
+            result.doubts.append(answer)
+        result.doubtful = True
         return True
     if isinstance(answer, Crash):
         result.crash = result.crash or answer
         return True
     if isinstance(answer, BlindSpot):
-        result.blind_spots.append(answer.sentence)
+        if answer.sentence not in result.blind_spots:
+            result.blind_spots.append(answer.sentence)
         return False
-    result.findings.append(answer)
+    _keep(answer, result, whole)
     return answer.severity is Severity.ERROR
+
+
+def _keep(finding: Finding, result: Judged, whole: PromptCase) -> None:
+    if finding.severity is Severity.ERROR:
+        result.wrong = True
+    if whole.tally.has_room_for(finding):
+        result.findings.append(finding)

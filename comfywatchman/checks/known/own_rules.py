@@ -111,6 +111,11 @@ def _no_branch(case: NodeCase) -> str | None:
     return "neither 'on_false' nor 'on_true' is connected; at least one must be"
 
 
+def _any_choice(case: NodeCase) -> str | None:
+    argument(case, "choice")
+    return None
+
+
 _NONE: Final = OwnRules()
 _OF_CORE_NODES: Final = {
     "LoadImage": _file("image"),
@@ -119,7 +124,7 @@ _OF_CORE_NODES: Final = {
     "LoadLatent": _file("latent"),
     "LoadAudio": _file("audio"),
     "LoadVideo": _file("file"),
-    "CustomCombo": OwnRules(judges=frozenset({"choice", "index"})),
+    "CustomCombo": OwnRules(judges=frozenset({"choice", "index"}), refuses=_any_choice),
     "ComfySoftSwitchNode": OwnRules(
         judges=frozenset({"switch", "on_false", "on_true"}), refuses=_no_branch
     ),
