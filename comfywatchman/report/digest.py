@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -30,8 +31,10 @@ SENTENCE_LIMIT = 1500
 """Characters shown of a message or a fix."""
 PROBLEM_LIMIT = 50
 """Problems shown of one workflow; the JSON form has them all."""
-SHARED_LIMIT = 20
+SHARED_LIMIT = 10
 """Problems shown as shared by several workflows."""
+BLIND_SPOT_LIMIT = 20
+"""Things not checked that are shown of the cycle, or of one workflow."""
 PLACE_LIMIT = 12
 """Node ids shown of one problem."""
 
@@ -71,11 +74,6 @@ class Problem:
     fix: str | None
     places: tuple[Place, ...]
 
-    @property
-    def key(self) -> tuple[str, str, str | None]:
-        """Equal for problems that are the same in different workflows."""
-        return (self.code, self.message, self.fix)
-
 
 @dataclass(frozen=True, slots=True)
 class SharedProblem:
@@ -83,12 +81,15 @@ class SharedProblem:
 
     Attributes:
         number: its rank, from 1; the most widespread first.
-        problem: as the first of the workflows has it.
+        message: what is wrong.
+        fix: the remedy most of the workflows' findings name, if any.
         workflows: positions in :attr:`Digest.entries`.
     """
 
     number: int
-    problem: Problem
+    code: str
+    message: str
+    fix: str | None
     workflows: tuple[int, ...]
 
 
@@ -217,16 +218,21 @@ def _places(findings: Iterable[Finding]) -> tuple[Place, ...]:
 
 
 def _shared(entries: Iterable[Entry]) -> tuple[SharedProblem, ...]:
-    seen: dict[tuple[str, str, str | None], tuple[Problem, list[int]]] = {}
+    workflows: dict[tuple[str, str], list[int]] = {}
+    fixes: dict[tuple[str, str], Counter[str | None]] = {}
     for position, entry in enumerate(entries):
         for problem in entry.problems:
             if problem.severity is Severity.ERROR:
-                seen.setdefault(problem.key, (problem, []))[1].append(position)
-    several = [(problem, found) for problem, found in seen.values() if len(found) > 1]
-    several.sort(key=lambda pair: -len(pair[1]))
+                key = (problem.code, problem.message)
+                found = workflows.setdefault(key, [])
+                if not found or found[-1] != position:
+                    found.append(position)
+                fixes.setdefault(key, Counter())[problem.fix] += 1
+    several = [item for item in workflows.items() if len(item[1]) > 1]
+    several.sort(key=lambda item: -len(item[1]))
     return tuple(
-        SharedProblem(number, problem, tuple(found))
-        for number, (problem, found) in enumerate(several[:SHARED_LIMIT], start=1)
+        SharedProblem(number, *key, fixes[key].most_common(1)[0][0], tuple(found))
+        for number, (key, found) in enumerate(several[:SHARED_LIMIT], start=1)
     )
 
 

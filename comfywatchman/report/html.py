@@ -12,11 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from comfywatchman.report.digest import (
+    BLIND_SPOT_LIMIT,
     NAME_LIMIT,
     PROBLEM_LIMIT,
     READING_ORDER,
     SENTENCE_LIMIT,
-    SHARED_LIMIT,
     digest,
     gate_worth_showing,
     in_utc,
@@ -58,7 +58,8 @@ def render(report: Report) -> str:
         entries=contents.entries,
         shared=[
             {
-                "problem": shared.problem,
+                "message": shared.message,
+                "fix": shared.fix,
                 "workflows": shared.workflows,
                 "among": plural(len(shared.workflows), "workflow"),
             }
@@ -67,7 +68,7 @@ def render(report: Report) -> str:
         groups=contents.by_verdict(),
         not_checked=[
             (sentence, plural(workflows, "workflow") if workflows else "")
-            for sentence, workflows in contents.not_checked[:SHARED_LIMIT]
+            for sentence, workflows in contents.not_checked[:BLIND_SPOT_LIMIT]
         ],
     )
 
@@ -91,6 +92,7 @@ def template() -> Template:
         script=script,
         script_hash=script_hash,
         gate_names=_GATE_NAMES,
+        blind_spot_limit=BLIND_SPOT_LIMIT,
         problem_limit=PROBLEM_LIMIT,
         severity_words=_SEVERITY_WORDS,
     )

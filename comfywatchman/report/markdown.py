@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from comfywatchman.report.digest import (
+    BLIND_SPOT_LIMIT,
     NAME_LIMIT,
     PROBLEM_LIMIT,
     SENTENCE_LIMIT,
-    SHARED_LIMIT,
     Entry,
     Place,
     Problem,
@@ -63,20 +63,20 @@ def render(report: Report) -> str:
     if contents.shared:
         lines += ["## Fix first: problems that workflows share", ""]
         for shared in contents.shared:
-            problem, among = shared.problem, plural(len(shared.workflows), "workflow")
-            lines.append(f"{shared.number}. {prose(problem.message)} ({among})")
-            if problem.fix:
-                lines.append(f"    - Fix: {prose(problem.fix)}")
+            among = plural(len(shared.workflows), "workflow")
+            lines.append(f"{shared.number}. {prose(shared.message)} ({among})")
+            if shared.fix:
+                lines.append(f"    - Fix: {prose(shared.fix)}")
         lines.append("")
     for verdict, group in contents.by_verdict():
         lines += [f"## {verdict.capitalize()} ({len(group):,})", ""]
         lines += _entries(verdict, [entry for _, entry in group])
     if contents.not_checked:
         lines += ["## Not checked", ""]
-        for sentence, workflows in contents.not_checked[:SHARED_LIMIT]:
+        for sentence, workflows in contents.not_checked[:BLIND_SPOT_LIMIT]:
             among = f" ({plural(workflows, 'workflow')})" if workflows else ""
             lines.append(f"- {prose(sentence)}{among}")
-        lines += _more(len(contents.not_checked) - SHARED_LIMIT)
+        lines += _more(len(contents.not_checked) - BLIND_SPOT_LIMIT)
         lines.append("")
     return "\n".join(lines[:-1]) + "\n"
 
@@ -112,7 +112,7 @@ def _words(text: str) -> str:
             if pending:
                 pieces.append(_spanned(" ".join(pending)))
                 pending = []
-            pieces.append(word)
+            pieces.append(r"\>" if word == ">" else word)
         else:
             pending.append(word)
     if pending:
@@ -122,7 +122,7 @@ def _words(text: str) -> str:
 
 @lru_cache(4096)
 def _is_plain(word: str) -> bool:
-    return bool(_PLAIN_WORD.fullmatch(word)) and not _NOT_PLAIN.search(word)
+    return word == ">" or bool(_PLAIN_WORD.fullmatch(word) and not _NOT_PLAIN.search(word))
 
 
 def _spanned(words: str) -> str:
@@ -141,17 +141,16 @@ def _entries(verdict: Verdict, entries: Iterable[Entry]) -> list[str]:
             silent.append(code(workflow.name))
             continue
         lines += [f"### {code(workflow.name)}", ""]
-        if workflow.outputs_lost:
+        if verdict is Verdict.PARTIAL:
             lines.append(f"- **lost:** {_outputs(workflow.outputs_lost)}")
-        if verdict is Verdict.PARTIAL and workflow.outputs:
             lines.append(f"- **still runs:** {_outputs(workflow.outputs)}")
         for problem in entry.problems[:PROBLEM_LIMIT]:
             lines += _problem(problem)
         lines += _more(len(entry.problems) - PROBLEM_LIMIT)
         if verdict is Verdict.UNKNOWN:
             blind = workflow.not_checked
-            lines += [f"- **not checked:** {prose(text)}" for text in blind[:SHARED_LIMIT]]
-            lines += _more(len(blind) - SHARED_LIMIT)
+            lines += [f"- **not checked:** {prose(text)}" for text in blind[:BLIND_SPOT_LIMIT]]
+            lines += _more(len(blind) - BLIND_SPOT_LIMIT)
         lines.append("")
     if silent:
         lines += [", ".join(silent), ""]

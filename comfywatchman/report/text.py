@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, TextIO
 from rich.cells import cell_len, get_character_cell_size
 
 from comfywatchman.report.digest import (
+    BLIND_SPOT_LIMIT,
     NAME_LIMIT,
     PROBLEM_LIMIT,
     READING_ORDER,
     SENTENCE_LIMIT,
-    SHARED_LIMIT,
     Digest,
     Entry,
     Problem,
@@ -98,7 +98,7 @@ def render(report: Report, *, width: int = 80, color: bool = False, encoding: st
     contents = digest(report)
     _head(page, report)
     _shared(page, contents)
-    known = {shared.problem.key: shared.number for shared in contents.shared}
+    known = {(s.code, s.message, s.fix): s.number for s in contents.shared}
     for verdict, group in contents.by_verdict():
         page.heading(f"{verdict.capitalize()} ({len(group):,})", _VERDICT_STYLE[verdict])
         _entries(page, verdict, [entry for _, entry in group], known)
@@ -201,7 +201,10 @@ def _cells(text: str) -> int:
 
 
 def _wrap(text: str, width: int) -> list[str]:
-    """Break ``text`` into lines of at most ``width`` cells, inside a word only if it must be."""
+    """Break ``text`` into lines of at most ``width`` cells, inside a word only if it must be.
+
+    An address is never broken, so that it can be clicked and copied; the terminal will wrap it.
+    """
     if _cells(text) <= width:
         return [text]
     lines: list[str] = []
@@ -213,7 +216,7 @@ def _wrap(text: str, width: int) -> list[str]:
             continue
         if used:
             lines.append(line)
-        *full, line = _chop(word, width) if size > width else [word]
+        *full, line = _chop(word, width) if size > width and "://" not in word else [word]
         lines.extend(full)
         used = _cells(line)
     return [*lines, line]
@@ -277,12 +280,12 @@ def _shared(page: _Page, contents: Digest) -> None:
     page.heading("Fix first: problems that workflows share")
     for shared in contents.shared:
         page.say(
-            f"{shared.problem.message} ({plural(len(shared.workflows), 'workflow')})",
+            f"{shared.message} ({plural(len(shared.workflows), 'workflow')})",
             mark=f"{shared.number:>2}",
             mark_style=_BOLD,
         )
-        if shared.problem.fix:
-            page.say(shared.problem.fix, indent=3, mark=page.symbols["fix"], mark_style=_CYAN)
+        if shared.fix:
+            page.say(shared.fix, indent=3, mark=page.symbols["fix"], mark_style=_CYAN)
 
 
 def _entries(
@@ -300,16 +303,15 @@ def _entries(
             continue
         page.blank()
         page.say(workflow.name, style=_BOLD, mark=symbol, mark_style=style, limit=NAME_LIMIT)
-        if workflow.outputs_lost:
+        if verdict is Verdict.PARTIAL:
             page.say(_outputs(workflow.outputs_lost), indent=2, mark="lost:", mark_style=style)
-        if verdict is Verdict.PARTIAL and workflow.outputs:
             page.say(_outputs(workflow.outputs), indent=2, mark="still runs:", mark_style="32")
         for problem in entry.problems[:PROBLEM_LIMIT]:
-            _problem(page, problem, known.get(problem.key))
+            _problem(page, problem, known.get((problem.code, problem.message, problem.fix)))
         if len(entry.problems) > PROBLEM_LIMIT:
             page.say(f"and {len(entry.problems) - PROBLEM_LIMIT:,} more", indent=2, style=_DIM)
         if verdict is Verdict.UNKNOWN:
-            for sentence in workflow.not_checked[:SHARED_LIMIT]:
+            for sentence in workflow.not_checked[:BLIND_SPOT_LIMIT]:
                 page.say(sentence, indent=2, mark=symbol, mark_style=style)
     if silent:
         page.blank()
@@ -336,8 +338,10 @@ def _outputs(outputs: Iterable[Output]) -> str:
 def _not_checked(page: _Page, contents: Digest) -> None:
     if contents.not_checked:
         page.heading("Not checked")
-        for sentence, workflows in contents.not_checked[:SHARED_LIMIT]:
+        for sentence, workflows in contents.not_checked[:BLIND_SPOT_LIMIT]:
             where = f" ({plural(workflows, 'workflow')})" if workflows else ""
             page.say(sentence + where, mark=page.symbols[Severity.INFO])
-        if len(contents.not_checked) > SHARED_LIMIT:
-            page.say(f"and {len(contents.not_checked) - SHARED_LIMIT:,} more", style=_DIM, indent=2)
+        if len(contents.not_checked) > BLIND_SPOT_LIMIT:
+            page.say(
+                f"and {len(contents.not_checked) - BLIND_SPOT_LIMIT:,} more", style=_DIM, indent=2
+            )

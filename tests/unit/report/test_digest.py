@@ -40,7 +40,7 @@ def test_errors_before_warnings_before_notes() -> None:
 
 def test_shared_problems_are_the_most_widespread_first() -> None:
     contents = digest(realistic())
-    found = [(s.problem.message.split("'")[1], len(s.workflows)) for s in contents.shared]
+    found = [(s.message.split("'")[1], len(s.workflows)) for s in contents.shared]
     assert found == [
         ("sd_xl_base_1.0.safetensors", 4),
         ("flux1-dev-fp8.safetensors", 3),
@@ -49,7 +49,19 @@ def test_shared_problems_are_the_most_widespread_first() -> None:
     for shared in contents.shared:
         for position in shared.workflows:
             messages = [p.message for p in contents.entries[position].problems]
-            assert shared.problem.message in messages
+            assert shared.message in messages
+
+
+def test_a_shared_problem_names_the_remedy_most_of_its_findings_name() -> None:
+    one = missing_model("x", "1")
+    other = one.model_copy(update={"fix": "Set it to 'sub/x'."})
+    names = ("a", "b", "c")
+    workflows = [
+        workflow(name, Verdict.BROKEN, finding)
+        for name, finding in zip(names, (other, one, one), strict=True)
+    ]
+    (shared,) = digest(report(workflows)).shared
+    assert (shared.fix, shared.workflows) == (one.fix, (0, 1, 2))
 
 
 def test_a_problem_of_one_workflow_is_not_shared() -> None:

@@ -71,6 +71,7 @@ def test_a_sentence_is_read_back_but_for_quotes(text: str) -> None:
         ("- item", "`-` item"),
         ("**bold**", "`**bold**`"),
         ("GH-12", "`GH-12`"),
+        ("> Manager > Install", r"\> Manager \> Install"),
     ],
 )
 def test_prose(sentence: str, shown: str) -> None:
