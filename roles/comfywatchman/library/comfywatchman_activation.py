@@ -38,6 +38,7 @@ import stat
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.comfywatchman import (
+    CREDENTIALS,
     SERVICE,
     TIMER,
     UNIT,
@@ -49,12 +50,12 @@ from ansible.module_utils.comfywatchman import (
     make_directories,
     mode_of,
     read,
+    release_behind,
     run,
     write,
 )
 
 SETTINGS = "config.toml"
-CREDENTIALS = ["comfyui_token", "comfyui_basic_auth"]
 CHECK_SETTINGS = """
 import pathlib, sys
 from comfywatchman.errors import ConfigError
@@ -70,7 +71,7 @@ MODES = {  # (files, directories)
 }
 
 
-class Rejected(Exception):
+class RejectedError(Exception):
     """What was staged is no good; nothing was changed."""
 
 
@@ -185,7 +186,7 @@ class Activation:
                 [os.path.join(staged, SERVICE), os.path.join(staged, TIMER)]
             )
             if complaint:
-                raise Rejected(f"systemd does not accept the units: {complaint}")
+                raise RejectedError(f"systemd does not accept the units: {complaint}")
             write(settings, self.settings, 0o644)
             python = os.path.join(self.release_path, "venv", "bin", "python")
             code, _, complaint = run(
@@ -193,7 +194,7 @@ class Activation:
                 {"PATH": "/usr/bin:/bin", "HOME": self.account.pw_dir, "LC_ALL": "C.UTF-8"},
             )
             if code != 0:
-                raise Rejected(
+                raise RejectedError(
                     "ComfyWatchman does not accept its settings: "
                     + complaint.replace(settings, self.settings_path)
                 )
@@ -286,14 +287,6 @@ def completed_at(release):
         return False, 0
 
 
-def release_behind(root, name):
-    """Id of the release that a link in ``root`` points to, or ``None``."""
-    try:
-        return os.path.basename(os.readlink(os.path.join(root, name)))
-    except OSError:
-        return None
-
-
 def attempt(function, *arguments):
     """Call a function of the way back: one step that fails must not stop the others."""
     try:
@@ -322,7 +315,7 @@ def present(module):
         for path in activation.superfluous_releases():
             shutil.rmtree(path)
             actions.append(f"remove {path}")
-    except Rejected as error:
+    except RejectedError as error:
         module.fail_json(msg=f"{error}\nNothing was changed.")
     except CommandError as error:
         module.fail_json(msg=f"{error}\nWhat was active before is active again.")

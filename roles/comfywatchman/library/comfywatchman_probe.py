@@ -51,10 +51,17 @@ import re
 import shutil
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.comfywatchman import Systemd, account_of, as_user, read, run
+from ansible.module_utils.comfywatchman import (
+    CREDENTIALS,
+    LINGERING,
+    Systemd,
+    account_of,
+    as_user,
+    paths_of,
+    read_record,
+    run,
+)
 
-RECORD = "/var/lib/comfywatchman/installation.json"
-LINGERING = "/var/lib/systemd/linger"
 SYSTEMD_OLDEST = 247  # FixedRandomDelay=, LoadCredential=
 PYTHON_OLDEST = (3, 11)
 PYTHONS = ["python3", "python3.14", "python3.13", "python3.12", "python3.11"]
@@ -77,35 +84,6 @@ for name in ("venv", "ensurepip"):
         missing.append(name)
 print(json.dumps({"version": list(sys.version_info[:3]), "missing": missing}))
 """
-
-
-def paths_of(scope, home, root, state_dir):
-    """Where everything is on this host; a leading ``~/`` is the user's home."""
-
-    def expand(path, usual):
-        path = path or usual
-        return os.path.normpath(os.path.join(home, path[2:]) if path.startswith("~/") else path)
-
-    if scope == "user":
-        usual = {
-            "root": "~/.local/share/comfywatchman",
-            "config": "~/.config/comfywatchman",
-            "state": "~/.local/state/comfywatchman",
-            "units": "~/.config/systemd/user",
-        }
-    else:
-        usual = {
-            "root": "/opt/comfywatchman",
-            "config": "/etc/comfywatchman",
-            "state": "/var/lib/comfywatchman/state",
-            "units": "/etc/systemd/system",
-        }
-    return {
-        "root": expand(root, usual["root"]),
-        "config": expand("", usual["config"]),
-        "state": expand(state_dir, usual["state"]),
-        "units": expand("", usual["units"]),
-    }
 
 
 def missing_directories(paths, made_before):
@@ -200,17 +178,25 @@ def override_problems(overrides):
             problems.append(f"{where}: there are the units service and timer.")
             continue
         own = {"service": "Service", "timer": "Timer"}[unit]
-        for section, directives in (sections or {}).items() if is_mapping(sections, where, problems) else ():
+        for section, directives in (
+            (sections or {}).items() if is_mapping(sections, where, problems) else ()
+        ):
             if section not in ("Unit", own, "Install"):
-                problems.append(f"{where}.{section}: a {unit} has the sections Unit, {own} and Install.")
+                problems.append(
+                    f"{where}.{section}: a {unit} has the sections Unit, {own} and Install."
+                )
             elif is_mapping(directives, f"{where}.{section}", problems):
                 for name, value in directives.items():
                     lines = value if isinstance(value, list) else [value]
                     if not re.match(r"[A-Za-z0-9-]+$", name):
                         problems.append(f"{where}.{section}: {name!r} is no directive.")
                     elif any(isinstance(line, (dict, list)) or line is None for line in lines):
-                        problems.append(f"{where}.{section}.{name}: give a text or a list of texts.")
-                    elif any(CONTROL.search(str(line)) or str(line).endswith("\\") for line in lines):
+                        problems.append(
+                            f"{where}.{section}.{name}: give a text or a list of texts."
+                        )
+                    elif any(
+                        CONTROL.search(str(line)) or str(line).endswith("\\") for line in lines
+                    ):
                         problems.append(
                             f"{where}.{section}.{name} holds a line break or another control character, or ends "
                             "in a backslash: write it on one line."
@@ -382,21 +368,11 @@ def main():
         lingering=lingering,
         manager=account is not None and Systemd(scope, account).running,
         credentials=[
-            name
-            for name in ("comfyui_token", "comfyui_basic_auth")
-            if os.path.lexists(os.path.join(paths["config"], name))
+            name for name in CREDENTIALS if os.path.lexists(os.path.join(paths["config"], name))
         ],
         ca_bundle=next((path for path in CA_BUNDLES if os.path.exists(path)), ""),
         problems=problems,
     )
-
-
-def read_record():
-    """What the last installation noted down; only root can have written it."""
-    try:
-        return json.loads(read(RECORD) or b"null")
-    except ValueError:
-        return None
 
 
 def describe_release(root, version, sources, python):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import subprocess
@@ -11,6 +12,9 @@ import tempfile
 UNIT = "comfywatchman"
 SERVICE = UNIT + ".service"
 TIMER = UNIT + ".timer"
+CREDENTIALS = ["comfyui_token", "comfyui_basic_auth"]
+LINGERING = "/var/lib/systemd/linger"
+RECORD = "/var/lib/comfywatchman/installation.json"
 
 
 class CommandError(Exception):
@@ -86,9 +90,13 @@ class Systemd:
         return output
 
     def show(self, unit, *properties):
-        """The unit's properties, as systemd writes them."""
+        """The unit's properties, as systemd writes them; several of one name are lines of one."""
         output = self.systemctl("show", unit, "--property=" + ",".join(properties))
-        return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+        shown = {}
+        for line in output.splitlines():
+            name, _, value = line.partition("=")
+            shown[name] = shown[name] + "\n" + value if name in shown else value
+        return shown
 
     def verify(self, paths):
         """What ``systemd-analyze verify`` has against the unit files; an empty text if nothing."""
@@ -158,4 +166,49 @@ def account_of(name):
     try:
         return pwd.getpwnam(name)
     except KeyError:
+        return None
+
+
+def paths_of(scope, home, root, state_dir):
+    """Where everything is on this host; a leading ``~/`` is the user's home."""
+
+    def expand(path, usual):
+        path = path or usual
+        return os.path.normpath(os.path.join(home, path[2:]) if path.startswith("~/") else path)
+
+    if scope == "user":
+        usual = {
+            "root": "~/.local/share/comfywatchman",
+            "config": "~/.config/comfywatchman",
+            "state": "~/.local/state/comfywatchman",
+            "units": "~/.config/systemd/user",
+        }
+    else:
+        usual = {
+            "root": "/opt/comfywatchman",
+            "config": "/etc/comfywatchman",
+            "state": "/var/lib/comfywatchman/state",
+            "units": "/etc/systemd/system",
+        }
+    return {
+        "root": expand(root, usual["root"]),
+        "config": expand("", usual["config"]),
+        "state": expand(state_dir, usual["state"]),
+        "units": expand("", usual["units"]),
+    }
+
+
+def read_record():
+    """What the last installation noted down; only root can have written it."""
+    try:
+        return json.loads(read(RECORD) or b"null")
+    except ValueError:
+        return None
+
+
+def release_behind(root, name):
+    """Id of the release that a link in ``root`` points to, or ``None``."""
+    try:
+        return os.path.basename(os.readlink(os.path.join(root, name)))
+    except OSError:
         return None

@@ -1,0 +1,210 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+"""Ansible module: what an installation looks like now, and what became of its last check."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: comfywatchman_status
+short_description: Read the state of an installation of ComfyWatchman
+description:
+  - Changes nothing, and does not fail because something is missing. What was noted down when it was installed tells where it is.
+author: The ComfyWatchman maintainers
+options:
+  user: {description: The user who runs ComfyUI., type: str, required: true}
+  scope: {description: Whose service manager., type: str, choices: [user, system], required: true}
+  root: {description: Where releases go if nothing was noted down., type: str, default: ""}
+  state_dir: {description: Where reports go if nothing was noted down., type: str, default: ""}
+  verify: {description: Whether to have systemd verify the units., type: bool, default: false}
+"""
+
+RETURN = r"""
+installed: {description: whether there is an active release, type: bool, returned: always}
+manager: {description: whether the service manager can be reached, type: bool, returned: always}
+lingering: {description: whether the user's manager runs without a login, type: bool, returned: always}
+release: {description: id of the active release; null if there is none, type: str, returned: always}
+timer: {description: 'loaded, enabled, active, sub, persistent, interval and slack (seconds), next and last (seconds since 1970, or null)', type: dict, returned: always}
+service: {description: 'active, result, status, invocation', type: dict, returned: always}
+last_run: {description: the content of last-run.json; null if it is not there, type: dict, returned: always}
+files: {description: 'mode, owner and size of the files that matter, by path', type: dict, returned: always}
+paths: {description: 'root, config, state, units', type: dict, returned: always}
+exposed: {description: files that others may read or write though they are private, type: list, returned: always}
+runtime_dir: {description: XDG_RUNTIME_DIR of the user's manager, type: str, returned: always}
+complaint: {description: what systemd has against the units, type: str, returned: always}
+now: {description: the host's clock in seconds since 1970, type: float, returned: always}
+"""
+
+import json
+import os
+import pwd
+import re
+import stat
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.comfywatchman import (
+    CREDENTIALS,
+    LINGERING,
+    SERVICE,
+    TIMER,
+    CommandError,
+    Systemd,
+    account_of,
+    mode_of,
+    paths_of,
+    read,
+    read_record,
+    release_behind,
+)
+
+REPORTS = ["last-run.json", "latest.json", "report.md", "report.html"]
+LAST_RUN_BYTES = 1024**2
+INTERVAL = re.compile(r"OnUnitActiveUSec=(.*?) ;")
+NUMBER_AND_UNIT = re.compile(r"([0-9.]+)([a-zμ]+)")
+UNITS_OF_TIME = {
+    **{"us": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600},
+    **{"d": 86_400, "w": 604_800, "month": 2_629_800, "y": 31_557_600},
+}
+
+
+def timer_state(systemd):
+    """What systemd says of the timer."""
+    shown = systemd.show(
+        TIMER,
+        "LoadState",
+        "UnitFileState",
+        "ActiveState",
+        "SubState",
+        "Persistent",
+        "TimersMonotonic",
+        "RandomizedDelayUSec",
+        "AccuracyUSec",
+    )
+    listed = json.loads(systemd.systemctl("list-timers", "--all", "--output=json", TIMER) or "[]")
+    moments = listed[0] if listed else {}
+    return {
+        "loaded": shown["LoadState"] == "loaded",
+        "enabled": shown["UnitFileState"] == "enabled",
+        "active": shown["ActiveState"],
+        "sub": shown["SubState"],
+        "persistent": shown.get("Persistent") == "yes",
+        "interval": max(map(timespan, INTERVAL.findall(shown["TimersMonotonic"])), default=0),
+        "slack": timespan(shown["RandomizedDelayUSec"]) + timespan(shown["AccuracyUSec"]),
+        "next": seconds(moments.get("next")),
+        "last": seconds(moments.get("last")),
+    }
+
+
+def timespan(text):
+    """Seconds of a time span as systemd writes it, such as ``1h 30min``."""
+    return sum(
+        float(number) * UNITS_OF_TIME[unit] for number, unit in NUMBER_AND_UNIT.findall(text)
+    )
+
+
+def seconds(microseconds):
+    """Seconds since 1970; ``None`` for never (0, or the largest number there is)."""
+    if not microseconds or microseconds >= 2**63:
+        return None
+    return microseconds / 1e6
+
+
+def service_state(systemd):
+    """What systemd says of the service."""
+    shown = systemd.show(SERVICE, "ActiveState", "Result", "ExecMainStatus", "InvocationID")
+    return {
+        "active": shown["ActiveState"],
+        "result": shown["Result"],
+        "status": int(shown["ExecMainStatus"]),
+        "invocation": shown["InvocationID"],
+    }
+
+
+def describe(path):
+    """Mode, owner and size of a file; ``None`` if it is not there."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    try:
+        owner = pwd.getpwuid(found.st_uid).pw_name
+    except KeyError:
+        owner = str(found.st_uid)
+    return {
+        "mode": f"{stat.S_IMODE(found.st_mode):04o}",
+        "owner": owner,
+        "size": found.st_size,
+    }
+
+
+def last_run_in(state):
+    path = os.path.join(state, "last-run.json")
+    try:
+        if os.path.getsize(path) > LAST_RUN_BYTES:
+            return None
+        found = json.loads(read(path) or b"null")
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "user": {"type": "str", "required": True},
+            "scope": {"type": "str", "choices": ["user", "system"], "required": True},
+            "root": {"type": "str", "default": ""},
+            "state_dir": {"type": "str", "default": ""},
+            "verify": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    record = read_record() or {}
+    user, scope = record.get("user", given["user"]), record.get("scope", given["scope"])
+    account = account_of(user)
+    home = account.pw_dir if account else "/nonexistent"
+    paths = record.get("paths") or paths_of(scope, home, given["root"], given["state_dir"])
+
+    systemd = Systemd(scope, account) if account else None
+    manager = systemd is not None and systemd.running
+    timer = service = None
+    complaint = ""
+    if manager:
+        try:
+            timer, service = timer_state(systemd), service_state(systemd)
+            if given["verify"]:
+                units = [os.path.join(paths["units"], unit) for unit in (SERVICE, TIMER)]
+                complaint = systemd.verify(units)
+        except (CommandError, ValueError) as error:
+            complaint = str(error)
+    files = [
+        *(os.path.join(paths["units"], unit) for unit in (SERVICE, TIMER)),
+        os.path.join(paths["config"], "config.toml"),
+        *(os.path.join(paths["state"], name) for name in REPORTS),
+    ]
+    private = [] if scope == "system" else files[:3]
+    private += files[3:] + [os.path.join(paths["config"], name) for name in CREDENTIALS]
+    release = release_behind(paths["root"], "current")
+    module.exit_json(
+        changed=False,
+        now=time.time(),
+        user=user,
+        scope=scope,
+        paths=paths,
+        installed=release is not None,
+        release=release,
+        lingering=os.path.exists(os.path.join(LINGERING, user)),
+        manager=manager,
+        timer=timer,
+        service=service,
+        complaint=complaint,
+        last_run=last_run_in(paths["state"]),
+        files={path: describe(path) for path in files},
+        exposed=[path for path in private if (mode_of(path) or 0) & 0o077],
+        runtime_dir=f"/run/user/{account.pw_uid}" if account and scope == "user" else "",
+    )
+
+
+if __name__ == "__main__":
+    main()
