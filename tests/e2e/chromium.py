@@ -187,7 +187,7 @@ class Page:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", media=medium, features=[scheme])
 
-    def screenshot(self, file: Path, *, whole: bool = False) -> None:
-        """Write what is seen, or the whole page, as PNG."""
-        answer = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
-        file.write_bytes(base64.b64decode(answer["data"]))
+    def screenshot(self, file: Path) -> None:
+        """Write what is seen, as WebP or PNG after the file's name."""
+        kind = {"format": "webp", "quality": 80} if file.suffix == ".webp" else {"format": "png"}
+        file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", **kind)["data"]))

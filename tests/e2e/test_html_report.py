@@ -216,13 +216,13 @@ def test_a_fix_can_be_copied(show: Show, browser: chromium.Browser) -> None:
       look();
     })""")
     assert page.evaluate("navigator.clipboard.readText()") == (
-        "Put sd_xl_base_1.0.safetensors into models/checkpoints/, "
-        "or choose one of the listed files in the node."
+        "put 'sd_xl_base_1.0.safetensors' into ComfyUI's models/checkpoints folder"
     )
 
 
-def test_paper_shows_every_finding(show: Show) -> None:
-    page = show(realistic())
+@pytest.mark.parametrize("make", [realistic, lambda: large(60)])
+def test_paper_shows_every_finding(show: Show, make) -> None:
+    page = show(make())
     page.media(dark=True, medium="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     fixes = "[...document.querySelectorAll('.fix')].every(f => f.checkVisibility())"

@@ -69,7 +69,10 @@ function setAll(open) {
   expand.textContent = open ? "Collapse all" : "Expand all";
 }
 expand.addEventListener("click", () => setAll(expand.textContent === "Expand all"));
-addEventListener("beforeprint", () => setAll(true));
+addEventListener("beforeprint", () => {
+  for (const more of document.querySelectorAll(".more")) more.open = true;
+  setAll(true);
+});
 
 // A link to a workflow that the filter hides must still lead there.
 function follow() {

@@ -45,14 +45,19 @@ def missing_model(
     name: str, node_id: str, *, kind: str = "checkpoints", node_type: str = "CheckpointLoaderSimple"
 ) -> Finding:
     """A model file the server does not list."""
+    noun, input_name = {
+        "checkpoints": ("checkpoint", "ckpt_name"),
+        "diffusion_models": ("diffusion model", "unet_name"),
+        "vae": ("VAE", "vae_name"),
+    }[kind]
     return Finding(
         code="value_not_in_list",
         severity=Severity.ERROR,
-        message=f"'{name}' is not among the server's {kind}",
-        fix=f"Put {name} into models/{kind}/, or choose one of the listed files in the node.",
+        message=f"{noun} '{name}' is not among the 14 files ComfyUI lists for '{input_name}'",
+        fix=f"put '{name}' into ComfyUI's models/{kind} folder",
         node_id=node_id,
         node_type=node_type,
-        input={"checkpoints": "ckpt_name", "vae": "vae_name", "loras": "lora_name"}[kind],
+        input=input_name,
     )
 
 
@@ -63,7 +68,8 @@ def missing_node(node_type: str, pack: str, *node_ids: str) -> list[Finding]:
             code="missing_node_type",
             severity=Severity.ERROR,
             message=f"node type '{node_type}' is not offered by this server",
-            fix=f"Install the custom node pack {pack} and restart ComfyUI.",
+            fix=f"install the custom node pack '{pack}' and restart ComfyUI; if it is installed, "
+            "its import failed: see ComfyUI's log",
             node_id=node_id,
             node_type=node_type,
         )
@@ -115,8 +121,8 @@ def realistic() -> Report:
     embedding = Finding(
         code="missing_embedding",
         severity=Severity.WARNING,
-        message="embedding 'EasyNegativeV2' is not on the server; ComfyUI only logs it and goes on",
-        fix="Put EasyNegativeV2.safetensors into models/embeddings/.",
+        message="embedding 'EasyNegativeV2', named in input 'text', is not on the server",
+        fix="put it into ComfyUI's models/embeddings folder, or correct the name",
         node_id="7",
         node_type="CLIPTextEncode",
         input="text",
@@ -124,9 +130,9 @@ def realistic() -> Report:
     sub_folder = Finding(
         code="value_not_in_list",
         severity=Severity.ERROR,
-        message="'detail_tweaker_xl.safetensors' is not among the server's loras; "
-        "the same file is listed as 'sdxl/detail_tweaker_xl.safetensors'",
-        fix="Set lora_name to 'sdxl/detail_tweaker_xl.safetensors'.",
+        message="LoRA 'detail_tweaker_xl.safetensors' is not among the 31 files ComfyUI lists for "
+        "'lora_name'",
+        fix="set it to 'sdxl/detail_tweaker_xl.safetensors'",
         node_id="57:12:4",
         node_type="LoraLoader",
         input="lora_name",
@@ -134,17 +140,17 @@ def realistic() -> Report:
     input_image = Finding(
         code="custom_validation_failed",
         severity=Severity.ERROR,
-        message="input file 'moodboard (3).png' does not exist",
-        fix="Copy 'moodboard (3).png' into /srv/comfyui/input/, or choose another file.",
+        message="input file 'moodboard (3).png' is not in ComfyUI's input folder",
+        fix="put 'moodboard (3).png' into ComfyUI's input folder, or choose another file",
         node_id="31",
         node_type="LoadImage",
         input="image",
     )
     truncated = Finding(
-        code="not_json",
+        code="workflow_truncated",
         severity=Severity.ERROR,
-        message="the file ends in the middle of a JSON value, at line 2113 column 18",
-        fix="Save the workflow again in ComfyUI, or restore the file from a backup.",
+        message="the file ends in the middle, at line 2113, column 18",
+        fix="Save the workflow again from ComfyUI, or restore the file from a backup.",
     )
     drift = Finding(
         code="schema_drift",
@@ -178,12 +184,21 @@ def realistic() -> Report:
                     "vae-ft-mse-840000.safetensors", "8", kind="vae", node_type="VAELoader"
                 ),
             ),
-            workflow("flux/product shot.json", broken, missing_model(flux, "30"), input_image),
-            workflow("flux/packaging.json", broken, missing_model(flux, "30")),
+            workflow(
+                "flux/product shot.json",
+                broken,
+                missing_model(flux, "30", kind="diffusion_models", node_type="UNETLoader"),
+                input_image,
+            ),
+            workflow(
+                "flux/packaging.json",
+                broken,
+                missing_model(flux, "30", kind="diffusion_models", node_type="UNETLoader"),
+            ),
             workflow(
                 "video/wan animate character replacement, relight, 14B, portrait format.json",
                 broken,
-                missing_model(animate, "88:3"),
+                missing_model(animate, "88:3", kind="diffusion_models", node_type="UNETLoader"),
                 *missing_node("VHS_VideoCombine", "comfyui-videohelpersuite", "104", "88:17"),
                 *missing_node("ImageResizeKJv2", "comfyui-kjnodes", "61"),
             ),
@@ -191,7 +206,7 @@ def realistic() -> Report:
             workflow(
                 "flux/contact sheet.json",
                 Verdict.PARTIAL,
-                missing_model(flux, "30"),
+                missing_model(flux, "30", kind="diffusion_models", node_type="UNETLoader"),
                 outputs=[saved, Output(node_id="14", node_type="PreviewImage")],
                 outputs_lost=[Output(node_id="40:2", node_type="SaveImage")],
             ),

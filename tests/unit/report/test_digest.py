@@ -54,7 +54,7 @@ def test_shared_problems_are_the_most_widespread_first() -> None:
 
 def test_a_shared_problem_names_the_remedy_most_of_its_findings_name() -> None:
     one = missing_model("x", "1")
-    other = one.model_copy(update={"fix": "Set it to 'sub/x'."})
+    other = one.model_copy(update={"fix": "set it to 'sub/x'"})
     names = ("a", "b", "c")
     workflows = [
         workflow(name, Verdict.BROKEN, finding)

@@ -90,7 +90,7 @@ def test_what_it_says() -> None:
 
 - **lost:** `PreviewImage #22`, `SaveImage #23`
 - **still runs:** `SaveImage #9`
-- **error:** input file `moodboard (3).png` does not exist
+- **error:** input file `moodboard (3).png` is not in ComfyUI's input folder
     - `custom_validation_failed` at `LoadImage #31`, input `image`
 """
         in shown
@@ -113,5 +113,5 @@ def test_a_skipped_cycle_says_why() -> None:
 def test_a_flood_of_problems_is_cut_and_counted() -> None:
     flood = [missing_model(f"{i}.ckpt", str(i)) for i in range(1_000)]
     shown = markdown.render(report([workflow("w", Verdict.BROKEN, *flood)]))
-    assert shown.count("is not among the server's") == 50
+    assert shown.count("is not among the 14 files") == 50
     assert "- and 950 more\n" in shown
