@@ -1,0 +1,181 @@
+"""Values as the server reads them: numbers, switches, text, ranges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from comfywatchman.report.model import Severity, Verdict
+from tests.unit.checks.judging import PACK, codes, judged_input, only
+
+NAN, INFINITE = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("INT", 7),
+        ("INT", True),
+        ("INT", 7.0),
+        ("INT", 10**400),
+        ("FLOAT", 1),
+        ("FLOAT", 1.5),
+        ("FLOAT", True),
+        ("BOOLEAN", None),
+        ("BOOLEAN", {}),
+        ("BOOLEAN", 0),
+        ("STRING", "text"),
+        ("STRING", 1.5),
+        ("STRING", True),
+        ("STRING", {"__value__": ["a", "b"]}),
+        ("SOMETHING_ELSE", {"any": "thing"}),
+    ],
+)
+def test_what_the_server_reads(kind: str, value: Any) -> None:
+    judgement = judged_input([kind, {}], value)
+    assert judgement.verdict is Verdict.RUNNABLE
+    assert judgement.findings == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("INT", None),
+        ("INT", ""),
+        ("INT", "euler"),
+        ("INT", "7.5"),
+        ("INT", NAN),
+        ("INT", INFINITE),
+        ("INT", {}),
+        ("INT", {"__value__": [1]}),
+        ("INT", "9" * 5000),
+        ("FLOAT", None),
+        ("FLOAT", "euler"),
+        ("FLOAT", 10**400),
+    ],
+)
+@pytest.mark.parametrize("module", ["nodes", PACK])
+def test_what_it_cannot_read(kind: str, value: Any, module: str) -> None:
+    judgement = judged_input([kind, {}], value, module=module)
+    assert judgement.verdict is Verdict.BROKEN
+    assert codes(judgement) == ["invalid_input_type"]
+
+
+def test_an_unreadable_value_says_what_is_wanted() -> None:
+    finding = only(judged_input(["INT", {"min": 1, "max": 10}], "euler", name="steps"))
+    assert finding.message == "input 'steps' takes a whole number, not 'euler'"
+    assert finding.fix is not None
+    assert finding.fix.startswith("set it to a whole number from 1 to 10;")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "value", "code"),
+    [
+        ("INT", {"min": 16}, 15, "value_smaller_than_min"),
+        ("INT", {"min": 16}, 15.9, "value_smaller_than_min"),
+        ("INT", {"min": 16}, "15", "value_smaller_than_min"),
+        ("INT", {"max": 2**64 - 1}, 2**64, "value_bigger_than_max"),
+        ("FLOAT", {"max": 10.0}, INFINITE, "value_bigger_than_max"),
+        ("FLOAT", {"min": 0.01, "max": 8.0}, 0, "value_smaller_than_min"),
+        ("BOOLEAN", {"min": 1}, False, "value_smaller_than_min"),
+        ("CUSTOM", {"max": 5}, 6, "value_bigger_than_max"),
+    ],
+)
+def test_out_of_range(kind: str, options: dict[str, Any], value: Any, code: str) -> None:
+    judgement = judged_input([kind, options], value)
+    assert judgement.verdict is Verdict.BROKEN
+    assert only(judgement).code == code
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "value"),
+    [
+        ("INT", {"min": 16, "max": 16}, 16),
+        ("INT", {"max": 2**64 - 1}, 2**64 - 1),
+        ("FLOAT", {"min": 0.0, "max": 1.0}, NAN),
+        ("INT", {"step": 8}, 7),
+    ],
+)
+def test_in_range(kind: str, options: dict[str, Any], value: Any) -> None:
+    assert judged_input([kind, options], value).verdict is Verdict.RUNNABLE
+
+
+def test_the_limit_is_named() -> None:
+    finding = only(judged_input(["INT", {"min": 16}], 8, name="width"))
+    assert finding.message == "input 'width' is 8, below its minimum 16"
+    assert finding.fix == "set 'width' to 16 or more"
+
+
+def test_a_custom_node_may_allow_what_is_out_of_range() -> None:
+    judgement = judged_input(["INT", {"min": 16}], 8, module=PACK)
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert only(judgement).severity is Severity.WARNING
+    assert judgement.not_checked[0] == (
+        "whether the server accepts input 'value' of node '1' (Tested): "
+        "a custom node may allow values outside the range it declares"
+    )
+
+
+def test_what_cannot_be_compared_breaks_the_validation() -> None:
+    judgement = judged_input(["CUSTOM", {"min": 1}], "text")
+    assert judgement.verdict is Verdict.BROKEN
+    assert codes(judgement) == ["exception_during_inner_validation"]
+    assert judged_input(["CUSTOM", {"min": 1}], "text", module=PACK).verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("declaration", "value", "code", "message"),
+    [
+        (
+            ["INT", {}],
+            16.9,
+            "number_truncated",
+            "input 'value' takes a whole number; the server makes 16 of 16.9",
+        ),
+        (
+            ["INT", {}],
+            "  7 ",
+            "text_as_number",
+            "input 'value' takes a number; the server makes 7 of '  7 '",
+        ),
+        (
+            ["FLOAT", {"min": 0.0}],
+            "nan",
+            "text_as_number",
+            "input 'value' takes a number; the server makes nan of 'nan'",
+        ),
+        (
+            ["BOOLEAN", {}],
+            "false",
+            "text_as_boolean",
+            "input 'value' takes true or false; the server takes 'false' for true",
+        ),
+        (
+            ["STRING", {}],
+            None,
+            "null_as_text",
+            "input 'value' holds null, of which the server makes the text 'None'",
+        ),
+        (
+            ["MODEL", {}],
+            "sd.safetensors",
+            "literal_instead_of_link",
+            "input 'value' holds 'sd.safetensors' where a link to a 'MODEL' belongs",
+        ),
+        (
+            ["MODEL", {}],
+            None,
+            "literal_instead_of_link",
+            "input 'value' holds null where a link to a 'MODEL' belongs",
+        ),
+    ],
+)
+def test_what_the_server_accepts_and_a_person_would_not(
+    declaration: list[Any], value: Any, code: str, message: str
+) -> None:
+    judgement = judged_input(declaration, value)
+    assert judgement.verdict is Verdict.RUNNABLE
+    finding = only(judgement)
+    assert (finding.code, finding.severity) == (code, Severity.WARNING)
+    assert finding.message == message
