@@ -10,8 +10,9 @@ from comfywatchman.workflow.graph import as_mapping
 from comfywatchman.workflow.load import NOT_A_WORKFLOW
 from comfywatchman.workflow.promoted import Promotion
 from comfywatchman.workflow.prompt import Conversion, SavedNode, WorkflowError
-from comfywatchman.workflow.resolve import Output, Resolver
+from comfywatchman.workflow.resolve import Output, Resolver, Value
 from comfywatchman.workflow.scope import Scope, Unfolding, definitions
+from comfywatchman.workflow.sockets import reconnect
 from comfywatchman.workflow.widgets import layout, unnamed, wrapped
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from comfywatchman.report.model import Finding
     from comfywatchman.workflow.graph import Node
     from comfywatchman.workflow.prompt import Prompt
+    from comfywatchman.workflow.widgets import Layout
 
 MALFORMED_NODE: Final = declare(
     "malformed_node",
@@ -61,6 +63,8 @@ def convert(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
 def _from_graph(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
     defined = definitions(document)
     unfolding = Unfolding(document, defined)
+    for scope in unfolding.scopes:
+        reconnect(scope.graph, catalog)
     promotion = Promotion(defined, catalog)
     for scope in unfolding.scopes:
         promotion.apply(scope)
@@ -80,13 +84,12 @@ def _from_graph(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
 def _entry(scope: Scope, node: Node, catalog: Catalog, resolver: Resolver) -> dict[str, Any]:
     """What the prompt says of one node."""
     known = catalog.get(node.type)
+    widgets = None if known is None else layout(known)
     saved = node.widgets_values
-    values = unnamed(saved) if known is None else layout(known).read(saved)
-    inputs = {name: wrapped(value) for name, value in values.items()}
-    if scope.overrides:
-        for (inner, name), value in scope.overrides.items():
-            if inner == node.id and name in inputs:
-                inputs[name] = wrapped(value)
+    inputs = unnamed(saved) if widgets is None else widgets.read(saved)
+    for (inner, name), value in scope.overrides.items():
+        if inner == node.id and name in inputs:
+            inputs[name] = _given(Value(value, typed=False), name, widgets)
     for index, socket in enumerate(node.inputs):
         if socket.get("link") is None:
             continue
@@ -94,14 +97,26 @@ def _entry(scope: Scope, node: Node, catalog: Catalog, resolver: Resolver) -> di
         if found is None:
             continue
         wired = socket.get("name")
-        if isinstance(wired, str):
-            inputs[wired] = list(found) if isinstance(found, Output) else wrapped(found.value)
+        if not isinstance(wired, str):
+            continue
+        if isinstance(found, Output):
+            inputs[wired] = [found.node_id, found.slot]
+        else:
+            inputs[wired] = _given(found, wired, widgets)
     entry: dict[str, Any] = {"inputs": inputs}
     if known is not None:
         entry["class_type"] = node.type
     if node.title is not None:
         entry["_meta"] = {"title": node.title}
     return entry
+
+
+def _given(value: Value, name: str, widgets: Layout | None) -> Any:
+    """What stands in the prompt for a value that came to an input from elsewhere."""
+    if widgets is None:
+        return wrapped(value.value)
+    take = widgets.typed if value.typed else widgets.handed_on
+    return take(name, value.value)
 
 
 def _drop_dangling_links(prompt: Prompt) -> None:

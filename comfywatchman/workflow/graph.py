@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 ALWAYS: Final = 0
 MUTED: Final = 2
@@ -29,10 +29,12 @@ Id = int | str
 
 
 class Link(NamedTuple):
-    """Where an input's value comes from: an output slot of a node of the same graph."""
+    """A connection from an output slot of one node to an input slot of another."""
 
     origin: Id
     slot: int
+    target: Id | None
+    target_slot: int
 
 
 class Node:
@@ -99,6 +101,7 @@ class Graph:
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self.nodes: dict[Id, Node] = {}
+        self.links: dict[Id, Link]
         self.malformed = 0
         twice: list[Mapping[str, Any]] = []
         for entry in _entries(raw.get("nodes")):
@@ -109,21 +112,22 @@ class Graph:
                 twice.append(entry)
             else:
                 self.nodes[node_id] = Node(node_id, entry)
-        for entry in twice:
-            node_id = max((i for i in self.nodes if isinstance(i, int)), default=0) + 1
-            self.nodes[node_id] = Node(node_id, entry)
-        self.links: dict[Id, Link] = {}
+        if twice:
+            highest = max((i for i in self.nodes if isinstance(i, int)), default=0)
+            for node_id, entry in enumerate(twice, highest + 1):
+                self.nodes[node_id] = Node(node_id, entry)
+        self.links = {}
         for entry in _entries(raw.get("links")):
-            if type(entry) is list and len(entry) >= 5:
-                link_id, origin, slot = entry[0], entry[1], entry[2]
-            elif type(entry) is dict:
-                link_id, origin = entry.get("id"), entry.get("origin_id")
-                slot = entry.get("origin_slot")
-            else:
-                continue
-            key, node_id = as_id(link_id), as_id(origin)
-            if key is not None and node_id is not None:
-                self.links[key] = Link(node_id, slot if type(slot) is int else 0)
+            link_id, link = _link(entry)
+            if link_id is not None and link is not None:
+                self.links[link_id] = link
+
+    def loose_links(self) -> Iterator[tuple[Id, Link]]:
+        """Links to a node of which none of its inputs knows."""
+        known = {as_id(socket.get("link")) for n in self.nodes.values() for socket in n.inputs}
+        for link_id, link in self.links.items():
+            if link_id not in known and link.target in self.nodes:
+                yield link_id, link
 
     def link(self, socket: Mapping[str, Any]) -> Link | None:
         """The link an input names, if it exists."""
@@ -154,10 +158,9 @@ class Definition(Graph):
         self.inputs = objects(raw.get("inputs"))
         self.outputs = objects(raw.get("outputs"))
         self.output_links: dict[int, Link] = {}
-        for entry in _entries(raw.get("links")):
-            target, slot, key = _target(entry)
-            if target == SUBGRAPH_OUTPUT and type(slot) is int and key in self.links:
-                self.output_links.setdefault(slot, self.links[key])
+        for link in self.links.values():
+            if link.target == SUBGRAPH_OUTPUT:
+                self.output_links.setdefault(link.target_slot, link)
         self.input_targets = self._find_input_targets()
 
     def _find_input_targets(self) -> dict[int, list[tuple[Node, str]]]:
@@ -166,7 +169,9 @@ class Definition(Graph):
             for socket in node.inputs:
                 key, name = as_id(socket.get("link")), socket.get("name")
                 link = None if key is None else self.links.get(key)
-                if link is not None and link.origin == SUBGRAPH_INPUT and isinstance(name, str):
+                if key is None or link is None or not isinstance(name, str):
+                    continue
+                if link.origin == SUBGRAPH_INPUT:
                     fed.setdefault(link.slot, {})[key] = (node, name)
         ordered = {}
         for slot, targets in fed.items():
@@ -231,9 +236,17 @@ def _entries(value: object) -> Sequence[Any]:
     return ()
 
 
-def _target(entry: object) -> tuple[Id | None, object, Id | None]:
+def _link(entry: object) -> tuple[Id | None, Link | None]:
     if type(entry) is list and len(entry) >= 5:
-        return as_id(entry[3]), entry[4], as_id(entry[0])
-    if type(entry) is dict:
-        return as_id(entry.get("target_id")), entry.get("target_slot"), as_id(entry.get("id"))
-    return None, None, None
+        link_id, origin, slot, target, target_slot = entry[:5]
+    elif type(entry) is dict:
+        link_id, origin, slot = entry.get("id"), entry.get("origin_id"), entry.get("origin_slot")
+        target, target_slot = entry.get("target_id"), entry.get("target_slot")
+    else:
+        return None, None
+    node_id = as_id(origin)
+    if node_id is None:
+        return None, None
+    slot = slot if type(slot) is int else 0
+    target_slot = target_slot if type(target_slot) is int else -1
+    return as_id(link_id), Link(node_id, slot, as_id(target), target_slot)

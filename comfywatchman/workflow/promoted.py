@@ -17,7 +17,7 @@ from comfywatchman.workflow.scope import MAX_NESTING
 from comfywatchman.workflow.widgets import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.workflow.graph import Id, Node
@@ -60,9 +60,9 @@ class Promotion:
             if node == host.id:
                 _override(values, host, definition, widget, value)
         scope.promoted, scope.overrides = values
-        for slot, targets in definition.input_targets.items():
-            if slot not in scope.promoted and self._is_shared(definition, slot, targets):
-                scope.promoted[slot] = self._inner_value(definition, slot)
+        for slot in definition.input_targets:
+            if slot not in scope.promoted and (definition, slot) in self._widgets:
+                self._promote_inner_value(scope.promoted, definition, slot)
 
     def _find_widgets(self) -> None:
         """Find the inputs of sub-graphs that end in a widget, however deep inside."""
@@ -85,7 +85,7 @@ class Promotion:
     def _is_leaf_widget(self, node: Node, name: str) -> bool:
         known = self._catalog.get(node.type)
         if known is not None:
-            return name in layout(known).names
+            return layout(known).is_widget(name)
         # The frontend knows no widgets of such a node, and so gives the values that follow to the
         # wrong inputs. The workflow is refused for the node; its other values are read as meant.
         index = node.input_index(name)
@@ -112,31 +112,30 @@ class Promotion:
                 _set(saved, definition, source, widget, value)
         return saved
 
-    def _is_shared(
-        self, definition: Definition, slot: int, targets: Sequence[tuple[Node, str]]
-    ) -> bool:
-        """Whether the value of a widget reaches more than the node that it is saved on."""
-        return (definition, slot) in self._widgets and (
-            len(targets) > 1 or targets[0][0].type in self._definitions
-        )
-
-    def _inner_value(self, definition: Definition, slot: int) -> Any:
-        """The value of the first widget an input leads to, as saved inside."""
+    def _promote_inner_value(
+        self, promoted: dict[int, Any], definition: Definition, slot: int
+    ) -> None:
+        """Promote the value that the first widget an input leads to has inside."""
+        at, inner_slot = definition, slot
         for _ in range(MAX_NESTING):
-            widget = self._widget(definition, slot)
+            widget = self._widget(at, inner_slot)
             if widget is None:
-                break
+                return
             node, name = widget
             inner = self._definitions.get(node.type)
             if inner is None:
                 known = self._catalog.get(node.type)
-                return None if known is None else layout(known).read(node.widgets_values)[name]
-            inner_slot = inner.input_slot(name)
+                if known is not None:
+                    promoted[slot] = layout(known).saved_value(node.widgets_values, name)
+                return
+            found = inner.input_slot(name)
             saved = self._saved_values(node, inner).promoted
-            if inner_slot is None or inner_slot in saved:
-                return saved.get(inner_slot)
-            definition, slot = inner, inner_slot
-        return None
+            if found is None:
+                return
+            if found in saved:
+                promoted[slot] = saved[found]
+                return
+            at, inner_slot = inner, found
 
 
 def _set(values: _HostValues, definition: Definition, source: str, widget: str, value: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from comfywatchman.workflow.graph import BYPASSED, MUTED, SUBGRAPH_INPUT, Definition
+from comfywatchman.workflow.sockets import compatible, input_type, inputs, output_type
 from comfywatchman.workflow.virtual import GETTERS, PRIMITIVE, REROUTES, SETTERS, VIRTUAL
 
 if TYPE_CHECKING:
@@ -28,9 +29,15 @@ class Output(NamedTuple):
 
 
 class Value(NamedTuple):
-    """A value that reaches an input through a link, as from a primitive node."""
+    """A value that reaches an input through a link.
+
+    Attributes:
+        value: the value.
+        typed: whether it is as if typed into the input's own widget; else it is handed on as is.
+    """
 
     value: Any
+    typed: bool
 
 
 class _Input(NamedTuple):
@@ -62,7 +69,10 @@ class Resolver:
         Returns:
             None if nothing does: it is not wired, or what it is wired to is muted.
         """
-        wanted = self._input_type(node, index)
+        value = _primitive(scope, node, index)
+        if value is not None:
+            return value
+        wanted = input_type(node, index, self._catalog)
         found: Output | Value | _Input | None = _Input(scope, node, index)
         for _ in range(MAX_HOPS):
             if not isinstance(found, _Input):
@@ -104,9 +114,6 @@ class Resolver:
             return None if index is None else _Input(scope, node, index)
         if node.type not in VIRTUAL:
             return Output(scope.node_id(node), slot)
-        if node.type == PRIMITIVE:
-            values = node.widgets_values
-            return Value(values[0]) if isinstance(values, list) and values else None
         if node.type in GETTERS:
             return _setter(scope, node)
         if node.type in REROUTES or node.type in SETTERS:
@@ -115,40 +122,31 @@ class Resolver:
 
     def _bypass(self, node: Node, slot: int, wanted: str) -> int | None:
         """Which input of a bypassed node stands in for an output of it."""
-        inputs = [self._input_type(node, i) for i in range(len(node.inputs))]
+        sockets = inputs(node, self._catalog)
+        same = sockets[slot] if slot < len(sockets) else None
         if wanted == "*":
-            return slot if slot < len(inputs) else 0 if inputs else None
-        output = self._output_type(node, slot)
-        fits = [compatible(t, output) and compatible(t, wanted) for t in inputs]
-        if slot < len(inputs) and fits[slot]:
-            return slot
-        if wanted in inputs:
-            return inputs.index(wanted)
-        return fits.index(True) if True in fits else None
-
-    def _input_type(self, node: Node, index: int) -> str:
-        socket = node.inputs[index]
-        known = self._catalog.get(node.type)
-        if known is not None:
-            spec = known.inputs.get(socket.get("name", ""))
-            if spec is not None:
-                return spec.type
-        return _type(socket)
-
-    def _output_type(self, node: Node, slot: int) -> str:
-        known = self._catalog.get(node.type)
-        if known is not None and slot < len(known.outputs):
-            return known.outputs[slot]
-        outputs = node.outputs
-        return _type(outputs[slot]) if slot < len(outputs) else "*"
+            chosen = same or next(iter(sockets), None)
+        else:
+            output = output_type(node, slot, self._catalog)
+            fitting = [
+                s for s in sockets if compatible(s.type, output) and compatible(s.type, wanted)
+            ]
+            equal = (s for s in sockets if s.type == wanted)
+            chosen = same if same in fitting else next(equal, next(iter(fitting), None))
+        return None if chosen is None else chosen.saved
 
 
-def compatible(one: str, other: str) -> bool:
-    """Whether the frontend lets two sockets of these types be connected."""
-    if one == other or one in ("", "*") or other in ("", "*"):
-        return True
-    one, other = one.lower(), other.lower()
-    return not set(one.split(",")).isdisjoint(other.split(","))
+def _primitive(scope: Scope, node: Node, index: int) -> Value | None:
+    """The value of a primitive node that an input is wired to, with nothing between them.
+
+    The frontend writes it into the input's widget, even from a primitive node that is muted.
+    """
+    link = scope.graph.link(node.inputs[index])
+    origin = None if link is None else scope.graph.nodes.get(link.origin)
+    if origin is None or origin.type != PRIMITIVE:
+        return None
+    values = origin.widgets_values
+    return Value(values[0], typed=True) if isinstance(values, list) and values else None
 
 
 def _outside(scope: Scope, slot: int) -> Value | _Input | None:
@@ -161,7 +159,7 @@ def _outside(scope: Scope, slot: int) -> Value | _Input | None:
         index = host.input_index(graph.inputs[slot].get("name"))
         if index is not None and parent.graph.link(host.inputs[index]) is not None:
             return _Input(parent, host, index)
-    return Value(scope.promoted[slot]) if slot in scope.promoted else None
+    return Value(scope.promoted[slot], typed=False) if slot in scope.promoted else None
 
 
 def _setter(scope: Scope, getter: Node) -> _Input | None:
@@ -179,8 +177,3 @@ def _setter(scope: Scope, getter: Node) -> _Input | None:
 def _first_value(node: Node) -> str | None:
     values = node.widgets_values
     return values[0] if isinstance(values, list) and values and isinstance(values[0], str) else None
-
-
-def _type(socket: Any) -> str:
-    kind = socket.get("type")
-    return kind if isinstance(kind, str) else "COMBO" if isinstance(kind, list) else "*"
