@@ -171,13 +171,17 @@ def check(
     max_workflow_depth: Annotated[
         str | None, typer.Option(help="Deepest nesting of a workflow to judge.")
     ] = None,
+    cache: Annotated[
+        bool | None,
+        typer.Option("--cache/--no-cache", help="Reuse verdicts where nothing has changed."),
+    ] = None,
     state_dir: StateDir = None,
 ) -> None:
     """Run one cycle and report; with PATHS, judge just those."""
     del comfyui_url, comfyui_token_file, comfyui_basic_auth_file, ca_file, min_free_vram
     del min_free_disk, skip_when_busy, connect_timeout, read_timeout, catalog_timeout
     del max_catalog_size, max_workflow_size, max_workflow_depth, state_dir, fail_on, userdata
-    del comfyui_dir, workflow_dirs
+    del comfyui_dir, workflow_dirs, cache
     with _sentences():
         try:
             settings = _settings(context, config)

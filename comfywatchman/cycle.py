@@ -41,6 +41,7 @@ from comfywatchman.report.model import (
 from comfywatchman.report.store import ReportStore
 from comfywatchman.settings import Settings
 from comfywatchman.verdict import judge_workflow
+from comfywatchman.verdict_cache import VerdictCache
 from comfywatchman.workflow import find
 from comfywatchman.workflow.find import Workflow
 
@@ -197,19 +198,18 @@ def find_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
 
 def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """Judge each workflow."""
-    settings = runtime.context.settings
+    context = runtime.context
+    depth, size = context.settings.max_workflow_depth, context.settings.max_workflow_size
+    kept = context.store.verdicts if context.store and context.settings.cache else None
+    verdicts = VerdictCache(kept, state["catalog"], state["inventory"], {"depth": depth})
     runtime.stream_writer(WorkflowsFound(len(state["found"])))
     judged = []
     for workflow in state["found"]:
-        report = judge_workflow(
-            workflow,
-            state["catalog"],
-            state["inventory"],
-            max_bytes=settings.max_workflow_size,
-            max_depth=settings.max_workflow_depth,
-        )
+        report = judge_workflow(workflow, verdicts, max_bytes=size, max_depth=depth)
         runtime.stream_writer(Judged(report))
         judged.append(report)
+    if not context.target.paths:
+        verdicts.save()
     return {"workflows": judged}
 
 

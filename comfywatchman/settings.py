@@ -219,6 +219,11 @@ class Settings(BaseSettings):
         description="From which verdict on `check` exits with 1: `broken`, `partial` (or worse), "
         "or `never`.",
     )
+    cache: bool = Field(
+        True,
+        description="Whether to reuse the verdict of the last cycle where neither the file nor "
+        "anything it depends on has changed.",
+    )
     state_dir: AbsolutePath | None = Field(
         None,
         description="Where reports and the state of the last cycle are kept. Unset: systemd's "

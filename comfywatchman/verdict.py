@@ -12,8 +12,7 @@ from comfywatchman.workflow.load import load
 from comfywatchman.workflow.prompt import WorkflowError
 
 if TYPE_CHECKING:
-    from comfywatchman.comfyui.catalog import Catalog
-    from comfywatchman.comfyui.inventory import Inventory
+    from comfywatchman.verdict_cache import VerdictCache
     from comfywatchman.workflow.find import Workflow
 
 INTERNAL_ERROR = declare(
@@ -27,14 +26,9 @@ INTERNAL_ERROR = declare(
 
 
 def judge_workflow(
-    workflow: Workflow,
-    catalog: Catalog,
-    inventory: Inventory,
-    *,
-    max_bytes: int,
-    max_depth: int,
+    workflow: Workflow, verdicts: VerdictCache, *, max_bytes: int, max_depth: int
 ) -> WorkflowReport:
-    """Judge one saved workflow.
+    """Judge one saved workflow, or reuse the verdict of the last cycle if all it rests on stands.
 
     A file that cannot be judged gets a verdict too: ``broken`` when the file itself is damaged,
     ``unknown`` when it could not be read or is beyond the limits.
@@ -45,8 +39,11 @@ def judge_workflow(
     path, name = workflow.path, workflow.name
     try:
         raw = workflow.read(max_bytes)
-        conversion = convert(load(raw, max_depth=max_depth), catalog)
-        judgement = judge(conversion, catalog, inventory)
+        kept = verdicts.get(raw, path, name)
+        if kept is not None:
+            return kept
+        conversion = convert(load(raw, max_depth=max_depth), verdicts.catalog)
+        judgement = judge(conversion, verdicts.catalog, verdicts.inventory)
     except WorkflowError as error:
         damaged = error.finding.severity is Severity.ERROR
         return WorkflowReport(
@@ -75,7 +72,7 @@ def judge_workflow(
             findings=[finding],
             not_checked=[finding.message],
         )
-    return WorkflowReport(
+    report = WorkflowReport(
         path=path,
         name=name,
         verdict=judgement.verdict,
@@ -84,6 +81,8 @@ def judge_workflow(
         findings=judgement.findings,
         not_checked=judgement.not_checked,
     )
+    verdicts.put(raw, report)
+    return report
 
 
 def _place(bug: BaseException) -> str:

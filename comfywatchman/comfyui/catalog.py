@@ -105,24 +105,24 @@ class Catalog(Mapping[str, NodeType]):
     ) -> None:
         self.version = version
         self.replacements = replacements or {}
-        self._declarations = object_info
+        self.declarations = object_info
         self._read: dict[str, NodeType] = {}
 
     def __getitem__(self, name: str) -> NodeType:
         known = self._read.get(name)
         if known is not None:
             return known
-        declaration = self._declarations[name]
+        declaration = self.declarations[name]
         if not isinstance(declaration, Mapping):
             raise KeyError(name)
         node_type = self._read[name] = NodeType(name, declaration)
         return node_type
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and isinstance(self._declarations.get(name), Mapping)
+        return isinstance(name, str) and isinstance(self.declarations.get(name), Mapping)
 
     def __iter__(self) -> Iterator[str]:
-        return (n for n, d in self._declarations.items() if isinstance(d, Mapping))
+        return (n for n, d in self.declarations.items() if isinstance(d, Mapping))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -33,7 +33,17 @@ def fetch(client: ComfyUIClient, *, version: str | None, max_bytes: int, seconds
             f"{client.url}/object_info answered, but not as ComfyUI does; ComfyUI's log says why",
             transient=True,
         )
-    return Catalog(answer, version)
+    return Catalog(answer, version, _replacements(client))
+
+
+def _replacements(client: ComfyUIClient) -> dict[str, Any]:
+    try:
+        answer = client.get_json("/node_replacements")
+    except ComfyUIError as error:
+        if error.transient:
+            raise
+        return {}  # servers before 0.12 have none
+    return answer if isinstance(answer, dict) else {}
 
 
 def read(file: Path) -> Catalog:

@@ -36,6 +36,11 @@ class ReportStore:
                 "owner of the folder above it"
             ) from None
 
+    @property
+    def verdicts(self) -> Path:
+        """Where the verdicts of the last cycle are kept."""
+        return self.folder / "verdicts.cache"
+
     def begin(self, started_at: datetime, paths: Sequence[str]) -> None:
         """Mark a cycle as running, so that one that is killed leaves a trace. Call it locked.
 

@@ -95,6 +95,7 @@ NONSENSE = [
     ("max_workflow_depth = 5", "greater than or equal to 10"),
     ("max_workflow_depth = 10.5", "must be a whole number"),
     ('fail_on = "sometimes"', "'never', 'partial' or 'broken'"),
+    ('cache = "yes"', "must be true or false"),
     ('state_dir = "relative"', "absolute path"),
 ]
 

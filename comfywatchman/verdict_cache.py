@@ -1,0 +1,194 @@
+"""Verdicts kept from one cycle to the next, and reused only where nothing they rest on has changed.
+
+A verdict rests on the bytes of the file, on the program, on the limits, on the declarations of the
+node types that were looked up, on what was asked of the inventory, and on what the checks read off
+the catalog as a whole. All of it is recorded while a workflow is judged, and compared before its
+verdict is used again. What does not compare equal is judged anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from comfywatchman import state
+from comfywatchman.comfyui.catalog import Catalog, NodeType
+from comfywatchman.comfyui.inventory import Inventory, Presence
+from comfywatchman.report.model import WorkflowReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_Entry = dict[str, Any]
+_PACKAGE: Final = Path(__file__).parent
+
+
+class RecordingCatalog(Catalog):
+    """A catalog that remembers which node types were looked up."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        super().__init__(catalog.declarations, catalog.version, catalog.replacements)
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> NodeType:
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        if isinstance(name, str):
+            self.asked.add(name)
+        return super().__contains__(name)
+
+
+class RecordingInventory(Inventory):
+    """An inventory that remembers what was asked and what it answered."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        super().__init__(inventory.files, inventory.models, inventory.embeddings)
+        object.__setattr__(self, "asked", {})
+
+    asked: dict[str, dict[str, Any]]
+
+    def presence(self, value: str) -> Presence:
+        """As the inventory's own."""
+        answer = super().presence(value)
+        self.asked.setdefault("presence", {})[value] = answer.value
+        return answer
+
+    def has_embedding(self, name: str) -> bool | None:
+        """As the inventory's own."""
+        answer = super().has_embedding(name)
+        self.asked.setdefault("has_embedding", {})[name] = answer
+        return answer
+
+    def folders_with(self, name: str) -> list[str]:
+        """As the inventory's own."""
+        answer = super().folders_with(name)
+        self.asked.setdefault("folders_with", {})[name] = answer
+        return answer
+
+
+class VerdictCache:
+    """The verdicts of the last cycle, and those of this one.
+
+    Args:
+        file: where they are kept; None keeps nothing. A file that is missing, damaged or of another
+            version of the program is as good as empty.
+        catalog: the catalog of this cycle.
+        inventory: the inventory of this cycle.
+        limits: settings that a verdict depends on.
+    """
+
+    def __init__(
+        self, file: Path | None, catalog: Catalog, inventory: Inventory, limits: Mapping[str, Any]
+    ) -> None:
+        self._file = file
+        self.catalog = RecordingCatalog(catalog)
+        self.inventory = RecordingInventory(inventory)
+        self._plain = inventory
+        self._declarations: dict[str, str | None] = {}
+        self._frame = _digest(
+            _dump([_program(), dict(limits), catalog.version, catalog.replacements])
+            + _outline(catalog)
+        )
+        self._old = self._load()
+        self._new: dict[str, _Entry] = {}
+
+    def get(self, raw: bytes, path: str, name: str) -> WorkflowReport | None:
+        """The verdict on a file of this content, if all it rests on is as it was."""
+        key = _digest(raw)
+        entry = self._old.get(key)
+        if entry is None or not self._holds(entry):
+            self.catalog.asked = set()
+            self.inventory.asked.clear()
+            return None
+        self._new[key] = entry
+        return WorkflowReport.model_validate({**entry["report"], "path": path, "name": name})
+
+    def put(self, raw: bytes, report: WorkflowReport) -> None:
+        """Keep a verdict with what was asked since :meth:`get`."""
+        self._new[_digest(raw)] = {
+            "types": {name: self._declaration(name) for name in sorted(self.catalog.asked)},
+            "asked": {
+                question: dict(answers) for question, answers in self.inventory.asked.items()
+            },
+            "report": report.model_dump(mode="json", exclude={"path", "name"}),
+        }
+
+    def save(self) -> None:
+        """Write the verdicts of this cycle in place of those of the last.
+
+        Raises:
+            OSError: they could not be written.
+        """
+        if self._file is not None:
+            content = orjson.dumps({"frame": self._frame, "entries": self._new})
+            state.replace_file(self._file, _digest(content).encode() + b"\n" + content)
+
+    def _load(self) -> dict[str, _Entry]:
+        if self._file is None:
+            return {}
+        try:
+            checksum, _, content = self._file.read_bytes().partition(b"\n")
+        except OSError:
+            return {}
+        if checksum != _digest(content).encode():
+            return {}
+        kept = orjson.loads(content)
+        return kept["entries"] if kept["frame"] == self._frame else {}
+
+    def _holds(self, entry: _Entry) -> bool:
+        ask: dict[str, Callable[[str], Any]] = {
+            "presence": lambda value: self._plain.presence(value).value,
+            "has_embedding": self._plain.has_embedding,
+            "folders_with": self._plain.folders_with,
+        }
+        return all(
+            self._declaration(name) == declaration for name, declaration in entry["types"].items()
+        ) and all(
+            ask[question](about) == answer
+            for question, answers in entry["asked"].items()
+            for about, answer in answers.items()
+        )
+
+    def _declaration(self, name: str) -> str | None:
+        if name not in self._declarations:
+            declaration = self.catalog.declarations.get(name)
+            self._declarations[name] = None if declaration is None else _digest(_dump(declaration))
+        return self._declarations[name]
+
+
+def _outline(catalog: Catalog) -> bytes:
+    """What the checks read off the catalog as a whole: everything but choices and options."""
+    outline = {
+        name: [
+            {k: v for k, v in node_type.declaration.items() if k in ("output", "python_module")},
+            sorted(node_type.declaration),
+            [(spec.name, spec.type) for spec in node_type.inputs.values()],
+        ]
+        for name, node_type in catalog.items()
+    }
+    return _dump(outline)
+
+
+def _program() -> str:
+    """The code that makes verdicts: another version of it believes no verdict of this one."""
+    digest = hashlib.sha256()
+    for file in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _dump(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # a number beyond 64 bits, half a surrogate pair
+        return json.dumps(value).encode()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
