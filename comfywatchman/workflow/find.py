@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,7 +122,7 @@ class WorkflowOnServer:
         try:
             return userdata.fetch(self.client, self.saved, max_bytes)
         except ComfyUIError as error:
-            if error.transient:
+            if _server_is_gone(error):
                 raise
             raise WorkflowError(
                 WORKFLOW_UNREADABLE.finding(
@@ -204,12 +205,17 @@ def on_server(client: ComfyUIClient, user_folder: Path | None) -> Found:
         try:
             saved = userdata.workflows(client, user)
         except ComfyUIError as error:
-            if error.transient:
+            if _server_is_gone(error):
                 raise
             not_checked.append(f"the workflows of {visible(user)} were not seen: {error}")
             continue
         found += [_nearest(client, s, user_folder) for s in saved]
     return Found(found, not_checked)
+
+
+def _server_is_gone(error: ComfyUIError) -> bool:
+    """Whether asking for another file is in vain: HTTP 500 is about the one that was asked for."""
+    return error.transient and error.status != HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _nearest(
