@@ -30,6 +30,7 @@ from comfywatchman.gate import disk, gpu, lock
 from comfywatchman.gate.comfyui import ServerReading
 from comfywatchman.gate.gpu import NvmlReading
 from comfywatchman.progress import GateAnswered, Judged, Noted, WorkflowsFound
+from comfywatchman.report.escape import visible
 from comfywatchman.report.model import (
     GateAnswer,
     Report,
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
 
+_GATE_ORDER = ("comfyui", "gpu", "disk", "lock")
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What a cycle is asked to judge.
@@ -61,6 +65,10 @@ class Target:
 
     paths: tuple[Path, ...] = ()
     object_info: Path | None = None
+
+    def shown(self) -> list[str]:
+        """The paths as a report names them."""
+        return [visible(str(path)) for path in self.paths]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +85,28 @@ class CycleContext:
     started_at: datetime
 
 
+def _first_reason(first: str, later: str) -> str:
+    """What failed first is told when nodes that run side by side fail together."""
+    return first or later
+
+
+def _in_order(answers: list[GateAnswer], more: list[GateAnswer]) -> list[GateAnswer]:
+    """Probes answer in any order; people read the answers in one."""
+    return sorted([*answers, *more], key=lambda answer: _GATE_ORDER.index(answer.name))
+
+
 class CycleState(TypedDict, total=False):
     """What the nodes hand on to each other."""
 
     nvml: NvmlReading
     server: ServerReading
-    gate: Annotated[list[GateAnswer], operator.add]
+    gate: Annotated[list[GateAnswer], _in_order]
     catalog: Catalog
     inventory: Inventory
     found: list[Workflow]
     workflows: list[WorkflowReport]
     not_checked: Annotated[list[str], operator.add]
-    skip_reason: str
+    skip_reason: Annotated[str, _first_reason]
     report: Report
 
 
@@ -120,7 +138,7 @@ def take_lock(state: CycleState, runtime: CycleRuntime) -> CycleState:
     assert context.store is not None  # noqa: S101
     answer = lock.probe(context.lock)
     if answer.ok:
-        context.store.begin(context.started_at, [str(p) for p in context.target.paths])
+        context.store.begin(context.started_at, context.target.shown())
     return {"gate": [answer]}
 
 
@@ -131,14 +149,14 @@ def gate(state: CycleState, runtime: CycleRuntime) -> CycleState:
         comfyui_gate.judge(server, settings.comfyui_url, skip_when_busy=settings.skip_when_busy),
         gpu.judge(state["nvml"], server.devices, settings.min_free_vram),
     ]
-    for answer in [*answers, *state["gate"]]:
+    for answer in _in_order(state["gate"], answers):
         runtime.stream_writer(GateAnswered(answer))
     return {"gate": answers}
 
 
 def skip(state: CycleState) -> CycleState:
     """End the cycle before it judged anything, saying why."""
-    if "skip_reason" in state:
+    if state.get("skip_reason"):
         return {}
     return {"skip_reason": "; ".join(a.reason for a in state["gate"] if not a.ok)}
 
@@ -225,7 +243,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         reason=in_words(summary),
         server=Server(
             url=context.settings.comfyui_url if context.client else None,
-            catalog_file=str(context.target.object_info) if context.target.object_info else None,
+            catalog_file=visible(str(saved)) if (saved := context.target.object_info) else None,
             version=state["catalog"].version,
             node_types=len(state["catalog"]),
         ),
@@ -250,7 +268,9 @@ def in_words(summary: Summary) -> str:
     if not summary.total:
         return "no saved workflow was found"
     counts = ((getattr(summary, v.value), v.value) for v in Verdict)
-    return f"{summary.total} workflows: " + ", ".join(f"{n} {name}" for n, name in counts if n)
+    return f"{summary.total:,} workflow{'s' * (summary.total > 1)}: " + ", ".join(
+        f"{n} {name}" for n, name in counts if n
+    )
 
 
 def _first_nodes(state: CycleState, runtime: CycleRuntime) -> list[str]:

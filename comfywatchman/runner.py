@@ -58,7 +58,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
             on record in ``last-run.json`` where there is a state folder.
     """
     started_at = datetime.now(UTC)
-    paths = [str(p) for p in target.paths]
+    paths = target.shown()
     offline = target.object_info is not None
     store = None if offline else ReportStore(settings.resolved_state_dir)
     with ExitStack() as stack:
@@ -162,7 +162,7 @@ def _record_signals(context: CycleContext, listener: Listener) -> None:
         name = signal.Signals(number).name
         reason = f"the cycle was stopped by {name} (a time limit, a shutdown, or a person)"
         if context.store and context.lock and context.lock.is_locked:
-            paths = [str(p) for p in context.target.paths]
+            paths = context.target.shown()
             with suppress(OSError):
                 context.store.finish(Outcome.FAILED, reason, context.started_at, paths=paths)
         with suppress(Exception):

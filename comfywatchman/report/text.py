@@ -240,14 +240,11 @@ def _chop(word: str, width: int) -> list[str]:
 def _head(page: _Page, report: Report) -> None:
     when = in_utc(report.started_at).strftime("%Y-%m-%d %H:%M:%S UTC")
     page.say(f"ComfyWatchman on {report.host}, {when}", style=_BOLD)
-    server = server_phrase(report.server)
-    page.say(f"{server}, {plural(report.server.node_types, 'node type')}", style=_DIM)
-    for answer in report.gate:
-        if not answer.ok:
-            page.say(f"{answer.name}: {answer.reason}", mark="!", mark_style="33")
     if report.outcome != "done":
         page.say(f"{report.outcome}: {report.reason}", mark="!", mark_style="33", style=_BOLD)
         return
+    server = server_phrase(report.server)
+    page.say(f"{server}, {plural(report.server.node_types, 'node type')}", style=_DIM)
     page.blank()
     counts = [(verdict, getattr(report.summary, verdict)) for verdict in READING_ORDER]
     page.parts(
