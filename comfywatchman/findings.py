@@ -68,7 +68,8 @@ class Code:
         Args:
             message: one sentence, without a full stop, that says what is wrong. Anything taken
                 from a workflow or a server goes through :func:`quoted` first.
-            fix: what exactly to do about it, when that is known.
+            fix: what exactly to do about it, when that is known. It becomes a sentence: a capital
+                letter first, a full stop last.
             node_id: id of the node in the prompt.
             node_type: the node's type as saved.
             input: name of the node's input.
@@ -78,7 +79,7 @@ class Code:
             code=self.name,
             severity=severity or self.severity,
             message=message,
-            fix=fix,
+            fix=None if fix is None else _sentence(fix),
             node_id=None if node_id is None else printable(node_id, NAME_LENGTH),
             node_type=None if node_type is None else printable(node_type, NAME_LENGTH),
             input=None if input is None else printable(input, NAME_LENGTH),
@@ -132,3 +133,7 @@ def quoted(value: object, length: int = QUOTED_LENGTH) -> str:
     if isinstance(value, int) and value.bit_length() > 256:
         return "a huge integer"
     return printable(str(value), length)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from comfywatchman.checks.engine.declared import allowed_types
 from comfywatchman.checks.engine.registry import Stage, on_value
 from comfywatchman.comfyui.catalog import COMBO
 from comfywatchman.findings import declare, quoted
@@ -27,12 +28,13 @@ _SET_BY_HAND: Final = frozenset({COMBO, "*", "INT", "FLOAT", "STRING", "BOOLEAN"
 @on_value(Stage.ADVICE)
 def check(case: InputCase) -> Answer:
     """Report a value for a type that only outputs deliver."""
-    if case.spec.type in _SET_BY_HAND or (case.given is None and not case.spec.required):
+    if case.given is None and not case.spec.required:
         return None
-    kinds = {kind.strip() for kind in case.spec.type.split(",")}
+    allowed = allowed_types(case.spec)
+    kinds = {kind.strip() for kind in allowed.split(",")}
     if not kinds.isdisjoint(_SET_BY_HAND) or kinds.isdisjoint(case.node.whole.book.delivered_types):
         return None
-    name, kind = quoted(case.spec.name), quoted(case.spec.type)
+    name, kind = quoted(case.spec.name), quoted(allowed)
     return case.finding(
         LITERAL_INSTEAD_OF_LINK,
         f"input {name} holds {quoted(case.given)} where a link to a {kind} belongs",

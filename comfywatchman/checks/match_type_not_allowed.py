@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfywatchman.checks.engine.declared import MATCH_TYPE
+from comfywatchman.checks.engine.declared import MATCH_TYPE, allowed_types
 from comfywatchman.checks.engine.registry import Stage, on_link
 from comfywatchman.findings import declare, quoted
 from comfywatchman.report.model import Severity
@@ -25,12 +25,9 @@ MATCH_TYPE_NOT_ALLOWED = declare(
 @on_link(Stage.ADVICE)
 def check(case: LinkCase) -> Answer:
     """Report a link into a matched input whose type is not among the allowed ones."""
-    template = case.spec.options.get("template")
-    if case.spec.type != MATCH_TYPE or not isinstance(template, dict):
+    if case.spec.type != MATCH_TYPE or not isinstance(case.received, str):
         return None
-    allowed = template.get("allowed_types")
-    if not isinstance(allowed, str) or not isinstance(case.received, str):
-        return None
+    allowed = allowed_types(case.spec)
     kinds = {kind.strip() for kind in allowed.split(",")}
     given = {kind.strip() for kind in case.received.split(",")}
     if "*" in kinds or not given.isdisjoint({*kinds, "*", MATCH_TYPE}):

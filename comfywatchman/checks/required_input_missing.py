@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from comfywatchman.checks.engine.declared import allowed_types
 from comfywatchman.checks.engine.registry import on_missing
 from comfywatchman.findings import declare, quoted
 from comfywatchman.report.model import Severity
@@ -26,7 +27,7 @@ _WIDGET_TYPES = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
 @on_missing
 def check(case: InputCase) -> Answer:
     """Report it; a value is asked for in other words than a link."""
-    name, kind = quoted(case.spec.name), quoted(case.spec.type)
+    name, allowed = quoted(case.spec.name), allowed_types(case.spec)
     if case.spec.type in _WIDGET_TYPES:
         return case.finding(
             REQUIRED_INPUT_MISSING,
@@ -36,5 +37,5 @@ def check(case: InputCase) -> Answer:
     return case.finding(
         REQUIRED_INPUT_MISSING,
         f"required input {name} is not connected",
-        f"connect an output of type {kind} to it",
+        "connect it" if allowed == "*" else f"connect an output of type {quoted(allowed)} to it",
     )

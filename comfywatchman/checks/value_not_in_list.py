@@ -100,15 +100,14 @@ def _message(case: InputCase, choices: Choices) -> str:
     name, given = quoted(case.spec.name), quoted(case.given)
     folder = model_folder(case.node.type.name, case.spec.name)
     if folder is not None and isinstance(case.given, str):
-        count = _files(len(choices))
-        return f"{folder.noun} {given} is not among the {count} ComfyUI lists for {name}"
-    if choices.are_files:
-        return f"{given} is not among the {_files(len(choices))} ComfyUI lists for {name}"
-    return f"{given} is not among the {len(choices)} choices of {name}"
-
-
-def _files(count: int) -> str:
-    return f"{count:,} file{'' if count == 1 else 's'}"
+        given = f"{folder.noun} {given}"
+    elif not choices.are_files:
+        return f"{given} is not among the {len(choices):,} choices of {name}"
+    if len(choices) == 0:
+        return f"{given} is not there: ComfyUI lists no files for {name}"
+    if len(choices) == 1:
+        return f"{given} is not the one file ComfyUI lists for {name}"
+    return f"{given} is not among the {len(choices):,} files ComfyUI lists for {name}"
 
 
 def _fix(case: InputCase, choices: Choices) -> str:

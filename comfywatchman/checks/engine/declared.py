@@ -55,6 +55,15 @@ def expand(
             yield spec
 
 
+def allowed_types(spec: InputSpec) -> str:
+    """The types an input takes, as a person would call them: a matched input allows several."""
+    if spec.type != MATCH_TYPE:
+        return spec.type
+    template = spec.options.get("template")
+    allowed = template.get("allowed_types") if isinstance(template, Mapping) else None
+    return allowed if isinstance(allowed, str) else "*"
+
+
 def dynamic(specs: Iterable[InputSpec], inputs: Mapping[str, Any]) -> Iterator[InputSpec]:
     """Every dynamic input that is in force: those declared, and those that choices open up."""
     for spec in specs:

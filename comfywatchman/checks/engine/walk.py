@@ -205,14 +205,21 @@ def _judge_link(
     if not isinstance(slot, int) or not -len(plan.outputs) <= slot < len(plan.outputs):
         result.crash = Crash(
             f"input {name} is linked to output {quoted(slot)} of node {quoted(source_id)}, "
-            f"which has {len(plan.outputs)}",
-            _MAKE_AGAIN,
+            f"but {quoted(plan.type.name)} has {_count(len(plan.outputs))}",
+            f"update what brings {quoted(plan.type.name)}, which may have had other outputs when "
+            f"the workflow was saved, or {_MAKE_AGAIN}",
         )
         return
     received = node.received[case.spec.name] = plan.outputs[slot]
     linked = LinkCase(node, case.spec, given=link, source=plan.type, slot=slot, received=received)
     if _ask(checks.link, linked, result):
         result.needs[case.spec.name] = source_id
+
+
+def _count(outputs: int) -> str:
+    if outputs == 0:
+        return "no outputs"
+    return "1 output" if outputs == 1 else f"{outputs} outputs"
 
 
 def _ask(checks: Iterable[Callable[[Case], Answer]], case: Case, result: Judged) -> bool:

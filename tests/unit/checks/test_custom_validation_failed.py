@@ -58,7 +58,7 @@ def test_what_is_not_there_is_refused_whatever_the_list_says(name: str) -> None:
 def test_the_file_and_its_folder_are_named() -> None:
     finding = only(load_image("x.png [output]"))
     assert finding.message == "input file 'x.png' is not in ComfyUI's output folder"
-    assert finding.fix == "put 'x.png' into ComfyUI's output folder, or choose another file"
+    assert finding.fix == "Put 'x.png' into ComfyUI's output folder, or choose another file."
 
 
 @pytest.mark.parametrize("name", [None, 5, True, {}, ["1", 0]])

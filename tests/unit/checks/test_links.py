@@ -25,11 +25,20 @@ def test_a_list_that_is_no_link(value: list[Any]) -> None:
         ([1, 0], "input 'source' is linked to node 1, which is not there"),
         ([None, 0], "input 'source' is linked to node null, which is not there"),
         ([["1"], 0], "input 'source' is linked to node a list of 1 entry, which is not there"),
-        (["1", 2], "input 'source' is linked to output 2 of node '1', which has 2"),
-        (["1", -3], "input 'source' is linked to output -3 of node '1', which has 2"),
-        (["1", 0.0], "input 'source' is linked to output 0.0 of node '1', which has 2"),
-        (["1", "0"], "input 'source' is linked to output '0' of node '1', which has 2"),
-        (["1", None], "input 'source' is linked to output null of node '1', which has 2"),
+        (["1", 2], "input 'source' is linked to output 2 of node '1', but 'Image' has 2 outputs"),
+        (["1", -3], "input 'source' is linked to output -3 of node '1', but 'Image' has 2 outputs"),
+        (
+            ["1", 0.0],
+            "input 'source' is linked to output 0.0 of node '1', but 'Image' has 2 outputs",
+        ),
+        (
+            ["1", "0"],
+            "input 'source' is linked to output '0' of node '1', but 'Image' has 2 outputs",
+        ),
+        (
+            ["1", None],
+            "input 'source' is linked to output null of node '1', but 'Image' has 2 outputs",
+        ),
     ],
 )
 def test_a_link_into_nowhere_breaks_the_validation_of_its_node(link: Any, reason: str) -> None:

@@ -20,19 +20,19 @@ def test_the_pack_comes_from_the_saved_file() -> None:
     finding = only(judged({"5": {"inputs": {}}}, saved=saved))
     assert finding.node_type == "GroundingDino"
     assert finding.fix is not None
-    assert "install the custom node pack 'comfyui-segment-anything'" in finding.fix
+    assert "Install the custom node pack 'comfyui-segment-anything'" in finding.fix
     assert "its import failed" in finding.fix
 
 
 def test_a_core_type_asks_for_an_update() -> None:
     finding = only(judged({"5": {"inputs": {}}}, saved={"5": SavedNode("New", pack="comfy-core")}))
     assert finding.fix is not None
-    assert finding.fix.startswith("update ComfyUI")
+    assert finding.fix.startswith("Update ComfyUI")
 
 
 def test_a_type_in_other_case_is_named() -> None:
     finding = only(judged({"1": {"class_type": "image", "inputs": {}}}))
-    assert finding.fix == "the server has 'Image': node types are told apart by case"
+    assert finding.fix == "The server has 'Image': node types are told apart by case."
 
 
 def test_what_is_no_node_has_no_type() -> None:

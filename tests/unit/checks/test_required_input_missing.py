@@ -19,7 +19,7 @@ def test_a_required_input_is_missing() -> None:
 def test_a_link_is_asked_for_where_only_a_link_will_do() -> None:
     finding = only(judged({"9": {"class_type": "Save", "inputs": {}}}))
     assert finding.message == "required input 'images' is not connected"
-    assert finding.fix == "connect an output of type 'IMAGE' to it"
+    assert finding.fix == "Connect an output of type 'IMAGE' to it."
 
 
 def test_an_optional_input_may_be_missing() -> None:

@@ -41,7 +41,16 @@ def test_a_missing_model_is_named_with_its_folder() -> None:
     assert finding.message == (
         "checkpoint 'gone.safetensors' is not among the 3 files ComfyUI lists for 'ckpt_name'"
     )
-    assert finding.fix == "put 'gone.safetensors' into ComfyUI's models/checkpoints folder"
+    assert finding.fix == "Put 'gone.safetensors' into ComfyUI's models/checkpoints folder."
+
+
+def test_a_short_list_is_counted_in_words() -> None:
+    assert checkpoint("gone.ckpt", []).message == (
+        "checkpoint 'gone.ckpt' is not there: ComfyUI lists no files for 'ckpt_name'"
+    )
+    assert checkpoint("gone.ckpt", ["a.ckpt"]).message == (
+        "checkpoint 'gone.ckpt' is not the one file ComfyUI lists for 'ckpt_name'"
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,19 +63,19 @@ def test_a_missing_model_is_named_with_its_folder() -> None:
     ],
 )
 def test_the_same_file_by_another_path_is_the_exact_string_to_set(wanted: str, listed: str) -> None:
-    assert checkpoint(wanted).fix == f"set it to '{listed}'"
+    assert checkpoint(wanted).fix == f"Set it to '{listed}'."
 
 
 def test_of_several_files_of_that_name_none_is_preferred() -> None:
     fix = checkpoint("model.safetensors", ["a/model.safetensors", "b/model.safetensors"]).fix
-    assert fix == "set it to one of 'a/model.safetensors', 'b/model.safetensors'"
+    assert fix == "Set it to one of 'a/model.safetensors', 'b/model.safetensors'."
 
 
 def test_a_similar_name_is_mentioned_not_proposed() -> None:
     fix = checkpoint("flux1-dev-fp8.safetensors", ["flux1-dev.safetensors"]).fix
     assert fix == (
-        "put 'flux1-dev-fp8.safetensors' into ComfyUI's models/checkpoints folder; listed under a "
-        "similar name: 'flux1-dev.safetensors'"
+        "Put 'flux1-dev-fp8.safetensors' into ComfyUI's models/checkpoints folder; listed under a "
+        "similar name: 'flux1-dev.safetensors'."
     )
 
 
@@ -74,8 +83,8 @@ def test_a_file_in_the_wrong_folder_is_found() -> None:
     inventory = Inventory(models={"checkpoints": (), "loras": ("x/gone.safetensors",)})
     fix = checkpoint("gone.safetensors", inventory=inventory).fix
     assert fix == (
-        "move or link it into ComfyUI's models/checkpoints folder: the server has it in "
-        "models/loras, where this input does not look"
+        "Move or link it into ComfyUI's models/checkpoints folder: the server has it in "
+        "models/loras, where this input does not look."
     )
 
 
@@ -99,16 +108,16 @@ def test_only_addresses_of_the_two_hubs_are_shown(address: str, shown: bool) -> 
     saved = {"1": SavedNode("Tested", models={"gone.safetensors": address})}
     fix = checkpoint("sub/gone.safetensors", saved=saved).fix
     assert fix is not None
-    assert fix.endswith(f"(download: {address})") is shown
+    assert fix.endswith(f"(download: {address}).") is shown
     assert ("download" in fix) is shown
 
 
 def test_other_choices_are_offered() -> None:
     samplers = ["euler", "heun", "dpmpp_2m"]
-    assert only(judged_input([samplers, {}], "eulr")).fix == "did you mean 'euler'?"
+    assert only(judged_input([samplers, {}], "eulr")).fix == "Did you mean 'euler'?"
     assert (
         only(judged_input([samplers, {}], "something")).fix
-        == "choose one of 'euler', 'heun', 'dpmpp_2m'"
+        == "Choose one of 'euler', 'heun', 'dpmpp_2m'."
     )
     assert (
         only(judged_input([samplers, {}], 5)).message == "5 is not among the 3 choices of 'value'"

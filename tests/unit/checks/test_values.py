@@ -66,7 +66,7 @@ def test_an_unreadable_value_says_what_is_wanted() -> None:
     finding = only(judged_input(["INT", {"min": 1, "max": 10}], "euler", name="steps"))
     assert finding.message == "input 'steps' takes a whole number, not 'euler'"
     assert finding.fix is not None
-    assert finding.fix.startswith("set it to a whole number from 1 to 10;")
+    assert finding.fix.startswith("Set it to a whole number from 1 to 10;")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_in_range(kind: str, options: dict[str, Any], value: Any) -> None:
 def test_the_limit_is_named() -> None:
     finding = only(judged_input(["INT", {"min": 16}], 8, name="width"))
     assert finding.message == "input 'width' is 8, below its minimum 16"
-    assert finding.fix == "set 'width' to 16 or more"
+    assert finding.fix == "Set 'width' to 16 or more."
 
 
 def test_a_custom_node_may_allow_what_is_out_of_range() -> None:
@@ -179,3 +179,10 @@ def test_what_the_server_accepts_and_a_person_would_not(
     finding = only(judgement)
     assert (finding.code, finding.severity) == (code, Severity.WARNING)
     assert finding.message == message
+
+
+def test_a_matched_input_may_be_a_value_if_it_allows_one() -> None:
+    anything = ["COMFY_MATCHTYPE_V3", {"template": {"allowed_types": "*"}}]
+    models = ["COMFY_MATCHTYPE_V3", {"template": {"allowed_types": "MODEL,IMAGE"}}]
+    assert judged_input(anything, "text").findings == []
+    assert codes(judged_input(models, "text")) == ["literal_instead_of_link"]
