@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+import traceback
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -254,6 +255,22 @@ def status(
 
 
 @app.command()
+def report(
+    config: Config = None,
+    state_dir: StateDir = None,
+    output_format: Annotated[
+        Format, typer.Option("--format", help="Form of the report.")
+    ] = Format.TEXT,
+) -> None:
+    """Show the last full report again."""
+    from comfywatchman import state
+    from comfywatchman.report.store import ReportStore
+
+    with _sentences():
+        _show(ReportStore(state.locate(state_dir, config)).latest(), output_format)
+
+
+@app.command()
 def graph() -> None:
     """Print the cycle as LangGraph draws it (Mermaid)."""
     from comfywatchman import cycle
@@ -349,7 +366,19 @@ def _end(code: Exit, sentence: str) -> NoReturn:
 
 def main() -> None:
     """Entry point of ``comfywatchman`` and ``python -m comfywatchman.cli``."""
-    app()
+    try:
+        app()
+    except Exception as error:  # noqa: BLE001
+        # The last guard, e.g. for an installation that lacks a module: a sentence, and a record.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        reason = (
+            f"a bug of ComfyWatchman {__version__} or of its installation "
+            f"({type(error).__name__}: {error}, at {place.filename}:{place.lineno})"
+        )
+        with contextlib.suppress(Exception):
+            _record_failure(None, None, reason)
+        typer.echo(f"comfywatchman: {reason}", err=True)
+        sys.exit(Exit.INTERNAL)
 
 
 if __name__ == "__main__":

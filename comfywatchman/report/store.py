@@ -7,6 +7,8 @@ import socket
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from comfywatchman import __version__, state
 from comfywatchman.errors import ConfigError
 from comfywatchman.report.model import GateAnswer, LastRun, Outcome, Report, Summary
@@ -98,6 +100,27 @@ class ReportStore:
         state.replace_file(self.folder / "report.md", markdown.render(report).encode())
         state.replace_file(self.folder / "report.html", html.render(report).encode())
         state.replace_file(self.folder / state.LATEST, report.model_dump_json().encode() + b"\n")
+
+    def latest(self) -> Report:
+        """Read the last full report.
+
+        Raises:
+            ConfigError: there is none, or it is damaged or of another major version.
+        """
+        file = self.folder / state.LATEST
+        try:
+            return Report.model_validate_json(file.read_bytes())
+        except FileNotFoundError:
+            raise ConfigError(
+                f"{file}: there is no report yet; make one with: comfywatchman check"
+            ) from None
+        except OSError as error:
+            raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+        except ValidationError as error:
+            raise ConfigError(
+                f"{file}: is damaged or of another version ({error.error_count()} problems); "
+                "replace it with: comfywatchman check"
+            ) from None
 
     def _last_run(
         self, outcome: Outcome, reason: str, started_at: datetime, *, paths: Sequence[str]

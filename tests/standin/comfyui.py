@@ -42,7 +42,7 @@ import struct
 import sys
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -147,6 +147,15 @@ def recorded_node_types(state: str) -> dict[str, Any]:
     """The recorded ``/object_info``, parsed."""
     types: dict[str, Any] = json.loads(recorded_object_info(state))
     return types
+
+
+def removed(value: Any, names: Collection[str]) -> Any:
+    """A JSON value with these names taken out of every list in it."""
+    if isinstance(value, list):
+        return [removed(v, names) for v in value if not (isinstance(v, str) and v in names)]
+    if isinstance(value, dict):
+        return {key: removed(v, names) for key, v in value.items()}
+    return value
 
 
 def json_answer(value: Any, status: int = 200) -> Answer:
@@ -439,6 +448,7 @@ class StandIn:
         tls: files of a certificate and its key; the URL is then https.
         gpu: number of CUDA devices instead of the recorded CPU.
         object_info: node types instead of the recorded ones.
+        without: names of model files that are gone since the recording.
         log: called with a line for each request.
 
     Attributes:
@@ -462,6 +472,7 @@ class StandIn:
         tls: tuple[Path, Path] | None = None,
         gpu: int = 0,
         object_info: Mapping[str, Any] | None = None,
+        without: Collection[str] = (),
         log: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.host, self.port = host, port
@@ -471,7 +482,10 @@ class StandIn:
         self.multi_user = multi_user
         self.prefix = prefix.rstrip("/")
         self.gpu = gpu
+        self.without = frozenset(without)
         self.object_info = object_info
+        if self.without:
+            self.object_info = removed(object_info or recorded_node_types(state), self.without)
         self.log = log
         self.requests: list[Request] = []
         self.closing = threading.Event()
@@ -735,18 +749,21 @@ class StandIn:
             case ["userdata", name]:
                 return self._get_userdata(request, name)
             case ["embeddings"]:
-                files = recorded(self.state)["/models/embeddings"]
+                files = self._recorded("/models/embeddings")
                 return json_answer([name.rpartition(".")[0] for name in files])
             case ["experiment", "models", folder]:
                 return self._experiment_folder(unquote(folder))
             case ["models", folder]:
-                files = recorded(self.state).get(f"/models/{unquote(folder)}")
+                files = self._recorded(f"/models/{unquote(folder)}")
                 return NOTHING if files is None else json_answer(files)
             case ["node_replacements"]:
                 return NOTHING
         if path in recorded(self.state):
-            return json_answer(recorded(self.state)[path])
+            return json_answer(self._recorded(path))
         return Answer(404, b"404: Not Found")
+
+    def _recorded(self, path: str) -> Any:
+        return removed(recorded(self.state).get(path), self.without)
 
     def _object_info(self, rest: list[str]) -> Answer:
         if not rest and self.object_info is None:
@@ -787,7 +804,7 @@ class StandIn:
         return None
 
     def _experiment_folder(self, folder: str) -> Answer:
-        files = recorded(self.state).get(f"/models/{folder}")
+        files = self._recorded(f"/models/{folder}")
         folders = {entry["name"] for entry in recorded(self.state)["/experiment/models"]}
         if files is None or folder not in folders:
             return NOTHING
@@ -950,6 +967,8 @@ def main(arguments: list[str] | None = None) -> None:
                         help=f"one of {', '.join(BEHAVIOURS)}, or an HTTP status")  # fmt: skip
     parser.add_argument("--gpu", nargs="?", type=int, const=1, default=0, metavar="COUNT",
                         help="CUDA devices instead of the recorded CPU")  # fmt: skip
+    parser.add_argument("--without", action="append", default=[], metavar="FILE",
+                        help="a model file that is gone since the recording")  # fmt: skip
     options = vars(parser.parse_args(arguments))
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 import zlib
 from contextlib import closing
 from pathlib import Path
@@ -355,3 +356,13 @@ def test_as_a_program(tmp_path: Path) -> None:
         process.terminate()
         assert process.wait(timeout=10) == 0
         process.communicate()
+
+
+def test_a_model_file_that_is_gone_is_in_no_list() -> None:
+    name = "sd_xl_base_1.0.safetensors"
+    with StandIn(without=[name]) as stand_in:
+        for path in ("/object_info", "/models/checkpoints", "/experiment/models/checkpoints"):
+            with urllib.request.urlopen(stand_in.url + path) as answer:
+                listed = answer.read().decode()
+            assert "flux1-dev-fp8.safetensors" in listed
+            assert f'"{name}"' not in listed
