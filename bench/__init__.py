@@ -1,0 +1,1 @@
+"""Figures, as ratios of medians measured in one run. See README.md."""

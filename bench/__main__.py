@@ -1,0 +1,28 @@
+"""``python -m bench``: the figures. README.md says what each means."""
+
+from __future__ import annotations
+
+import argparse
+
+from bench import cycle, deploy
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(prog="bench", description="Figures, as ratios in one run.")
+    parser.add_argument("what", nargs="?", choices=("cycle", "deploy"), default="cycle")
+    parser.add_argument("--rounds", type=int, default=9, help="measured runs of each (9)")
+    parser.add_argument("-i", "--inventory", help="deploy: hosts that may be deployed to")
+    options = parser.parse_args()
+    if options.rounds < 1:
+        parser.error("--rounds: at least 1")
+    if options.what == "cycle":
+        cycle.main(options.rounds)
+    elif options.inventory is None:
+        parser.error("deploy needs --inventory: hosts that may be deployed to")
+    else:
+        deploy.main(options.inventory, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
