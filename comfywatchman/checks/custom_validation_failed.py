@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 from typing import TYPE_CHECKING, Final
 
 from comfywatchman.checks.engine.case import Crash, Doubt
@@ -31,7 +30,15 @@ CUSTOM_VALIDATION_FAILED = declare(
     remedy="Put the file into the folder that is named, or choose another one in the node.",
 )
 
-_KINDS: Final = {"image_upload": "image", "video_upload": "video", "audio_upload": "audio"}
+_IMAGES: Final = frozenset(["png", "jpg", "jpeg", "gif", "bmp", "tif", "tiff", "svg", "webp"])
+_VIDEOS: Final = frozenset(["mp4", "webm", "mov", "avi", "mpeg", "mpg"])
+_SOUNDS: Final = frozenset(["mp3", "wav", "aac", "opus"])
+# Endings whose kind every Python knows, by which the server picks what it lists.
+_LISTED_ENDINGS: Final = {
+    "image_upload": _IMAGES,
+    "video_upload": _VIDEOS,
+    "audio_upload": _SOUNDS | _VIDEOS,
+}
 
 
 @on_node
@@ -89,19 +96,22 @@ def _file_answer(case: NodeCase, input_name: str) -> Answer:
 
 
 def _by_list(case: NodeCase, input_name: str, given: str) -> Presence:
-    """Judge by the server's list, which holds the files of one kind in the folder itself."""
+    """Judge by the server's list: of the files in the folder itself, those of the node's kind."""
     spec = case.type.inputs.get(input_name)
-    listed = spec.choices if spec is not None and spec.choices is not None else ()
-    if given in listed:
-        return Presence.PRESENT
-    if spec is None or spec.choices is None or "/" in given or given in ("", ".", ".."):
+    if spec is None or spec.choices is None:
         return Presence.UNSEEN
-    kind = mimetypes.guess_type(given)[0] or ""
-    for flag, wanted in _KINDS.items():
-        # The server lists by the kind of file that the name suggests; others may exist unlisted.
-        if spec.options.get(flag) and kind.startswith(f"{wanted}/") and not given.endswith("]"):
-            return Presence.ABSENT
-    return Presence.UNSEEN
+    folder, path = _place(given)
+    if given in spec.choices or (folder == "input" and path in spec.choices):
+        return Presence.PRESENT
+    name, dot, ending = path.rpartition(".")
+    if folder != "input" or not dot or "/" in name:
+        return Presence.UNSEEN
+    # Files of another kind, or of one the server does not know, may be there without being listed.
+    listed = {c.rpartition(".")[2].lower() for c in spec.choices if isinstance(c, str)}
+    for flag, endings in _LISTED_ENDINGS.items():
+        if spec.options.get(flag):
+            listed |= endings
+    return Presence.ABSENT if ending.lower() in listed else Presence.UNSEEN
 
 
 def _place(given: str) -> tuple[str, str]:

@@ -85,7 +85,12 @@ def test_no_name_at_all_breaks_it_too() -> None:
         ("a.png", Verdict.RUNNABLE),
         ("gone.png", Verdict.BROKEN),
         ("sub/gone.png", Verdict.UNKNOWN),
+        ("gone.PNG", Verdict.BROKEN),
+        ("a.png [input]", Verdict.RUNNABLE),
+        ("gone.png [input]", Verdict.BROKEN),
         ("gone.mp4", Verdict.UNKNOWN),
+        ("gone", Verdict.UNKNOWN),
+        ("", Verdict.UNKNOWN),
         ("gone.png [output]", Verdict.UNKNOWN),
     ],
 )
