@@ -108,6 +108,13 @@ class Catalog(Mapping[str, NodeType]):
         self.declarations = object_info
         self._read: dict[str, NodeType] = {}
 
+    @cached_property
+    def packs(self) -> frozenset[str]:
+        """Folders below ``custom_nodes`` that at least one of the node types comes from."""
+        modules = (str(_mapping(d).get("python_module")) for d in self.declarations.values())
+        names = (module.split(".", 2) for module in modules)
+        return frozenset(name[1] for name in names if name[0] == "custom_nodes" and len(name) > 1)
+
     def __getitem__(self, name: str) -> NodeType:
         known = self._read.get(name)
         if known is not None:

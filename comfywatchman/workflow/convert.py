@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman.findings import declare, quoted
 from comfywatchman.report.model import Severity
-from comfywatchman.workflow.graph import as_mapping
+from comfywatchman.workflow.graph import Graph, as_mapping
+from comfywatchman.workflow.groups import unfold_groups
 from comfywatchman.workflow.load import NOT_A_WORKFLOW
 from comfywatchman.workflow.promoted import Promotion
 from comfywatchman.workflow.prompt import Conversion, SavedNode, WorkflowError
 from comfywatchman.workflow.resolve import Output, Resolver, Value
-from comfywatchman.workflow.scope import Scope, Unfolding, definitions
+from comfywatchman.workflow.scope import Scope, Unfolding, definitions, last_number, number_apart
 from comfywatchman.workflow.sockets import reconnect
+from comfywatchman.workflow.virtual import virtual_types
 from comfywatchman.workflow.widgets import layout, unnamed, wrapped
 
 if TYPE_CHECKING:
@@ -61,34 +63,38 @@ def convert(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
 
 
 def _from_graph(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
-    defined = definitions(document)
-    unfolding = Unfolding(document, defined)
-    for scope in unfolding.scopes:
-        reconnect(scope.graph, catalog)
-    promotion = Promotion(defined, catalog)
+    virtual = virtual_types(catalog.packs)
+    root = Graph(document, catalog)
+    defined = definitions(document, catalog)
+    last = number_apart(root, defined.values(), last_number(document))
+    grouped, findings = unfold_groups(root, document, catalog, virtual, last)
+    defined.update(grouped)
+    unfolding = Unfolding(root, defined, virtual)
+    for graph in (root, *defined.values()):
+        reconnect(graph)
+    promotion = Promotion(defined)
     for scope in unfolding.scopes:
         promotion.apply(scope)
-    resolver = Resolver(catalog)
-    conversion = Conversion({}, findings=unfolding.findings)
+    resolver = Resolver(virtual)
+    conversion = Conversion({}, findings=findings + unfolding.findings)
     for scope, node in unfolding.nodes:
         node_id = scope.node_id(node)
-        conversion.prompt[node_id] = _entry(scope, node, catalog, resolver)
+        conversion.prompt[node_id] = _entry(scope, node, resolver)
         conversion.nodes[node_id] = _saved_node(node)
     _drop_dangling_links(conversion.prompt)
-    malformed = sum(g.malformed for g in {s.graph for s in unfolding.scopes})
+    malformed = root.malformed + sum(graph.malformed for graph in defined.values())
     if malformed:
         conversion.findings.append(_malformed(malformed))
     return conversion
 
 
-def _entry(scope: Scope, node: Node, catalog: Catalog, resolver: Resolver) -> dict[str, Any]:
+def _entry(scope: Scope, node: Node, resolver: Resolver) -> dict[str, Any]:
     """What the prompt says of one node."""
-    known = catalog.get(node.type)
-    widgets = None if known is None else layout(known)
+    widgets = None if node.known is None else layout(node.known)
     saved = node.widgets_values
     inputs = unnamed(saved) if widgets is None else widgets.read(saved)
-    for (inner, name), value in scope.overrides.items():
-        if inner == node.id and name in inputs:
+    for name, value in scope.overrides.get(node.id, {}).items():
+        if name in inputs:
             inputs[name] = _given(Value(value, typed=False), name, widgets)
     for index, socket in enumerate(node.inputs):
         if socket.get("link") is None:
@@ -104,7 +110,7 @@ def _entry(scope: Scope, node: Node, catalog: Catalog, resolver: Resolver) -> di
         else:
             inputs[wired] = _given(found, wired, widgets)
     entry: dict[str, Any] = {"inputs": inputs}
-    if known is not None:
+    if node.known is not None:
         entry["class_type"] = node.type
     if node.title is not None:
         entry["_meta"] = {"title": node.title}

@@ -8,10 +8,13 @@ id; that, not the link's target, is what connects them.
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from comfywatchman.comfyui.catalog import Catalog
 
 ALWAYS: Final = 0
 MUTED: Final = 2
@@ -44,20 +47,23 @@ class Node:
         id: as saved, digits as a number; what links name.
         number: the id it has in the prompt.
         type: the node type; the id of a definition for an instance of a sub-graph.
+        known: what the server says of the type; None if it does not know it.
         mode: one of :data:`ALWAYS`, :data:`MUTED`, :data:`BYPASSED` or others that run as usual.
         inputs: the saved inputs: objects with ``name``, ``type``, ``link`` and perhaps ``widget``.
         raw: the saved node itself.
     """
 
-    __slots__ = ("id", "inputs", "mode", "number", "raw", "type")
+    __slots__ = ("_positions", "id", "inputs", "known", "mode", "number", "raw", "type")
 
-    def __init__(self, node_id: Id, raw: Mapping[str, Any]) -> None:
+    def __init__(self, node_id: Id, raw: Mapping[str, Any], catalog: Catalog) -> None:
         self.id = self.number = node_id
         self.raw = raw
         node_type = raw.get("type")
         self.type = node_type if isinstance(node_type, str) else ""
+        self.known = catalog.get(self.type)
         self.mode = raw.get("mode", ALWAYS)
         self.inputs = objects(raw.get("inputs"))
+        self._positions: dict[str, int] | None = None
 
     @property
     def outputs(self) -> Sequence[Mapping[str, Any]]:
@@ -80,12 +86,27 @@ class Node:
         title = self.raw.get("title")
         return title if isinstance(title, str) and title else None
 
-    def input_index(self, name: object) -> int | None:
+    def input_index(self, name: str) -> int | None:
         """Position of the saved input of that name."""
-        for index, socket in enumerate(self.inputs):
-            if socket.get("name") == name:
-                return index
-        return None
+        if self._positions is None:
+            self._positions = _positions(self.inputs)
+        return self._positions.get(name)
+
+    def wire(self, wired: Iterable[tuple[int | None, str, Id]]) -> None:
+        """Give inputs new links.
+
+        Args:
+            wired: for each the position among the saved inputs, None for one that is not saved;
+                its name; and the link's id.
+        """
+        inputs = list(self.inputs)
+        for index, name, link_id in wired:
+            if index is None:
+                inputs.append({"name": name, "link": link_id})
+            else:
+                inputs[index] = {**inputs[index], "link": link_id}
+        self.inputs = inputs
+        self._positions = None
 
 
 class Graph:
@@ -95,13 +116,16 @@ class Graph:
         nodes: by id, in the file's order.
         links: by link id.
         malformed: how many entries of ``nodes`` are no nodes.
+
+    Args:
+        raw: the saved graph.
+        catalog: the server's node types.
     """
 
     __slots__ = ("links", "malformed", "nodes")
 
-    def __init__(self, raw: Mapping[str, Any]) -> None:
+    def __init__(self, raw: Mapping[str, Any], catalog: Catalog) -> None:
         self.nodes: dict[Id, Node] = {}
-        self.links: dict[Id, Link]
         self.malformed = 0
         twice: list[Mapping[str, Any]] = []
         for entry in _entries(raw.get("nodes")):
@@ -111,28 +135,33 @@ class Graph:
             elif node_id in self.nodes:
                 twice.append(entry)
             else:
-                self.nodes[node_id] = Node(node_id, entry)
+                self.nodes[node_id] = Node(node_id, entry, catalog)
         if twice:
             highest = max((i for i in self.nodes if isinstance(i, int)), default=0)
             for node_id, entry in enumerate(twice, highest + 1):
-                self.nodes[node_id] = Node(node_id, entry)
-        self.links = {}
+                self.nodes[node_id] = Node(node_id, entry, catalog)
+        self.links: dict[Id, Link] = {}
         for entry in _entries(raw.get("links")):
-            link_id, link = _link(entry)
-            if link_id is not None and link is not None:
-                self.links[link_id] = link
-
-    def loose_links(self) -> Iterator[tuple[Id, Link]]:
-        """Links to a node of which none of its inputs knows."""
-        known = {as_id(socket.get("link")) for n in self.nodes.values() for socket in n.inputs}
-        for link_id, link in self.links.items():
-            if link_id not in known and link.target in self.nodes:
-                yield link_id, link
+            _add_link(self.links, entry)
 
     def link(self, socket: Mapping[str, Any]) -> Link | None:
         """The link an input names, if it exists."""
-        key = as_id(socket.get("link"))
+        key = socket.get("link")
+        if key is None:
+            return None
+        if type(key) is not int:
+            key = as_id(key)
         return None if key is None else self.links.get(key)
+
+    def loose_links(self) -> dict[Id, list[Id]]:
+        """By node, the links to it of which none of its inputs knows."""
+        known = {as_id(socket.get("link")) for n in self.nodes.values() for socket in n.inputs}
+        loose: dict[Id, list[Id]] = {}
+        for link_id in self.links.keys() - known:
+            target = self.links[link_id].target
+            if target is not None and target in self.nodes:
+                loose.setdefault(target, []).append(link_id)
+        return loose
 
 
 class Definition(Graph):
@@ -141,65 +170,66 @@ class Definition(Graph):
     Attributes:
         id: what instances carry as their node type.
         name: what a person calls it.
-        inputs: objects with ``name``, ``type``, ``linkIds``.
-        outputs: the same.
+        input_names: the names of its inputs.
         output_links: for each output slot, the link inside that feeds it.
-        input_targets: for each input slot, the nodes inside it feeds and the names of their
-            inputs, in the order they were connected.
+
+    Args:
+        raw: the saved definition; its ``id`` must be a string.
+        catalog: the server's node types.
     """
 
-    __slots__ = ("id", "input_targets", "inputs", "name", "output_links", "outputs")
-
-    def __init__(self, raw: Mapping[str, Any]) -> None:
-        super().__init__(raw)
+    def __init__(self, raw: Mapping[str, Any], catalog: Catalog) -> None:
+        super().__init__(raw, catalog)
         self.id: str = raw["id"]
         name = raw.get("name")
         self.name = name if isinstance(name, str) else ""
-        self.inputs = objects(raw.get("inputs"))
-        self.outputs = objects(raw.get("outputs"))
+        self._inputs = objects(raw.get("inputs"))
+        self._positions = _positions(self._inputs)
+        self.input_names = [
+            name if isinstance(name := socket.get("name"), str) else "" for socket in self._inputs
+        ]
         self.output_links: dict[int, Link] = {}
         for link in self.links.values():
             if link.target == SUBGRAPH_OUTPUT:
                 self.output_links.setdefault(link.target_slot, link)
-        self.input_targets = self._find_input_targets()
 
-    def _find_input_targets(self) -> dict[int, list[tuple[Node, str]]]:
+    @cached_property
+    def input_targets(self) -> Mapping[int, Sequence[tuple[Node, str]]]:
+        """By input slot, the nodes inside it feeds and the names of their inputs.
+
+        In the order in which they were connected.
+        """
         fed: dict[int, dict[Id, tuple[Node, str]]] = {}
         for node in self.nodes.values():
             for socket in node.inputs:
-                key, name = as_id(socket.get("link")), socket.get("name")
-                link = None if key is None else self.links.get(key)
-                if key is None or link is None or not isinstance(name, str):
+                link = self.link(socket)
+                if link is None or link.origin != SUBGRAPH_INPUT:
                     continue
-                if link.origin == SUBGRAPH_INPUT:
+                key, name = as_id(socket.get("link")), socket.get("name")
+                if key is not None and isinstance(name, str):
                     fed.setdefault(link.slot, {})[key] = (node, name)
-        ordered = {}
         for slot, targets in fed.items():
-            listed = self.inputs[slot].get("linkIds") if 0 <= slot < len(self.inputs) else None
-            first = [
-                k for k in map(as_id, listed if isinstance(listed, list) else ()) if k in targets
-            ]
-            ordered[slot] = [targets[key] for key in dict.fromkeys([*first, *targets])]
-        return ordered
+            listed = self._inputs[slot].get("linkIds") if 0 <= slot < len(self._inputs) else None
+            if len(targets) > 1 and isinstance(listed, list):
+                first = [key for key in map(as_id, listed) if key is not None and key in targets]
+                fed[slot] = {key: targets[key] for key in (*first, *targets)}
+        return {slot: list(targets.values()) for slot, targets in fed.items()}
 
-    def input_name(self, slot: int) -> str:
-        """Name of an input; ``""`` if it has none."""
-        name = self.inputs[slot].get("name") if 0 <= slot < len(self.inputs) else None
-        return name if isinstance(name, str) else ""
+    @cached_property
+    def _leading(self) -> Mapping[tuple[Id, str], int]:
+        return {
+            (node.id, name): slot
+            for slot, targets in reversed(list(self.input_targets.items()))
+            for node, name in targets
+        }
 
     def input_slot(self, name: str) -> int | None:
         """Position of the input of that name."""
-        for slot, socket in enumerate(self.inputs):
-            if socket.get("name") == name:
-                return slot
-        return None
+        return self._positions.get(name)
 
-    def slot_leading_to(self, node_id: Id | None, name: str) -> int | None:
+    def slot_leading_to(self, node_id: Id, name: str) -> int | None:
         """Position of the input that feeds an input of a node inside."""
-        for slot, targets in self.input_targets.items():
-            if any(node.id == node_id and at == name for node, at in targets):
-                return slot
-        return None
+        return self._leading.get((node_id, name))
 
 
 def as_id(value: object) -> Id | None:
@@ -228,25 +258,32 @@ def objects(value: object) -> Sequence[Mapping[str, Any]]:
     return value
 
 
-def _entries(value: object) -> Sequence[Any]:
+def _positions(sockets: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """By name, the first position."""
+    found: dict[str, int] = {}
+    for at, socket in enumerate(sockets):
+        name = socket.get("name")
+        if isinstance(name, str):
+            found.setdefault(name, at)
+    return found
+
+
+def _entries(value: object) -> Iterable[Any]:
     if isinstance(value, list):
         return value
-    if isinstance(value, dict):
-        return list(value.values())
-    return ()
+    return value.values() if isinstance(value, dict) else ()
 
 
-def _link(entry: object) -> tuple[Id | None, Link | None]:
+def _add_link(links: dict[Id, Link], entry: object) -> None:
     if type(entry) is list and len(entry) >= 5:
         link_id, origin, slot, target, target_slot = entry[:5]
     elif type(entry) is dict:
         link_id, origin, slot = entry.get("id"), entry.get("origin_id"), entry.get("origin_slot")
         target, target_slot = entry.get("target_id"), entry.get("target_slot")
     else:
-        return None, None
-    node_id = as_id(origin)
-    if node_id is None:
-        return None, None
-    slot = slot if type(slot) is int else 0
-    target_slot = target_slot if type(target_slot) is int else -1
-    return as_id(link_id), Link(node_id, slot, as_id(target), target_slot)
+        return
+    key, node_id = as_id(link_id), as_id(origin)
+    if key is not None and node_id is not None:
+        slot = slot if type(slot) is int else 0
+        target_slot = target_slot if type(target_slot) is int else -1
+        links[key] = Link(node_id, slot, as_id(target), target_slot)

@@ -19,7 +19,6 @@ from comfywatchman.workflow.widgets import layout
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.workflow.graph import Id, Node
     from comfywatchman.workflow.scope import Scope
 
@@ -27,10 +26,10 @@ _OWN_INPUT: Final = "-1"
 
 
 class _HostValues(NamedTuple):
-    """What one host sets: by input slot, and by inner node and widget where no input leads."""
+    """What one host sets: by input slot; and, where no input leads, by inner node and widget."""
 
     promoted: dict[int, Any]
-    overrides: dict[tuple[Id, str], Any]
+    overrides: dict[Id, dict[str, Any]]
 
 
 class Promotion:
@@ -38,12 +37,10 @@ class Promotion:
 
     Args:
         definitions: the workflow's sub-graph definitions by id.
-        catalog: tells which inputs of a known node are widgets.
     """
 
-    def __init__(self, definitions: Mapping[str, Definition], catalog: Catalog) -> None:
+    def __init__(self, definitions: Mapping[str, Definition]) -> None:
         self._definitions = definitions
-        self._catalog = catalog
         self._widgets: set[tuple[Definition, int]] = set()
         self._find_widgets()
 
@@ -56,9 +53,8 @@ class Promotion:
         if host is None or parent is None or not isinstance(definition, Definition):
             return
         values = self._saved_values(host, definition)
-        for (node, widget), value in parent.overrides.items():
-            if node == host.id:
-                _override(values, host, definition, widget, value)
+        for widget, value in parent.overrides.get(host.id, {}).items():
+            _override(values, host, definition, widget, value)
         scope.promoted, scope.overrides = values
         for slot in definition.input_targets:
             if slot not in scope.promoted and (definition, slot) in self._widgets:
@@ -72,31 +68,24 @@ class Promotion:
                 for node, name in targets:
                     if node.type in self._definitions:
                         leading_to.setdefault((node.type, name), []).append((definition, slot))
-                    elif self._is_leaf_widget(node, name):
+                    elif _is_leaf_widget(node, name):
                         self._widgets.add((definition, slot))
         pending = list(self._widgets)
         while pending:
             inner, slot = pending.pop()
-            for outer in leading_to.get((inner.id, inner.input_name(slot)), ()):
+            if not 0 <= slot < len(inner.input_names):
+                continue
+            for outer in leading_to.get((inner.id, inner.input_names[slot]), ()):
                 if outer not in self._widgets:
                     self._widgets.add(outer)
                     pending.append(outer)
-
-    def _is_leaf_widget(self, node: Node, name: str) -> bool:
-        known = self._catalog.get(node.type)
-        if known is not None:
-            return layout(known).is_widget(name)
-        # The frontend knows no widgets of such a node, and so gives the values that follow to the
-        # wrong inputs. The workflow is refused for the node; its other values are read as meant.
-        index = node.input_index(name)
-        return index is not None and "widget" in node.inputs[index]
 
     def _widget(self, definition: Definition, slot: int) -> tuple[Node, str] | None:
         """The first widget an input leads to: the node and input it is on, one level inside."""
         for node, name in definition.input_targets.get(slot, ()):
             inner = self._definitions.get(node.type)
             if inner is None:
-                if self._is_leaf_widget(node, name):
+                if _is_leaf_widget(node, name):
                     return node, name
             elif (inner, inner.input_slot(name)) in self._widgets:
                 return node, name
@@ -106,7 +95,9 @@ class Promotion:
         saved = _HostValues({}, {})
         values = host.widgets_values
         if isinstance(values, list) and values:
-            slots = [s for s in range(len(definition.inputs)) if (definition, s) in self._widgets]
+            slots = [
+                s for s in range(len(definition.input_names)) if (definition, s) in self._widgets
+            ]
             saved.promoted.update(zip(slots, values, strict=False))
             for (source, widget), value in zip(_proxies(host), values, strict=False):
                 _set(saved, definition, source, widget, value)
@@ -124,9 +115,9 @@ class Promotion:
             node, name = widget
             inner = self._definitions.get(node.type)
             if inner is None:
-                known = self._catalog.get(node.type)
-                if known is not None:
-                    promoted[slot] = layout(known).saved_value(node.widgets_values, name)
+                if node.known is not None:
+                    widgets = layout(node.known)
+                    promoted[slot] = widgets.saved_value(node.widgets_values, name)
                 return
             found = inner.input_slot(name)
             saved = self._saved_values(node, inner).promoted
@@ -138,15 +129,24 @@ class Promotion:
             at, inner_slot = inner, found
 
 
+def _is_leaf_widget(node: Node, name: str) -> bool:
+    if node.known is not None:
+        return layout(node.known).is_widget(name)
+    # The frontend knows no widgets of such a node, and so gives the values that follow to the
+    # wrong inputs. The workflow is refused for the node; its other values are read as meant.
+    index = node.input_index(name)
+    return index is not None and "widget" in node.inputs[index]
+
+
 def _set(values: _HostValues, definition: Definition, source: str, widget: str, value: Any) -> None:
     """Set a widget inside: through the input that leads to it if there is one."""
     if source == _OWN_INPUT:
         slot = definition.input_slot(widget)
     else:
-        node_id = as_id(source)
+        node_id = as_id(source) or source
         slot = definition.slot_leading_to(node_id, widget)
-        if slot is None and node_id is not None:
-            values.overrides[node_id, widget] = value
+        if slot is None:
+            values.overrides.setdefault(node_id, {})[widget] = value
     if slot is not None:
         values.promoted[slot] = value
 

@@ -8,17 +8,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from comfywatchman.findings import declare
+from comfywatchman.report.model import Severity
 from comfywatchman.workflow.graph import BYPASSED, MUTED, SUBGRAPH_INPUT, Definition
-from comfywatchman.workflow.sockets import compatible, input_type, inputs, output_type
-from comfywatchman.workflow.virtual import GETTERS, PRIMITIVE, REROUTES, SETTERS, VIRTUAL
+from comfywatchman.workflow.prompt import WorkflowError
+from comfywatchman.workflow.sockets import input_type, stand_in
+from comfywatchman.workflow.virtual import GETTERS, PRIMITIVE, REROUTES, SETTERS
 
 if TYPE_CHECKING:
-    from comfywatchman.comfyui.catalog import Catalog
-    from comfywatchman.workflow.graph import Node
+    from comfywatchman.report.model import Finding
+    from comfywatchman.workflow.graph import Graph, Link, Node
     from comfywatchman.workflow.scope import Scope
 
-MAX_HOPS: Final = 10_000
-"""Steps after which a chain of links is taken for a loop."""
+MAX_HOPS: Final = 1_000
+"""Steps after which a chain of links is taken for a circle."""
+
+MAX_ALL_HOPS: Final = 1_000_000
+"""Steps that are spent on one workflow."""
+
+TOO_TANGLED: Final = declare(
+    "workflow_too_tangled",
+    Severity.ERROR,
+    title="Workflow whose links cannot be followed",
+    explanation=f"Following the links through bypassed nodes and reroutes took more than"
+    f" {MAX_ALL_HOPS:,} steps; no real workflow needs a hundredth of it. It was not judged.",
+    remedy="Remove the file: it is damaged or made to do harm.",
+)
 
 
 class Output(NamedTuple):
@@ -52,11 +67,14 @@ class Resolver:
     """Follows links through a workflow that has been unfolded into scopes.
 
     Args:
-        catalog: tells the types of a known node's inputs and outputs.
+        virtual: the node types that are never sent to the server.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+    def __init__(self, virtual: frozenset[str]) -> None:
+        self._virtual = virtual
+        self._hops = 0
+        self._stand_ins: dict[tuple[Node, int, str], int | None] = {}
+        self._setters: dict[Graph, dict[str, Node]] = {}
 
     def resolve(self, scope: Scope, node: Node, index: int) -> Output | Value | None:
         """Find what feeds an input.
@@ -68,112 +86,107 @@ class Resolver:
 
         Returns:
             None if nothing does: it is not wired, or what it is wired to is muted.
-        """
-        value = _primitive(scope, node, index)
-        if value is not None:
-            return value
-        wanted = input_type(node, index, self._catalog)
-        found: Output | Value | _Input | None = _Input(scope, node, index)
-        for _ in range(MAX_HOPS):
-            if not isinstance(found, _Input):
-                return found
-            found = self._step(found, wanted)
-        return None
 
-    def _step(self, at: _Input, wanted: str) -> Output | Value | _Input | None:
-        scope, node, index = at
+        Raises:
+            WorkflowError: the workflow's links take too many steps to follow.
+        """
         link = scope.graph.link(node.inputs[index])
         if link is None:
             return None
-        if link.origin == SUBGRAPH_INPUT and scope.host is not None:
-            return _outside(scope, link.slot)
         origin = scope.graph.nodes.get(link.origin)
-        if origin is None:
-            return None
-        return self._from_output(scope, origin, link.slot, wanted)
-
-    def _from_output(
-        self, scope: Scope, node: Node, slot: int, wanted: str
-    ) -> Output | Value | _Input | None:
-        while node.mode not in (MUTED, BYPASSED) and node.id in scope.instances:
-            instance = scope.instances[node.id]
-            graph = instance.graph
-            link = graph.output_links.get(slot) if isinstance(graph, Definition) else None
-            if link is None:
-                return None
-            if link.origin == SUBGRAPH_INPUT:
-                return _outside(instance, link.slot)
-            inner = graph.nodes.get(link.origin)
-            if inner is None:
-                return None
-            scope, node, slot = instance, inner, link.slot
-        if node.mode == MUTED:
-            return None
-        if node.mode == BYPASSED:
-            index = self._bypass(node, slot, wanted)
-            return None if index is None else _Input(scope, node, index)
-        if node.type not in VIRTUAL:
-            return Output(scope.node_id(node), slot)
-        if node.type in GETTERS:
-            return _setter(scope, node)
-        if node.type in REROUTES or node.type in SETTERS:
-            return _Input(scope, node, 0) if node.inputs else None
+        if origin is not None and origin.type == PRIMITIVE:
+            return _primitive_value(origin)
+        start = _Input(scope, node, index)
+        found = self._follow(scope, link, start)
+        for _ in range(MAX_HOPS):
+            if not isinstance(found, _Input):
+                return found
+            self._hops += 1
+            if self._hops > MAX_ALL_HOPS:
+                raise WorkflowError(_too_tangled())
+            scope, node, index = found
+            next_link = scope.graph.link(node.inputs[index])
+            found = None if next_link is None else self._follow(scope, next_link, start)
         return None
 
-    def _bypass(self, node: Node, slot: int, wanted: str) -> int | None:
-        """Which input of a bypassed node stands in for an output of it."""
-        sockets = inputs(node, self._catalog)
-        same = sockets[slot] if slot < len(sockets) else None
-        if wanted == "*":
-            chosen = same or next(iter(sockets), None)
-        else:
-            output = output_type(node, slot, self._catalog)
-            fitting = [
-                s for s in sockets if compatible(s.type, output) and compatible(s.type, wanted)
-            ]
-            equal = (s for s in sockets if s.type == wanted)
-            chosen = same if same in fitting else next(equal, next(iter(fitting), None))
-        return None if chosen is None else chosen.saved
+    def _follow(self, scope: Scope, link: Link, start: _Input) -> Output | Value | _Input | None:
+        """Take one step along a link, for the input that following it began at."""
+        if link.origin == SUBGRAPH_INPUT and scope.host is not None:
+            return _outside(scope, link.slot)
+        node, slot = scope.graph.nodes.get(link.origin), link.slot
+        while node is not None and (instance := scope.instances.get(node.id)) is not None:
+            if node.mode in (MUTED, BYPASSED):
+                break
+            graph = instance.graph
+            inner = graph.output_links.get(slot) if isinstance(graph, Definition) else None
+            if inner is None:
+                return None
+            if inner.origin == SUBGRAPH_INPUT:
+                return _outside(instance, inner.slot)
+            scope, node, slot = instance, graph.nodes.get(inner.origin), inner.slot
+        if node is None or node.mode == MUTED:
+            return None
+        if node.mode == BYPASSED:
+            return self._past_bypassed(scope, node, slot, start)
+        if node.type not in self._virtual:
+            return Output(scope.node_id(node), slot)
+        if node.type in GETTERS:
+            return self._setter(scope, node)
+        if node.inputs and (node.type in REROUTES or node.type in SETTERS):
+            return _Input(scope, node, 0)
+        return None
+
+    def _past_bypassed(self, scope: Scope, node: Node, slot: int, start: _Input) -> _Input | None:
+        wanted = input_type(start.node, start.socket)
+        key = (node, slot, wanted)
+        if key not in self._stand_ins:
+            self._stand_ins[key] = stand_in(node, slot, wanted)
+        index = self._stand_ins[key]
+        return None if index is None else _Input(scope, node, index)
+
+    def _setter(self, scope: Scope, getter: Node) -> _Input | None:
+        """The setter of a getter's name, in the getter's own graph or one around it."""
+        name = _first_value(getter)
+        for around in scope.around():
+            setters = self._setters.get(around.graph)
+            if setters is None:
+                setters = self._setters[around.graph] = {
+                    of: node
+                    for node in around.graph.nodes.values()
+                    if node.type in SETTERS and node.inputs and (of := _first_value(node))
+                }
+            if name in setters:
+                return _Input(around, setters[name], 0)
+        return None
 
 
-def _primitive(scope: Scope, node: Node, index: int) -> Value | None:
+def _primitive_value(primitive: Node) -> Value | None:
     """The value of a primitive node that an input is wired to, with nothing between them.
 
     The frontend writes it into the input's widget, even from a primitive node that is muted.
     """
-    link = scope.graph.link(node.inputs[index])
-    origin = None if link is None else scope.graph.nodes.get(link.origin)
-    if origin is None or origin.type != PRIMITIVE:
-        return None
-    values = origin.widgets_values
+    values = primitive.widgets_values
     return Value(values[0], typed=True) if isinstance(values, list) and values else None
 
 
 def _outside(scope: Scope, slot: int) -> Value | _Input | None:
     """What a sub-graph's instance feeds one of its inputs."""
-    host, parent = scope.host, scope.parent
-    graph = scope.graph
+    host, parent, graph = scope.host, scope.parent, scope.graph
     if host is None or parent is None or not isinstance(graph, Definition):
         return None
-    if 0 <= slot < len(graph.inputs):
-        index = host.input_index(graph.inputs[slot].get("name"))
+    if 0 <= slot < len(graph.input_names):
+        index = host.input_index(graph.input_names[slot])
         if index is not None and parent.graph.link(host.inputs[index]) is not None:
             return _Input(parent, host, index)
     return Value(scope.promoted[slot], typed=False) if slot in scope.promoted else None
 
 
-def _setter(scope: Scope, getter: Node) -> _Input | None:
-    """The setter of a getter's name, in the getter's own graph or one around it."""
-    name = _first_value(getter)
-    around: Scope | None = scope
-    while around is not None and name is not None:
-        for node in around.graph.nodes.values():
-            if node.type in SETTERS and node.inputs and _first_value(node) == name:
-                return _Input(around, node, 0)
-        around = around.parent
-    return None
-
-
-def _first_value(node: Node) -> str | None:
+def _first_value(node: Node) -> str:
     values = node.widgets_values
-    return values[0] if isinstance(values, list) and values and isinstance(values[0], str) else None
+    return values[0] if isinstance(values, list) and values and isinstance(values[0], str) else ""
+
+
+def _too_tangled() -> Finding:
+    return TOO_TANGLED.finding(
+        f"following the links took more than {MAX_ALL_HOPS:,} steps", fix=TOO_TANGLED.remedy
+    )

@@ -9,11 +9,11 @@ from comfywatchman.findings import declare, quoted
 from comfywatchman.report.model import Severity
 from comfywatchman.workflow.graph import BYPASSED, MUTED, UUID, Definition, Graph, as_mapping
 from comfywatchman.workflow.prompt import WorkflowError
-from comfywatchman.workflow.virtual import VIRTUAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.report.model import Finding
     from comfywatchman.workflow.graph import Id, Node
 
@@ -59,7 +59,7 @@ class Scope:
         parent: the scope its host is in; None for the root.
         host: the instance, a node of the parent; None for the root.
         promoted: by input slot of the definition, the value the host gives it.
-        overrides: by inner node and widget, the value the host gives it past the inputs.
+        overrides: by inner node, then by widget, the value the host gives it past the inputs.
         instances: by host id, the scope of each instance inside that is in use.
     """
 
@@ -68,7 +68,7 @@ class Scope:
     parent: Scope | None = None
     host: Node | None = None
     promoted: dict[int, Any] = field(default_factory=dict)
-    overrides: dict[tuple[Id, str], Any] = field(default_factory=dict)
+    overrides: dict[Id, dict[str, Any]] = field(default_factory=dict)
     instances: dict[Id, Scope] = field(default_factory=dict)
 
     def node_id(self, node: Node) -> str:
@@ -92,19 +92,21 @@ class Unfolding:
         findings: instances that could not be unfolded; they stay in ``nodes``.
 
     Args:
-        document: the saved workflow.
-        definitions: its sub-graph definitions by id.
+        root: the workflow's own graph.
+        definitions: the sub-graph definitions by id.
+        virtual: the node types that are never sent to the server.
 
     Raises:
         WorkflowError: it unfolds into more than :data:`MAX_NODES` nodes.
     """
 
-    def __init__(self, document: Mapping[str, Any], definitions: Mapping[str, Definition]) -> None:
+    def __init__(
+        self, graph: Graph, definitions: Mapping[str, Definition], virtual: frozenset[str]
+    ) -> None:
         self._definitions = definitions
         self.findings: list[Finding] = []
         self.nodes: list[tuple[Scope, Node]] = []
-        root = Scope(Graph(document))
-        _number_apart(root.graph, definitions.values(), _last_number(document))
+        root = Scope(graph)
         self.scopes = [root]
         seen = 0
         pending = [(root, iter(root.graph.nodes.values()))]
@@ -116,7 +118,7 @@ class Unfolding:
                     raise WorkflowError(_too_many_nodes())
                 off = node.mode in (MUTED, BYPASSED)
                 # Inside a sub-graph the frontend unfolds an instance that is switched off, too.
-                if node.type in VIRTUAL or (off and scope is root):
+                if node.type in virtual or (off and scope is root):
                     continue
                 inner = self._instance(scope, node)
                 if inner is None:
@@ -166,7 +168,7 @@ class Unfolding:
         )
 
 
-def definitions(document: Mapping[str, Any]) -> dict[str, Definition]:
+def definitions(document: Mapping[str, Any], catalog: Catalog) -> dict[str, Definition]:
     """Every sub-graph definition of a workflow by id, those nested in others too."""
     found: dict[str, Definition] = {}
     pending: list[object] = [document]
@@ -175,13 +177,22 @@ def definitions(document: Mapping[str, Any]) -> dict[str, Definition]:
         for entry in subgraphs if isinstance(subgraphs, list) else ():
             name = as_mapping(entry).get("id")
             if isinstance(name, str) and name not in found:
-                found[name] = Definition(entry)
+                found[name] = Definition(entry, catalog)
                 pending.append(entry)
     return found
 
 
-def _number_apart(root: Graph, definitions: Iterable[Definition], last: int) -> None:
-    """Give inner nodes that share an id with a node met before a new one, as the frontend does."""
+def number_apart(root: Graph, definitions: Iterable[Definition], last: int) -> int:
+    """Give inner nodes that share an id with a node met before a new one, as the frontend does.
+
+    Args:
+        root: the workflow's own graph.
+        definitions: its sub-graph definitions.
+        last: the highest node id that the workflow has given out.
+
+    Returns:
+        The highest node id given out now.
+    """
     taken = set(root.nodes)
     for definition in definitions:
         for node in definition.nodes.values():
@@ -190,9 +201,10 @@ def _number_apart(root: Graph, definitions: Iterable[Definition], last: int) -> 
             taken.add(node.number)
             if isinstance(node.number, int):
                 last = max(last, node.number)
+    return last
 
 
-def _last_number(document: Mapping[str, Any]) -> int:
+def last_number(document: Mapping[str, Any]) -> int:
     """The highest node id the workflow has given out."""
     last = document.get("last_node_id", as_mapping(document.get("state")).get("lastNodeId"))
     return last if type(last) is int else 0

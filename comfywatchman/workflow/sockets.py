@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from comfywatchman.workflow.widgets import drawing_order, layout
+from comfywatchman.workflow.widgets import layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.workflow.graph import Graph, Node
 
 _TAKES_ON_A_TYPE: Final = "COMFY_MATCHTYPE_V3"
@@ -37,53 +36,44 @@ class Socket(NamedTuple):
     saved: int | None
 
 
-def inputs(node: Node, catalog: Catalog) -> list[Socket]:
+def inputs(node: Node) -> list[Socket]:
     """The inputs of a node in the frontend's order."""
-    known = catalog.get(node.type)
-    if known is None:
-        return [
-            Socket(_name(raw), socket_type(raw), "widget" in raw, at)
-            for at, raw in enumerate(node.inputs)
-        ]
-    widgets = layout(known).widgets
-    order = {spec.name: at for at, spec in enumerate(drawing_order(known)) if spec is not None}
-    found: dict[str, Socket] = {}
-    for at, raw in enumerate(node.inputs):
-        name = _name(raw)
-        found[name] = Socket(name, input_type(node, at, catalog), "widget" in raw, at)
-    for name in order:
+    saved = [
+        Socket(_name(raw), input_type(node, at), "widget" in raw, at)
+        for at, raw in enumerate(node.inputs)
+    ]
+    if node.known is None:
+        return saved
+    widgets = layout(node.known)
+    found = {socket.name: socket for socket in saved}
+    grown = {name.partition(".")[0] for name in found if "." in name}
+    for name in widgets.order:
+        has_widget = name in widgets.widgets
         if name in found:
-            found[name] = found[name]._replace(has_widget=name in widgets)
-        elif not any(saved.startswith(f"{name}.") for saved in found):
-            spec = known.inputs[name]
-            found[name] = Socket(name, _any_if_taken_on(spec.type), name in widgets, None)
-    last = len(order)
+            found[name] = found[name]._replace(has_widget=has_widget)
+        elif name not in grown:
+            kind = _any_if_taken_on(node.known.inputs[name].type)
+            found[name] = Socket(name, kind, has_widget, None)
+    last = len(widgets.order)
     return sorted(
-        found.values(), key=lambda s: (s.has_widget, order.get(s.name.partition(".")[0], last))
+        found.values(),
+        key=lambda s: (s.has_widget, widgets.order.get(s.name.partition(".")[0], last)),
     )
 
 
-def input_type(node: Node, index: int, catalog: Catalog) -> str:
+def input_type(node: Node, index: int) -> str:
     """Type of one of a node's saved inputs."""
     raw = node.inputs[index]
-    known = catalog.get(node.type)
-    spec = None if known is None else known.inputs.get(_name(raw))
-    return socket_type(raw) if spec is None else _any_if_taken_on(spec.type)
+    spec = None if node.known is None else node.known.inputs.get(_name(raw))
+    return _type(raw) if spec is None else _any_if_taken_on(spec.type)
 
 
-def output_type(node: Node, slot: int, catalog: Catalog) -> str:
+def output_type(node: Node, slot: int) -> str:
     """Type of one of a node's outputs."""
-    known = catalog.get(node.type)
-    if known is not None and slot < len(known.outputs):
-        return _any_if_taken_on(known.outputs[slot])
+    if node.known is not None and 0 <= slot < len(node.known.outputs):
+        return _any_if_taken_on(node.known.outputs[slot])
     saved = node.outputs
-    return socket_type(saved[slot]) if slot < len(saved) else "*"
-
-
-def socket_type(raw: Mapping[str, Any]) -> str:
-    """Type of a saved socket."""
-    kind = raw.get("type")
-    return kind if isinstance(kind, str) else "COMBO" if isinstance(kind, list) else "*"
+    return _type(saved[slot]) if 0 <= slot < len(saved) else "*"
 
 
 def compatible(one: str, other: str) -> bool:
@@ -93,23 +83,48 @@ def compatible(one: str, other: str) -> bool:
     return not set(one.lower().split(",")).isdisjoint(other.lower().split(","))
 
 
-def reconnect(graph: Graph, catalog: Catalog) -> None:
+def stand_in(node: Node, slot: int, wanted: str) -> int | None:
+    """Which saved input of a bypassed node stands in for one of its outputs.
+
+    Args:
+        node: the bypassed node.
+        slot: the output.
+        wanted: type of the input that is wired to it.
+    """
+    sockets = inputs(node)
+    same = sockets[slot] if 0 <= slot < len(sockets) else None
+    if wanted == "*":
+        chosen = same or next(iter(sockets), None)
+    else:
+        output = output_type(node, slot)
+        fitting = [s for s in sockets if compatible(s.type, output) and compatible(s.type, wanted)]
+        equal = (s for s in sockets if s.type == wanted)
+        chosen = same if same in fitting else next(equal, next(iter(fitting), None))
+    return None if chosen is None else chosen.saved
+
+
+def reconnect(graph: Graph) -> None:
     """Wire the links that no input knows to the input at their target slot, if that is free."""
-    for link_id, link in graph.loose_links():
-        node = graph.nodes[link.target] if link.target is not None else None
-        if node is None:
-            continue
-        sockets = inputs(node, catalog)
-        if not 0 <= link.target_slot < len(sockets):
-            continue
-        socket = sockets[link.target_slot]
-        wired = {"name": socket.name, "type": socket.type, "link": link_id}
-        if socket.saved is None:
-            node.inputs = [*node.inputs, wired]
-        elif graph.link(node.inputs[socket.saved]) is None:
-            saved = list(node.inputs)
-            saved[socket.saved] = {**saved[socket.saved], **wired}
-            node.inputs = saved
+    for node_id, link_ids in graph.loose_links().items():
+        node = graph.nodes[node_id]
+        sockets = inputs(node)
+        taken = {at for at, raw in enumerate(node.inputs) if graph.link(raw) is not None}
+        free = {
+            slot: socket
+            for slot, socket in enumerate(sockets)
+            if socket.saved is None or socket.saved not in taken
+        }
+        wired = []
+        for link_id in link_ids:
+            socket = free.pop(graph.links[link_id].target_slot, None)
+            if socket is not None:
+                wired.append((socket.saved, socket.name, link_id))
+        node.wire(wired)
+
+
+def _type(raw: Mapping[str, Any]) -> str:
+    kind = raw.get("type")
+    return kind if isinstance(kind, str) else "COMBO" if isinstance(kind, list) else "*"
 
 
 def _name(raw: Mapping[str, Any]) -> str:

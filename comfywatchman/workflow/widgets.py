@@ -86,6 +86,7 @@ class Layout:
             one for every input that could be a widget.
         unsaved: inputs with a widget that takes no position.
         widgets: the inputs that have a widget, by name.
+        order: the place of every input among all, by name.
         dynamic: whether the positions depend on the value of one of them.
     """
 
@@ -95,6 +96,7 @@ class Layout:
         "_options",
         "dynamic",
         "old",
+        "order",
         "slots",
         "unsaved",
         "widgets",
@@ -107,7 +109,9 @@ class Layout:
         self._is_core = node_type.is_core
         self._is_sampler = node_type.name in _SAMPLERS
         self._options: dict[tuple[str, str], Slots] = {}
-        for spec in drawing_order(node_type):
+        drawn = list(_drawing_order(node_type))
+        self.order = {spec.name: at for at, spec in enumerate(drawn) if spec is not None}
+        for spec in drawn:
             if spec is None:
                 self.slots.append(None)
             elif spec.type == AUTOGROW:
@@ -323,7 +327,7 @@ def _is_forced(spec: InputSpec) -> bool:
     )
 
 
-def drawing_order(node_type: NodeType) -> Iterator[InputSpec | None]:
+def _drawing_order(node_type: NodeType) -> Iterator[InputSpec | None]:
     """Inputs as the frontend draws them: those in ``input_order``, then others; None: a button.
 
     The button is for uploads. The frontend adds it as a last required input, which no

@@ -1,0 +1,211 @@
+"""Group nodes: the sub-graphs of old frontends, kept in ``extra.groupNodes``.
+
+A group node ``workflow>NAME`` shows the unwired sockets of the nodes inside it as its own, named
+after them (a name that is taken gets the inner node's type before it), and their widgets one after
+another. Frontend 1.58.1 makes a sub-graph of it when it opens the workflow; so does this module.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from comfywatchman.findings import declare, quoted
+from comfywatchman.report.model import Severity
+from comfywatchman.workflow import sockets
+from comfywatchman.workflow.graph import (
+    ALWAYS,
+    SUBGRAPH_INPUT,
+    SUBGRAPH_OUTPUT,
+    Definition,
+    Node,
+    as_mapping,
+    objects,
+)
+from comfywatchman.workflow.virtual import PRIMITIVE
+from comfywatchman.workflow.widgets import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from comfywatchman.comfyui.catalog import Catalog
+    from comfywatchman.report.model import Finding
+    from comfywatchman.workflow.graph import Graph
+
+UNSUPPORTED: Final = declare(
+    "group_node_unsupported",
+    Severity.ERROR,
+    title="Group node that cannot be unfolded",
+    explanation="A group node (an old kind of sub-graph) has no recipe in the file, or holds a node"
+    " type that this server does not offer. ComfyUI shows it as a missing node.",
+    remedy="Install what provides the node types inside it, or replace the group node.",
+)
+
+_PREFIXES: Final = ("workflow>", "workflow/")
+
+
+def unfold_groups(
+    root: Graph, document: Mapping[str, Any], catalog: Catalog, virtual: frozenset[str], last: int
+) -> tuple[dict[str, Definition], list[Finding]]:
+    """Turn the group nodes of a graph into instances of sub-graphs.
+
+    Args:
+        root: the graph; its group nodes are changed in place.
+        document: the workflow, for the recipes.
+        catalog: the server's node types.
+        virtual: the node types that are never sent to the server.
+        last: the highest node id given out so far; the nodes get those after it.
+
+    Returns:
+        The definitions of those sub-graphs by id, and a finding for each group node left as it is.
+    """
+    recipes = as_mapping(as_mapping(document.get("extra")).get("groupNodes"))
+    definitions: dict[str, Definition] = {}
+    findings: list[Finding] = []
+    for node in root.nodes.values():
+        if not node.type.startswith(_PREFIXES):
+            continue
+        name = node.type[len(_PREFIXES[0]) :]
+        inner = _inner_nodes(recipes.get(name), catalog, virtual)
+        if inner is None:
+            findings.append(_unsupported(node, name))
+            continue
+        recipe = _Recipe(inner, recipes[name], catalog)
+        definition = recipe.definition(f"{node.type} {node.id}", name, node.widgets_values)
+        definitions[definition.id] = definition
+        node.type, node.mode = definition.id, ALWAYS
+        parts = (*definition.nodes.values(), node)
+        for number, part in enumerate(parts, last + 1):
+            part.number = number
+        last += len(parts)
+    return definitions, findings
+
+
+def _inner_nodes(recipe: object, catalog: Catalog, virtual: frozenset[str]) -> list[Node] | None:
+    """The nodes of a recipe; None if there is no recipe or one of them is unknown."""
+    entries = as_mapping(recipe).get("nodes")
+    if not isinstance(entries, list) or not entries:
+        return None
+    nodes = [Node(at, {**entry, "id": at}, catalog) for at, entry in enumerate(objects(entries))]
+    known = all(node.type in virtual or node.known is not None for node in nodes)
+    return nodes if known else None
+
+
+class _Recipe:
+    """A group node's recipe, on its way to a sub-graph definition."""
+
+    def __init__(self, nodes: list[Node], recipe: Mapping[str, Any], catalog: Catalog) -> None:
+        self._nodes = nodes
+        self._catalog = catalog
+        self._links: list[list[Any]] = []
+        self._wired: set[tuple[int, str]] = set()
+        self._used: set[tuple[int, int]] = set()
+        external = recipe.get("external")
+        self._external = {
+            (entry[0], entry[1])
+            for entry in (external if isinstance(external, list) else ())
+            if isinstance(entry, list) and len(entry) > 1 and _are_indexes(entry[:2])
+        }
+        links = recipe.get("links")
+        for entry in links if isinstance(links, list) else ():
+            if isinstance(entry, list) and len(entry) > 3 and _are_indexes(entry[:4]):
+                self._wire_inside(*entry[:4])
+
+    def definition(self, definition_id: str, name: str, values: object) -> Definition:
+        """Make the sub-graph of one group node, which holds these widget values."""
+        self._share_out(values)
+        inputs = list(self._open_inputs())
+        outputs = list(self._open_outputs())
+        return Definition(
+            {
+                "id": definition_id,
+                "name": name,
+                "nodes": [{**node.raw, "inputs": node.inputs} for node in self._nodes],
+                "links": self._links,
+                "inputs": inputs,
+                "outputs": outputs,
+            },
+            self._catalog,
+        )
+
+    def _wire_inside(self, origin: int, slot: int, target: int, target_slot: int) -> None:
+        if origin >= len(self._nodes) or target >= len(self._nodes):
+            return
+        node = self._nodes[target]
+        if target_slot < len(node.inputs):
+            name = node.inputs[target_slot].get("name")
+            if isinstance(name, str):
+                self._wire(origin, slot, target, name)
+                self._wired.add((target, name))
+                self._used.add((origin, slot))
+
+    def _wire(self, origin: int, slot: int, target: int, name: str) -> None:
+        link_id = len(self._links) + 1
+        self._links.append([link_id, origin, slot, target, -1, "*"])
+        node = self._nodes[target]
+        node.wire([(node.input_index(name), name, link_id)])
+
+    def _open_inputs(self) -> Iterator[dict[str, Any]]:
+        """The inputs of the sub-graph: sockets inside that nothing inside is wired to."""
+        taken: set[str] = set()
+        slot = 0
+        for at, node in enumerate(self._nodes):
+            for socket in sockets.inputs(node):
+                if socket.has_widget or (at, socket.name) in self._wired:
+                    continue
+                name = socket.name
+                if name in taken:
+                    name = f"{node.title or node.type} {name}"
+                taken.add(name)
+                self._wire(SUBGRAPH_INPUT, slot, at, socket.name)
+                yield {"name": name, "type": socket.type}
+                slot += 1
+
+    def _open_outputs(self) -> Iterator[dict[str, Any]]:
+        """The outputs of the sub-graph: those inside that are unused, or marked as external."""
+        slot = 0
+        for at, node in enumerate(self._nodes):
+            known = node.known
+            for inner_slot in range(len(known.outputs if known is not None else node.outputs)):
+                if (at, inner_slot) in self._used and (at, inner_slot) not in self._external:
+                    continue
+                link_id = len(self._links) + 1
+                self._links.append([link_id, at, inner_slot, SUBGRAPH_OUTPUT, slot, "*"])
+                yield {"name": str(slot)}
+                slot += 1
+
+    def _share_out(self, values: object) -> None:
+        """Give each node inside its part of the group node's widget values."""
+        rest = list(values) if isinstance(values, list) else []
+        for at, node in enumerate(self._nodes):
+            known = node.known
+            own = node.widgets_values if isinstance(node.widgets_values, list) else []
+            share: list[Any] = []
+            if known is not None:
+                widgets = layout(known)
+                skipping = False
+                for slot in widgets.slots:
+                    if slot is not None:
+                        skipping = (at, slot.name) in self._wired
+                    if skipping:
+                        share.append(own[len(share)] if len(share) < len(own) else None)
+                    elif rest:
+                        share.append(rest.pop(0))
+                    else:
+                        break
+            elif node.type == PRIMITIVE:
+                share, rest = rest[: len(own)], rest[len(own) :]
+            node.raw = {**node.raw, "widgets_values": share}
+
+
+def _are_indexes(entries: list[Any]) -> bool:
+    return all(type(entry) is int and entry >= 0 for entry in entries)
+
+
+def _unsupported(node: Node, name: str) -> Finding:
+    return UNSUPPORTED.finding(
+        f"the group node {quoted(name)} cannot be unfolded: the file lacks its recipe, or the"
+        " server lacks a node type inside it",
+        fix="Open the workflow in ComfyUI and replace the group node.",
+        node_id=str(node.id),
+        node_type=node.type,
+    )
