@@ -152,10 +152,11 @@ def _not_checked(
             f" and {len(customs) - 5:,} more" if len(customs) > 5 else ""
         )
         sentences.append(f"what custom nodes check themselves when they are queued: {named}")
+    sentences = list(dict.fromkeys(sentences))
     if len(sentences) > MAX_NOT_CHECKED:
         left_out = len(sentences) - MAX_NOT_CHECKED
         sentences = [*sentences[:MAX_NOT_CHECKED], f"{left_out:,} more that are not listed"]
-    return list(dict.fromkeys(sentences))
+    return sentences
 
 
 def _as_warning(finding: Finding) -> Finding:

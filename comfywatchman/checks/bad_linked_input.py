@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from comfywatchman.findings import declare, quoted
 from comfywatchman.report.model import Finding, Severity
@@ -21,10 +21,10 @@ BAD_LINKED_INPUT = declare(
 )
 
 
-def finding(case: InputCase, link: list[Any]) -> Finding:
+def finding(case: InputCase) -> Finding:
     """Report a link that does not have two entries."""
     return case.finding(
         BAD_LINKED_INPUT,
-        f"input {quoted(case.spec.name)} holds {quoted(link)} instead of a link",
+        f"input {quoted(case.spec.name)} holds {quoted(case.given)} instead of a link",
         "connect or set the input again",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from comfywatchman.checks.engine.choices import Choices, looks_like_file
+from comfywatchman.checks.engine.choices import Choices, is_generic, looks_like_file
 from comfywatchman.checks.engine.registry import Stage, on_value
 from comfywatchman.checks.known.model_folders import model_folder
 from comfywatchman.checks.versions import Rule
@@ -117,15 +117,17 @@ def _fix(case: InputCase, choices: Choices) -> str:
     same = choices.same_file(wanted)
     if same is not None:
         return f"set it to {quoted(same, 240)}"
-    alike = choices.same_name(wanted)
-    if alike:
+    alike = choices.same_name(wanted)[:_FEW]
+    if alike and not is_generic(wanted):
         return f"set it to one of {_listed(alike)}"
     folder = model_folder(case.node.type.name, case.spec.name)
     similar = choices.similar(wanted) if case.node.whole.may_search() else ()
     if folder is None and not (choices.are_files and looks_like_file(wanted)):
         return f"did you mean {_listed(similar)}?" if similar else _choose(choices)
-    nearest = f"; listed under a similar name: {_listed(similar)}" if similar else ""
-    return _put(case, wanted, folder) + nearest
+    put = _put(case, wanted, folder)
+    if alike:
+        return f"{put}, or set it to {' or '.join(map(quoted, alike))} if that is the same model"
+    return f"{put}; listed under a similar name: {_listed(similar)}" if similar else put
 
 
 def _put(case: InputCase, wanted: str, folder: ModelFolder | None) -> str:

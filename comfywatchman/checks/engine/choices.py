@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,17 @@ FILE_SUFFIXES: Final = frozenset(f".{ending}" for ending in f"{_MODELS} {_MEDIA}
 
 _SIMILAR: Final = 80.0
 _MOST_SEARCHED: Final = 20_000
+_LONGEST_SEARCHED: Final = 200
+# Names that many different models are saved under: another folder may well mean another model.
+_GENERIC_STEMS: Final = frozenset(
+    {"adapter_model", "diffusion_pytorch_model", "model", "pytorch_lora_weights", "pytorch_model"}
+)
+
+
+def is_generic(name: str) -> bool:
+    """Whether a file name, such as ``model.safetensors``, says nothing about which model it is."""
+    stem = name.replace("\\", "/").rpartition("/")[2].lower()
+    return re.split(r"[.-]", stem, maxsplit=1)[0] in _GENERIC_STEMS
 
 
 def looks_like_file(name: object) -> bool:
@@ -62,12 +74,15 @@ class Choices:
     def same_file(self, wanted: str) -> str | None:
         """The choice that is the wanted file by another path: other slashes, case or folder.
 
-        Of several files with its name, none is offered: they may differ.
+        Of several files with its name none is offered, nor is one in another folder if its name
+        is one that many models have.
         """
         key = _plain(wanted)
         by_path = self._by_plain_path.get(key, [])
         if len(by_path) == 1:
             return by_path[0]
+        if is_generic(wanted):
+            return None
         by_name = self._by_plain_name.get(key.rpartition("/")[2], [])
         return by_name[0] if len(by_name) == 1 else None
 
@@ -77,6 +92,7 @@ class Choices:
 
     def similar(self, wanted: str, limit: int = 3) -> tuple[str, ...]:
         """The choices whose spelling comes nearest, best first; none if none comes near."""
+        wanted = wanted[:_LONGEST_SEARCHED]
         known = self._similar.get(wanted)
         if known is None:
             known = self._similar[wanted] = self._search(wanted, limit)
@@ -87,7 +103,7 @@ class Choices:
 
         strings = [c for c in self.listed[:_MOST_SEARCHED] if isinstance(c, str)]
         found = process.extract(
-            wanted[:200],
+            wanted,
             strings,
             scorer=fuzz.ratio,
             processor=utils.default_process,

@@ -153,7 +153,7 @@ def _judge(whole: PromptCase, node_id: str) -> Judged:
             if spec.required:
                 _ask(checks.missing, InputCase(case, spec), result)
         elif isinstance(value, list):
-            _judge_link(case, InputCase(case, spec, given=value), value, checks, result)
+            _judge_link(case, spec, value, checks, result)
         else:
             _judge_value(InputCase(case, spec, plan.choices(spec)), value, checks, result)
     for node_check in checks.node:
@@ -183,20 +183,19 @@ def _judge_value(case: InputCase, value: object, checks: Checks, result: Judged)
 
 
 def _judge_link(
-    node: NodeCase, case: InputCase, link: list[Any], checks: Checks, result: Judged
+    node: NodeCase, spec: InputSpec, link: list[Any], checks: Checks, result: Judged
 ) -> None:
     if len(link) != 2:
-        _keep(bad_linked_input.finding(case, link), result, node.whole)
+        _keep(bad_linked_input.finding(InputCase(node, spec, given=link)), result, node.whole)
         return
     origin, slot = link
-    name = quoted(case.spec.name)
-    source_id = origin if isinstance(origin, str) else None
-    source = node.whole.prompt.get(source_id) if source_id is not None else None
-    if source_id is None or source is None:
+    if not isinstance(origin, str) or origin not in node.whole.prompt:
         result.crash = Crash(
-            f"input {name} is linked to node {quoted(origin)}, which is not there", _MAKE_AGAIN
+            f"input {quoted(spec.name)} is linked to node {quoted(origin)}, which is not there",
+            _MAKE_AGAIN,
         )
         return
+    source = node.whole.prompt[origin]
     class_type = source.get("class_type") if isinstance(source, dict) else None
     if class_type not in node.whole.catalog:
         # The server refuses the whole prompt for this; nothing more can be said of the link.
@@ -204,16 +203,16 @@ def _judge_link(
     plan = node.whole.book.plan(node.whole.catalog[str(class_type)])
     if not isinstance(slot, int) or not -len(plan.outputs) <= slot < len(plan.outputs):
         result.crash = Crash(
-            f"input {name} is linked to output {quoted(slot)} of node {quoted(source_id)}, "
-            f"but {quoted(plan.type.name)} has {_count(len(plan.outputs))}",
+            f"input {quoted(spec.name)} is linked to output {quoted(slot)} of node "
+            f"{quoted(origin)}, but {quoted(plan.type.name)} has {_count(len(plan.outputs))}",
             f"update what brings {quoted(plan.type.name)}, which may have had other outputs when "
             f"the workflow was saved, or {_MAKE_AGAIN}",
         )
         return
-    received = node.received[case.spec.name] = plan.outputs[slot]
-    linked = LinkCase(node, case.spec, given=link, source=plan.type, slot=slot, received=received)
+    received = node.received[spec.name] = plan.outputs[slot]
+    linked = LinkCase(node, spec, given=link, source=plan.type, slot=slot, received=received)
     if _ask(checks.link, linked, result):
-        result.needs[case.spec.name] = source_id
+        result.needs[spec.name] = origin
 
 
 def _count(outputs: int) -> str:

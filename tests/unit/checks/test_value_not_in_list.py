@@ -67,8 +67,22 @@ def test_the_same_file_by_another_path_is_the_exact_string_to_set(wanted: str, l
 
 
 def test_of_several_files_of_that_name_none_is_preferred() -> None:
-    fix = checkpoint("model.safetensors", ["a/model.safetensors", "b/model.safetensors"]).fix
-    assert fix == "Set it to one of 'a/model.safetensors', 'b/model.safetensors'."
+    fix = checkpoint("dream.safetensors", ["a/dream.safetensors", "b/dream.safetensors"]).fix
+    assert fix == "Set it to one of 'a/dream.safetensors', 'b/dream.safetensors'."
+
+
+def test_a_name_that_many_models_have_says_little_in_another_folder() -> None:
+    wanted, listed = (
+        "a/diffusion_pytorch_model.fp16.safetensors",
+        "b/diffusion_pytorch_model.fp16.safetensors",
+    )
+    assert checkpoint(wanted, [listed]).fix == (
+        f"Put '{wanted}' into ComfyUI's models/checkpoints folder, or set it to '{listed}' if that "
+        "is the same model."
+    )
+    assert checkpoint("A\\model.safetensors", ["a/model.safetensors"]).fix == (
+        "Set it to 'a/model.safetensors'."
+    )
 
 
 def test_a_similar_name_is_mentioned_not_proposed() -> None:
