@@ -103,7 +103,7 @@ def answer(prompt: dict[str, Any], catalog: Catalog) -> Judgement:
 
 
 many = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 
 
