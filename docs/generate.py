@@ -5,9 +5,11 @@ A test holds what is committed equal to what this makes.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import ByteSize
 from pydantic_core import PydanticUndefined
 
@@ -16,6 +18,7 @@ from comfywatchman.report import schema
 from comfywatchman.settings import ENV_PREFIX, Settings
 
 DOCS = Path(__file__).parent
+ROLE = DOCS.parent / "roles" / "comfywatchman"
 _GRAPH_BEGINS = "<!-- the graph, drawn by LangGraph: python docs/generate.py -->\n"
 _GRAPH_ENDS = "<!-- end of the graph -->\n"
 
@@ -52,6 +55,38 @@ def settings_reference() -> str:
     return "\n".join(lines)
 
 
+def role_variables() -> str:
+    """Every variable of the role, from its argument_specs."""
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+    lines = [
+        "# Role variables",
+        "",
+        "What an operator may set in the inventory, with `-e`, or where the role is used. Only the",
+        "two required ones have no default. Ansible checks each value before anything is done.",
+        "",
+    ]
+    for name, option in specs["argument_specs"]["main"]["options"].items():
+        kind = str(option["type"])
+        if "choices" in option:
+            kind = " or ".join(f"`{choice}`" for choice in option["choices"])
+        elif "elements" in option:
+            kind = f"list of {option['elements']}"
+        required = option.get("required", False)
+        default = "" if required else f"; default `{json.dumps(option['default'])}`"
+        description = option["description"]
+        if isinstance(description, list):
+            description = " ".join(description)
+        lines += [
+            f"## `{name}`",
+            "",
+            " ".join(description.split()),
+            "",
+            f"{'**Required.** ' if required else ''}Type: {kind}{default}.",
+            "",
+        ]
+    return "\n".join(lines)
+
+
 def architecture() -> str:
     """docs/architecture.md with the graph as LangGraph draws it now."""
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
@@ -65,6 +100,7 @@ def generated() -> dict[Path, str]:
     """Path → content of every generated file."""
     files = {
         DOCS / "settings.md": settings_reference(),
+        DOCS / "role-variables.md": role_variables(),
         DOCS / "findings.md": checks.catalogue_markdown(),
         DOCS / "architecture.md": architecture(),
     }
