@@ -6,6 +6,8 @@ Three declared types stand for other inputs:
   No choice, or an unknown one: the server declares neither them nor the combo itself.
 - ``COMFY_AUTOGROW_V3``: ``name.item0``, ``name.item1``, … as many as are wired, up to a maximum.
 - ``COMFY_MATCHTYPE_V3``: a plain socket whose type the browser matches to others.
+
+Newer servers have more of the kind; what stands for what there is not known, and nothing is checked.
 """
 
 from __future__ import annotations
@@ -22,13 +24,12 @@ DYNAMIC_COMBO: Final = "COMFY_DYNAMICCOMBO_V3"
 AUTOGROW: Final = "COMFY_AUTOGROW_V3"
 MATCH_TYPE: Final = "COMFY_MATCHTYPE_V3"
 
-_EXPANDED: Final = frozenset({DYNAMIC_COMBO, AUTOGROW})
 _MOST_ITEMS: Final = 1000
 
 
 def is_dynamic(specs: Iterable[InputSpec]) -> bool:
     """Whether what is declared depends on what a prompt gives."""
-    return any(spec.type in _EXPANDED for spec in specs)
+    return any(_is_expanded(spec) for spec in specs)
 
 
 def expand(
@@ -51,7 +52,7 @@ def expand(
         elif spec.type == AUTOGROW:
             items = _items(spec, inputs, autogrow_minimum=autogrow_minimum)
             yield from expand(items, inputs, autogrow_minimum=autogrow_minimum)
-        else:
+        elif not _is_expanded(spec):
             yield spec
 
 
@@ -67,7 +68,7 @@ def allowed_types(spec: InputSpec) -> str:
 def dynamic(specs: Iterable[InputSpec], inputs: Mapping[str, Any]) -> Iterator[InputSpec]:
     """Every dynamic input that is in force: those declared, and those that choices open up."""
     for spec in specs:
-        if spec.type not in _EXPANDED:
+        if not _is_expanded(spec):
             continue
         yield spec
         if spec.type == DYNAMIC_COMBO:
@@ -101,6 +102,10 @@ def item_names(spec: InputSpec) -> tuple[Sequence[str], int]:
     if not isinstance(prefix, str) or not isinstance(most, int):
         return (), 0
     return [f"{prefix}{i}" for i in range(min(most, _MOST_ITEMS))], least
+
+
+def _is_expanded(spec: InputSpec) -> bool:
+    return spec.type.startswith("COMFY_") and spec.type.endswith("_V3") and spec.type != MATCH_TYPE
 
 
 def _items(

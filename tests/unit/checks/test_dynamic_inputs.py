@@ -208,3 +208,13 @@ def test_only_the_browser_minds_what_is_matched(allowed: str, expected: list[str
     judgement = matched(allowed)
     assert judgement.verdict is Verdict.RUNNABLE
     assert codes(judgement) == expected
+
+
+def test_a_kind_of_dynamic_input_that_is_not_known_is_a_blind_spot() -> None:
+    types = {"Rows": node_type({"rows": ["COMFY_DYNAMICGROUP_V3", {}]}, outputs=("IMAGE",))}
+    prompt = {"1": {"class_type": "Rows", "inputs": {"rows.0.x": 5}}, "9": preview("1")}
+    judgement = judged(prompt, types, version=None)
+    assert judgement.verdict is Verdict.RUNNABLE
+    assert judgement.not_checked == [
+        "input 'rows' of node '1' (Rows), of a kind that is not known: 'COMFY_DYNAMICGROUP_V3'"
+    ]
