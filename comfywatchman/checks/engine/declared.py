@@ -7,7 +7,7 @@ Three declared types stand for other inputs:
 - ``COMFY_AUTOGROW_V3``: ``name.item0``, ``name.item1``, … as many as are wired, up to a maximum.
 - ``COMFY_MATCHTYPE_V3``: a plain socket whose type the browser matches to others.
 
-Newer servers have more of the kind; what stands for what there is not known, and nothing is checked.
+Newer servers have more of the kind; what those stand for is not known, and so not checked.
 """
 
 from __future__ import annotations
