@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import comfywatchman
+
+RUNNABLE = {
+    "1": {
+        "class_type": "EmptyImage",
+        "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 0},
+    },
+    "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
+}
+NEEDS_A_MODEL = {
+    "1": {"class_type": "VAELoader", "inputs": {"vae_name": "ae.safetensors"}},
+    "2": {
+        "class_type": "EmptyLatentImage",
+        "inputs": {"width": 64, "height": 64, "batch_size": 1},
+    },
+    "3": {"class_type": "VAEDecode", "inputs": {"samples": ["2", 0], "vae": ["1", 0]}},
+    "4": {"class_type": "SaveImage", "inputs": {"images": ["3", 0], "filename_prefix": "x"}},
+}
+BROKEN = {"1": {"class_type": "NoSuchNode", "inputs": {}}}
+
+REPORTS = {"latest.json", "report.md", "report.html"}
+KEPT = {*REPORTS, "last-run.json", "cycle.lock", "verdicts.cache"}
+
+
+@dataclass
+class Host:
+    """A host on which cycles run as the timer runs them: a process each, set up by environment.
+
+    Attributes:
+        state: the state folder.
+        workflows: the folder of saved workflows; holds a runnable and a broken one.
+        environment: settings and other variables of the processes.
+    """
+
+    state: Path
+    workflows: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def start(self, *arguments: str, **settings: str | Path) -> subprocess.Popen[str]:
+        """Start ``comfywatchman`` with more settings, by default one cycle."""
+        given = {f"COMFYWATCHMAN_{name.upper()}": str(v) for name, v in settings.items()}
+        return subprocess.Popen(
+            [sys.executable, "-m", "comfywatchman.cli", *(arguments or ["--run-check"])],
+            env=self.environment | given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, **settings: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run ``comfywatchman`` to its end; it must not end with a traceback."""
+        process = self.start(*arguments, **settings)
+        try:
+            stdout, stderr = process.communicate(timeout=60)
+        except BaseException:
+            process.kill()
+            process.communicate()
+            raise
+        assert "Traceback" not in stderr
+        assert "Traceback" not in stdout
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    @property
+    def last_run(self) -> dict[str, Any]:
+        """The content of ``last-run.json``."""
+        content: dict[str, Any] = json.loads((self.state / "last-run.json").read_bytes())
+        return content
+
+    @property
+    def latest(self) -> dict[str, Any]:
+        """The content of ``latest.json``."""
+        content: dict[str, Any] = json.loads((self.state / "latest.json").read_bytes())
+        return content
+
+    def files(self) -> set[str]:
+        """Names of what is in the state folder."""
+        return {entry.name for entry in self.state.iterdir()}
+
+
+def make_host(folder: Path) -> Host:
+    """Make a host in an empty folder."""
+    workflows, home, state = folder / "saved workflows", folder / "home", folder / "state"
+    workflows.mkdir()
+    home.mkdir()
+    (workflows / "good.json").write_text(json.dumps(RUNNABLE))
+    (workflows / "bad.json").write_text(json.dumps(BROKEN))
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "PYTHONPATH": str(Path(comfywatchman.__file__).parents[1]),
+        "COMFYWATCHMAN_STATE_DIR": str(state),
+        "COMFYWATCHMAN_WORKFLOW_DIRS": str(workflows),
+    }
+    return Host(state, workflows, environment)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    """A host of the test's own, in ``tmp_path``."""
+    return make_host(tmp_path)

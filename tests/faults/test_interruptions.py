@@ -1,0 +1,78 @@
+"""Cycles that are killed, stopped, or meet each other."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.conftest import KEPT, REPORTS
+
+if TYPE_CHECKING:
+    from tests.faults.conftest import Host
+    from tests.standin.comfyui import StandIn
+
+PATIENT = {"read_timeout": "60", "catalog_timeout": "60"}
+
+
+@pytest.mark.parametrize("path", ["/system_stats", "/object_info", "/models/loras", "/userdata"])
+def test_kill_9_in_the_middle(host: Host, comfyui: StandIn, path: str) -> None:
+    assert host.run(comfyui_url=comfyui.url).returncode == 0
+    before = {name: (host.state / name).read_bytes() for name in REPORTS}
+    first = host.last_run
+
+    comfyui.requests.clear()
+    comfyui.behaviour = f"hang@{path}"
+    with host.start(comfyui_url=comfyui.url, **PATIENT) as killed:
+        comfyui.wait_for(path, timeout=30)
+        (host.state / f".latest.json.{killed.pid}.part").write_bytes(b'{"half": ')
+        killed.kill()
+    assert killed.returncode == -signal.SIGKILL
+    assert {name: (host.state / name).read_bytes() for name in REPORTS} == before
+    if path != "/system_stats":  # there the probes run side by side, the lock may not be taken yet
+        assert (host.last_run["outcome"], host.last_run["pid"]) == ("running", killed.pid)
+        status = host.run("status")
+        assert status.returncode == 0
+        assert "was killed in the middle; the report before it is intact" in status.stdout
+
+    comfyui.behaviour = "ok"
+    assert host.run(comfyui_url=comfyui.url).returncode == 0
+    assert host.last_run["outcome"] == "done"
+    assert host.last_run["started_at"] > first["started_at"]
+    assert host.latest["started_at"] > first["started_at"]
+    assert host.files() == KEPT
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_cycle_that_is_told_to_stop_says_so(
+    host: Host, comfyui: StandIn, number: signal.Signals
+) -> None:
+    comfyui.behaviour = "hang@/object_info"
+    with host.start(comfyui_url=comfyui.url, **PATIENT) as stopped:
+        comfyui.wait_for("/object_info", timeout=30)
+        stopped.send_signal(number)
+        _, stderr = stopped.communicate(timeout=20)
+    assert stopped.returncode == 128 + number
+    assert host.last_run["outcome"] == "failed"
+    assert host.last_run["reason"].startswith(f"the cycle was stopped by {number.name}")
+    assert host.last_run["reason"] in stderr
+    assert "Traceback" not in stderr
+
+
+def test_two_cycles_at_once(host: Host, comfyui: StandIn) -> None:
+    comfyui.behaviour = "hold@/object_info"
+    with host.start(comfyui_url=comfyui.url, **PATIENT) as first:
+        comfyui.wait_for("/object_info", timeout=30)
+        second = host.run("check", "--format", "json", comfyui_url=comfyui.url)
+        assert second.returncode == 75
+        assert "another cycle is running on this host" in second.stderr
+        assert json.loads(second.stdout)["outcome"] == "skipped"
+        assert (host.last_run["outcome"], host.last_run["pid"]) == ("running", first.pid)
+        assert "A cycle is running" in host.run("status").stdout
+        comfyui.behaviour = "ok"
+        assert first.wait(timeout=30) == 0
+        first.communicate()
+    assert (host.last_run["outcome"], host.last_run["pid"]) == ("done", first.pid)
+    assert host.files() == KEPT

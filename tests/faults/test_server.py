@@ -1,0 +1,215 @@
+"""A whole cycle against a server that fails: skipped with a reason, or done; nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.conftest import KEPT, NEEDS_A_MODEL, REPORTS, make_host
+from tests.standin.comfyui import StandIn
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from tests.faults.conftest import Host
+
+NOT_JSON = "answered something that is not JSON"
+NOT_COMFYUI = "answered, but not as ComfyUI does"
+LATE = "did not finish its answer within 1.5 s"
+
+
+SKIPPED = {
+    "refused": "nothing listens at",
+    "starting": "is up but not ready (HTTP 503)",
+    "401": "asks for a login (HTTP 401); set comfyui_token_file",
+    "403": "refuses us (HTTP 403); allow this host in the proxy",
+    "500": "failed with HTTP 500; ComfyUI's own log says why",
+    "502": "is up but not ready (HTTP 502)",
+    "429:30": "is up but not ready (HTTP 429)",
+    "503:30": "is up but not ready (HTTP 503)",
+    "hang": LATE,
+    "slow-head": LATE,
+    "slow-loris": LATE,
+    "endless": "answered more than 16 MiB",
+    "gzip-bomb": "answered compressed (gzip)",
+    "truncated": "broke off its answer",
+    "reset": "broke off its answer",
+    "redirect-loop": "redirects to /system_stats, which is not followed",
+    "redirect:http://127.0.0.2:9": "redirects to http://127.0.0.2:9/system_stats",
+    "html": NOT_JSON,
+    "empty": NOT_JSON,
+    "binary": NOT_JSON,
+    "deep-json": NOT_JSON,
+    "json-object": NOT_COMFYUI,
+    "json-list": NOT_COMFYUI,
+    "json-null": NOT_COMFYUI,
+    "wrong-types": NOT_COMFYUI,
+    "hang@/queue": LATE,
+    "down-after:2": "nothing listens at",
+    "down-after:1@/object_info": "nothing listens at",
+    "500@/object_info": "/object_info failed with HTTP 500",
+    "hang@/object_info": f"/object_info {LATE}",
+    "slow-head@/object_info": f"/object_info {LATE}",
+    "truncated@/object_info": "/object_info broke off its answer",
+    "padded:2@/object_info": "if it is, raise max_catalog_size",
+    "html@/object_info": f"/object_info {NOT_JSON}",
+    "wrong-types@/object_info": f"/object_info {NOT_COMFYUI}",
+    "json-object@/object_info": f"/object_info {NOT_COMFYUI}",
+    "hang@/models": f"/models {LATE}",
+    "hang@/users": f"/users {LATE}",
+}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a cycle ended."""
+
+    url: str
+    host: Host
+    process: subprocess.CompletedProcess[str]
+
+
+def one_cycle(folder: Path, behaviour: str) -> Ending:
+    host = make_host(folder)
+    with StandIn(behaviour=behaviour) as comfyui:
+        ended = host.run(
+            comfyui_url=comfyui.url,
+            max_catalog_size="2MiB",
+            read_timeout="1.5",
+            catalog_timeout="1.5",
+        )
+    assert comfyui.writes == []
+    return Ending(comfyui.url, host, ended)
+
+
+@pytest.fixture(scope="module")
+def cycles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Ending]]]:
+    """A cycle for each fault, as many at once as the machine has cores."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        folders = [tmp_path_factory.mktemp("host") for _ in SKIPPED]
+        yield {
+            behaviour: pool.submit(one_cycle, folder, behaviour)
+            for behaviour, folder in zip(SKIPPED, folders, strict=True)
+        }
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("behaviour", SKIPPED)
+def test_skipped_with_a_reason(cycles: dict[str, Future[Ending]], behaviour: str) -> None:
+    ending = cycles[behaviour].result()
+    last_run = ending.host.last_run
+    assert ending.process.returncode == 0
+    assert last_run["outcome"] == "skipped"
+    assert SKIPPED[behaviour] in last_run["reason"]
+    assert ending.url in last_run["reason"]
+    assert last_run["finished_at"]
+    assert f"cycle skipped: {last_run['reason']}" in ending.process.stderr
+    assert ending.host.files() == {"last-run.json", "cycle.lock"}
+
+
+@pytest.mark.parametrize(
+    "behaviour", ["ok", "flaky@/object_info", "nonsense@/system_stats", "busy"]
+)
+def test_done(host: Host, comfyui: StandIn, behaviour: str) -> None:
+    comfyui.behaviour = behaviour
+    ended = host.run(comfyui_url=comfyui.url, min_free_vram="0")
+    assert ended.returncode == 0
+    assert host.last_run["outcome"] == "done"
+    assert host.last_run["summary"] == {"runnable": 1, "partial": 0, "broken": 1, "unknown": 0}
+    assert {w["name"]: w["verdict"] for w in host.latest["workflows"]} == {
+        "good.json": "runnable",
+        "bad.json": "broken",
+    }
+    assert host.files() == KEPT
+
+
+@pytest.mark.parametrize("behaviour", ["html@/models", "404@/models", "404@/embeddings"])
+def test_what_an_old_server_does_not_list_is_said(
+    host: Host, comfyui: StandIn, behaviour: str
+) -> None:
+    comfyui.behaviour = behaviour
+    assert host.run(comfyui_url=comfyui.url).returncode == 0
+    assert host.last_run["outcome"] == "done"
+    assert any("does not list its model files" in line for line in host.latest["not_checked"])
+
+
+def test_a_busy_server_is_left_alone_when_asked(host: Host, comfyui: StandIn) -> None:
+    comfyui.behaviour = "busy:1,2"
+    host.run(comfyui_url=comfyui.url, skip_when_busy="true")
+    assert host.last_run["outcome"] == "skipped"
+    assert "is busy (1 running and 2 waiting), and skip_when_busy is set" in host.last_run["reason"]
+    assert {r.path for r in comfyui.requests} == {"/system_stats", "/queue"}
+
+
+def test_a_skipped_cycle_leaves_the_last_report(host: Host, comfyui: StandIn) -> None:
+    host.run(comfyui_url=comfyui.url)
+    before = {name: (host.state / name).read_bytes() for name in REPORTS}
+    comfyui.behaviour = "502"
+    ended = host.run("check", "--format", "json", comfyui_url=comfyui.url)
+    assert host.last_run["outcome"] == "skipped"
+    assert {f: (host.state / f).read_bytes() for f in before} == before
+    printed = json.loads(ended.stdout)
+    assert printed["outcome"] == "skipped"
+    assert printed["reason"] == host.last_run["reason"]
+    assert [a["ok"] for a in printed["gate"] if a["name"] == "comfyui"] == [False]
+
+
+def test_workflows_that_users_saved_on_the_server(host: Host, tmp_path: Path) -> None:
+    names = ["plain.json", "100% ä b.json", "a%20b.json", "deep/er/#?.json"]
+    for user in ("anna_1", "default"):
+        for name in names:
+            file = tmp_path / "user" / user / "workflows" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes((host.workflows / "good.json").read_bytes())
+    (tmp_path / "user" / "users.json").write_text('{"default": "D", "anna_1": "A", "new_2": "N"}')
+    for multi_user, users in ((False, ["default"]), (True, ["anna_1", "default"])):
+        with StandIn(userdata=tmp_path / "user", multi_user=multi_user) as comfyui:
+            host.run(comfyui_url=comfyui.url, workflow_dirs=tmp_path / "none here")
+        judged = {w["path"]: w["verdict"] for w in host.latest["workflows"]}
+        assert judged == {
+            f"userdata:{user}/workflows/{name}": "runnable" for user in users for name in names
+        }
+
+
+def test_one_workflow_that_the_server_cannot_give_does_not_cost_the_others(
+    host: Host, tmp_path: Path
+) -> None:
+    folder = tmp_path / "user" / "default" / "workflows"
+    folder.mkdir(parents=True)
+    for name in ("a.json", "b.json"):
+        (folder / name).write_bytes((host.workflows / "good.json").read_bytes())
+    with StandIn(
+        userdata=tmp_path / "user", behaviour="500@/userdata/workflows%2Fa.json"
+    ) as server:
+        host.run(comfyui_url=server.url, workflow_dirs=tmp_path / "none here")
+    assert {w["name"]: w["verdict"] for w in host.latest["workflows"]} == {
+        "default/a.json": "unknown",
+        "default/b.json": "runnable",
+    }
+
+
+def test_a_verdict_does_not_outlive_what_it_rests_on(host: Host, comfyui: StandIn) -> None:
+    (host.workflows / "bad.json").write_text(json.dumps(NEEDS_A_MODEL))
+    verdicts = []
+    for state in ("full", "full", "empty", "full"):
+        comfyui.state = state
+        host.run(comfyui_url=comfyui.url)
+        verdicts.append(next(w["verdict"] for w in host.latest["workflows"] if w["name"][0] == "b"))
+    assert verdicts == ["runnable", "runnable", "broken", "runnable"]
+
+
+def test_a_damaged_cache_of_verdicts_is_no_cache(host: Host, comfyui: StandIn) -> None:
+    for content in (b"", b"{", b"\x80\x04\x95", b"[" * 100_000):
+        host.state.mkdir(exist_ok=True)
+        (host.state / "verdicts.cache").write_bytes(content)
+        host.run(comfyui_url=comfyui.url)
+        assert host.last_run["outcome"] == "done"
+        assert host.last_run["summary"]["runnable"] == 1
