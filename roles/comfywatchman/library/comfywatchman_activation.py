@@ -25,7 +25,7 @@ options:
   timer_enabled: {description: Whether the timer shall run., type: bool, default: true}
   keep_releases: {description: How many releases stay; those in use always do., type: int, default: 3}
   keep_state: {description: With absent, whether reports and history stay., type: bool, default: false}
-  made: {description: 'With absent, the directories that may go once they are empty.', type: list, elements: path, default: []}
+  made: {description: 'With absent, the directories that may go once they are empty.', type: list, elements: str, default: []}
 """
 
 RETURN = r"""
@@ -440,7 +440,7 @@ def main():
             "timer_enabled": {"type": "bool", "default": True},
             "keep_releases": {"type": "int", "default": 3},
             "keep_state": {"type": "bool", "default": False},
-            "made": {"type": "list", "elements": "path", "default": []},
+            "made": {"type": "list", "elements": "str", "default": []},
         },
         required_if=[("state", "present", ["release", "settings"])],
         supports_check_mode=True,

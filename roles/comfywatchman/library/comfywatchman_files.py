@@ -36,7 +36,7 @@ from ansible.module_utils.comfywatchman import make_directories, mode_of, read, 
 def main():
     module = AnsibleModule(
         argument_spec={
-            "directory": {"type": "path", "required": True},
+            "directory": {"type": "str", "required": True},
             "directory_mode": {"type": "str", "default": "0700"},
             "mode": {"type": "str", "default": "0600"},
             "files": {"type": "dict", "default": {}, "no_log": True},

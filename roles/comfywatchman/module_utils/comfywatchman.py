@@ -75,8 +75,14 @@ class Systemd:
 
     @property
     def running(self):
-        """Whether there is a manager to talk to."""
-        return os.path.exists(self._bus if self._user else "/run/systemd/system")
+        """Whether there is a manager to talk to, and it is not about to end."""
+        if not os.path.exists(self._bus if self._user else "/run/systemd/system"):
+            return False
+        scope = "--user" if self._user else "--system"
+        _, state, _ = run(
+            [*self._prefix, "systemctl", scope, "is-system-running"], self._environment
+        )
+        return state.strip() not in ("", "offline", "stopping", "unknown")
 
     def systemctl(self, *arguments):
         """Run ``systemctl`` and return its output; raises :class:`CommandError`."""
