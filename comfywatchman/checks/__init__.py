@@ -80,6 +80,9 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
         catalog,
         inventory,
         rulebook(catalog),
+        frozenset(
+            f.node_id for f in conversion.findings if f.node_id and f.severity is Severity.ERROR
+        ),
     )
     refusals = [
         finding

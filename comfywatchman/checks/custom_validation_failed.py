@@ -64,7 +64,7 @@ def check(case: NodeCase) -> Iterator[Answer]:
 def _file_answer(case: NodeCase, input_name: str) -> Answer:
     given = argument(case, input_name)
     if not isinstance(given, str):
-        what = "a link" if given is None and case.inputs[input_name] is not None else quoted(given)
+        what = "a link" if isinstance(given, list) else quoted(given)
         raise OwnRuleError(f"input '{input_name}' must be the name of a file, not {what}")
     presence = case.whole.inventory.presence(given)
     if presence is Presence.UNSEEN:

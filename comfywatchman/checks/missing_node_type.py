@@ -33,7 +33,7 @@ def check(case: PromptCase) -> Iterator[Finding]:
     """Report every node of unknown type, reachable or not."""
     for node_id, node in case.prompt.items():
         class_type = node.get("class_type") if isinstance(node, dict) else None
-        if class_type in case.catalog:
+        if class_type in case.catalog or node_id in case.explained:
             continue
         saved = case.nodes.get(node_id)
         name = saved.type if saved is not None else class_type

@@ -93,6 +93,7 @@ class PromptCase:
         catalog: the server's node types.
         inventory: the server's files.
         book: what else the catalog's node types and the server's version say.
+        explained: ids of nodes that converting the workflow found wrong already.
         tally: how many findings there are.
     """
 
@@ -102,6 +103,7 @@ class PromptCase:
     catalog: Catalog
     inventory: Inventory
     book: Rulebook
+    explained: frozenset[str] = frozenset()
     tally: Tally = field(default_factory=Tally)
     _said: set[tuple[str, str]] = field(default_factory=set)
     _searches: Iterator[int] = field(default_factory=lambda: iter(range(MOST_SEARCHES)))

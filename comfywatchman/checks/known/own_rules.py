@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from comfywatchman.checks.engine.reading import unwrapped
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -48,19 +50,14 @@ def own_rules(node_type: NodeType) -> OwnRules | None:
 
 
 def argument(case: NodeCase, name: str) -> Any:
-    """What the server hands to the node's function: None in place of what a link will deliver.
+    """The value the node's function is handed; a list stands for a link, whose value is not known.
 
     Raises:
         OwnRuleError: the prompt does not give the input.
     """
     if name not in case.inputs:
         raise OwnRuleError(f"input '{name}' is not given")
-    given = case.inputs[name]
-    if isinstance(given, dict) and "__value__" in given:
-        return given["__value__"]
-    if isinstance(given, list) and len(given) == 2 and isinstance(given[0], str):
-        return None
-    return given
+    return unwrapped(case.inputs[name])
 
 
 def _file(name: str) -> OwnRules:

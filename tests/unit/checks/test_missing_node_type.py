@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from comfywatchman.checks import judge
+from comfywatchman.checks.missing_node_type import MISSING_NODE_TYPE
+from comfywatchman.comfyui.catalog import Catalog
+from comfywatchman.comfyui.inventory import Inventory
 from comfywatchman.report.model import Output, Severity, Verdict
-from comfywatchman.workflow.prompt import SavedNode
-from tests.unit.checks.judging import codes, image, judged, only, preview
+from comfywatchman.workflow.prompt import Conversion, SavedNode
+from tests.unit.checks.judging import BASE, codes, image, judged, only, preview
 
 
 def test_an_unknown_type_refuses_the_whole_prompt_even_if_nothing_needs_it() -> None:
@@ -40,6 +44,14 @@ def test_what_is_no_node_has_no_type() -> None:
         judgement = judged({"1": node, "2": image(), "9": preview("2")})
         assert judgement.verdict is Verdict.BROKEN, node
         assert codes(judgement) == ["missing_node_type"], node
+
+
+def test_what_conversion_has_explained_is_not_said_again() -> None:
+    group = MISSING_NODE_TYPE.finding("a group node cannot be unfolded", node_id="5")
+    conversion = Conversion({"5": {"inputs": {}}}, {"5": SavedNode("workflow>x")}, [group])
+    judgement = judge(conversion, Catalog(BASE), Inventory())
+    assert judgement.verdict is Verdict.BROKEN
+    assert judgement.findings == [group]
 
 
 def test_what_else_is_wrong_is_said_as_a_warning() -> None:
