@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import sys
@@ -310,8 +311,15 @@ def _refuse_missing(paths: Sequence[Path]) -> None:
 
 
 def _run(settings: Settings, paths: tuple[Path, ...], object_info: Path | None) -> Result:
+    # The libraries bring a million objects that stay until the end: looking for garbage among them
+    # again and again would cost a tenth of a cycle.
+    gc.disable()
     from comfywatchman import progress, runner
     from comfywatchman.cycle import Target
+
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 100)
+    gc.enable()
 
     target = Target(tuple(p.absolute() for p in paths), object_info)
     return runner.run(settings, target, progress.listener())

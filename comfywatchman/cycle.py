@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 import socket
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
 
+_TELL_EVERY = 0.1
+"""Seconds between two words of progress."""
 _GATE_ORDER = ("comfyui", "gpu", "disk", "lock")
 
 
@@ -221,11 +224,14 @@ def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
     kept = context.store.verdicts if context.store and context.settings.cache else None
     verdicts = VerdictCache(kept, state["catalog"], state["inventory"], {"depth": depth})
     runtime.stream_writer(WorkflowsFound(len(state["found"])))
-    judged = []
+    judged: list[WorkflowReport] = []
+    told, told_at = 0, time.monotonic()
     for workflow in state["found"]:
-        report = judge_workflow(workflow, verdicts, max_bytes=size, max_depth=depth)
-        runtime.stream_writer(Judged(report))
-        judged.append(report)
+        judged.append(judge_workflow(workflow, verdicts, max_bytes=size, max_depth=depth))
+        if time.monotonic() - told_at > _TELL_EVERY:
+            runtime.stream_writer(Judged(judged[told:]))
+            told, told_at = len(judged), time.monotonic()
+    runtime.stream_writer(Judged(judged[told:]))
     if not context.target.paths:
         verdicts.save()
     return {"workflows": judged}

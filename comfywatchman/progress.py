@@ -37,9 +37,9 @@ class WorkflowsFound:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One workflow has its verdict."""
+    """Some more workflows have their verdicts."""
 
-    workflow: WorkflowReport
+    workflows: list[WorkflowReport]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,9 @@ class Lines:
                 self._say(6, text)
             case WorkflowsFound(count):
                 self._say(6, f"judging {count:,} saved workflows")
-            case Judged(workflow):
-                self._judged(workflow)
+            case Judged(workflows):
+                for workflow in workflows:
+                    self._judged(workflow)
             case Ended(outcome, reason):
                 self._say(3 if outcome == "failed" else 5, f"cycle {outcome}: {reason}")
 
@@ -137,8 +138,8 @@ class Bar:
                 if self._task is not None:
                     self._progress.remove_task(self._task)
                 self._task = self._progress.add_task("Judging saved workflows", total=count)
-            case Judged() if self._task is not None:
-                self._progress.advance(self._task)
+            case Judged(workflows) if self._task is not None:
+                self._progress.advance(self._task, len(workflows))
             case Ended():
                 self._progress.stop()
             case _:
