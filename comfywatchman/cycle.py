@@ -150,7 +150,7 @@ def gate(state: CycleState, runtime: CycleRuntime) -> CycleState:
     settings, server = runtime.context.settings, state["server"]
     answers = [
         comfyui_gate.judge(server, settings.comfyui_url, skip_when_busy=settings.skip_when_busy),
-        gpu.judge(state["nvml"], server.devices, settings.min_free_vram),
+        gpu.judge(state["nvml"], server.devices, settings.min_free_vram, server.argv),
     ]
     for answer in _in_order(state["gate"], answers):
         runtime.stream_writer(GateAnswered(answer))

@@ -127,13 +127,16 @@ def _nvml_sentence(pynvml: Any, error: Any) -> str:
     return f"NVML says: {visible(str(error))}"
 
 
-def judge(reading: NvmlReading, devices: Sequence[Device], minimum: int) -> GateAnswer:
+def judge(
+    reading: NvmlReading, devices: Sequence[Device], minimum: int, argv: Sequence[str] = ()
+) -> GateAnswer:
     """Decide from both sources whether the cycle may go on.
 
     Args:
         reading: what NVML said.
         devices: the server's devices, empty when it could not be asked.
         minimum: bytes that must be free on one GPU; 0 asks for nothing.
+        argv: the server's command line, which may bind it to some of several equal cards.
     """
     if minimum == 0:
         return _answer(True, "free VRAM is not asked for (min_free_vram is 0)")
@@ -143,7 +146,7 @@ def judge(reading: NvmlReading, devices: Sequence[Device], minimum: int) -> Gate
     if "privateuseone" in kinds:
         return _answer(True, "ComfyUI runs through DirectML, which does not tell its free VRAM")
     nvidia = not devices or any(_may_be_nvidia(d) for d in devices)
-    gpus = _used_by(reading.gpus, devices) if nvidia else ()
+    gpus = _used_by(reading.gpus, devices, argv) if nvidia else ()
     offers = [(g.free, f"{g.name} (NVML)") for g in gpus if g.free is not None]
     offers += [
         (d.vram_free, f"{d.name} (ComfyUI)")
@@ -180,12 +183,22 @@ def _may_be_nvidia(device: Device) -> bool:
     return device.type == "cuda" and not any(amd in device.name for amd in ("AMD", "Radeon"))
 
 
-def _used_by(gpus: tuple[Gpu, ...], devices: Sequence[Device]) -> tuple[Gpu, ...]:
-    """The GPUs the server may use: told by name, as its numbering may differ from NVML's."""
+def _used_by(
+    gpus: tuple[Gpu, ...], devices: Sequence[Device], argv: Sequence[str]
+) -> tuple[Gpu, ...]:
+    """The GPUs the server may use.
+
+    Told by name, as CUDA's numbering may differ from NVML's. Among cards of one name both number
+    alike, so there ``--cuda-device`` tells which.
+    """
     names = [d.name for d in devices if d.type == "cuda"]
-    if not any(g.name and g.name in name for g in gpus for name in names):
-        return gpus
-    return tuple(g for g in gpus if g.name is None or any(g.name in name for name in names))
+    named = gpus
+    if any(g.name and g.name in name for g in gpus for name in names):
+        named = tuple(g for g in gpus if g.name is None or any(g.name in name for name in names))
+    if len({g.name for g in gpus}) == 1 and "--cuda-device" in argv[:-1]:
+        chosen = argv[list(argv).index("--cuda-device") + 1].split(",")
+        return tuple(g for g in named if str(g.index) in chosen) or named
+    return named
 
 
 def _problems(reading: NvmlReading, gpus: Sequence[Gpu]) -> list[str]:

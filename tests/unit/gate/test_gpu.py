@@ -256,3 +256,19 @@ def test_zero_asks_for_nothing() -> None:
     assert judge(reading=seen(0), devices=[FULL], minimum=0).startswith(
         "ok: free VRAM is not asked"
     )
+
+
+@pytest.mark.parametrize(
+    ("argv", "enough"),
+    [
+        ((), True),
+        (("main.py", "--cuda-device", "1"), False),
+        (("main.py", "--cuda-device", "0"), True),
+        (("main.py", "--cuda-device", "1,0"), True),
+        (("main.py", "--cuda-device"), True),
+        (("main.py", "--cuda-device", "7"), True),
+    ],
+)
+def test_of_equal_cards_only_the_servers_own_counts(argv: tuple[str, ...], enough: bool) -> None:
+    reading = NvmlReading((Gpu(0, CARD, 24 * GIB, 20 * GIB), Gpu(1, CARD, 24 * GIB, GIB)))
+    assert gpu.judge(reading, [FULL], 2 * GIB, argv).ok is enough
