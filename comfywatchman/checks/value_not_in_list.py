@@ -55,7 +55,7 @@ def check(case: InputCase) -> Answer:
     if not case.spec.listed and Rule.NEW_COMBOS_CHECKED not in case.node.whole.book.rules:
         message += "; this version of the server accepts it, but the node will fail"
         return case.finding(VALUE_NOT_IN_LIST, message, fix, severity=Severity.WARNING)
-    if case.node.own_rules is None and (because := _excuse(case, choices)):
+    if because := _excuse(case, choices):
         return case.doubt(VALUE_NOT_IN_LIST, message, fix, because=because)
     return case.finding(VALUE_NOT_IN_LIST, message, fix)
 
@@ -84,14 +84,18 @@ def _each_listed(case: InputCase, choices: Choices) -> bool:
 
 
 def _excuse(case: InputCase, choices: Choices) -> str | None:
-    """What may make the server accept the value at a custom node; None if nothing plausible."""
-    if not len(choices):
+    """What may make the server accept the value all the same; None if nothing plausible."""
+    custom = case.node.own_rules is None
+    if custom and len(choices) == 0:
         return "its list is empty on the server; the custom node may fill it in the browser"
     if any(case.spec.options.get(upload) for upload in _UPLOADS) and isinstance(case.given, str):
-        if case.node.whole.inventory.presence(case.given) is Presence.ABSENT:
-            return None
-        return "the custom node may accept files that are not in its list"
-    if choices.are_files or looks_like_file(case.given):
+        # Nodes that load what was uploaded tend to go by the file and not by the list; those of
+        # ComfyUI for which this is known are excused before it comes to this.
+        presence = case.node.whole.inventory.presence(case.given)
+        if presence is Presence.PRESENT or (custom and presence is not Presence.ABSENT):
+            return "the node may accept files that are not in its list"
+        return None
+    if not custom or choices.are_files or looks_like_file(case.given):
         return None
     return "the custom node may fill its list in the browser or judge the value itself"
 

@@ -189,6 +189,22 @@ class TestCustomNodes:
         assert judgement.verdict is verdict
 
 
+@pytest.mark.parametrize(
+    ("files", "verdict"),
+    [
+        ({"input": frozenset({"sub", "sub/a.mp4"})}, Verdict.UNKNOWN),
+        ({"input": frozenset({"b.mp4"})}, Verdict.BROKEN),
+        ({}, Verdict.BROKEN),
+    ],
+)
+def test_a_loader_of_comfyui_that_is_not_known_may_go_by_the_file(
+    files: Any, verdict: Verdict
+) -> None:
+    declaration = [["b.mp4"], {"video_upload": True}]
+    judgement = judged_input(declaration, "sub/a.mp4", inventory=Inventory(files=files))
+    assert judgement.verdict is verdict
+
+
 class TestVersions:
     def test_new_combos_are_not_checked_before_0_7(self) -> None:
         new, old = ["COMBO", {"options": ["a"]}], [["a"], {}]
