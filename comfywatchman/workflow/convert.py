@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman.findings import declare, quoted
 from comfywatchman.report.model import Severity
+from comfywatchman.workflow.disagreement import disagreements
 from comfywatchman.workflow.graph import Graph, as_mapping
 from comfywatchman.workflow.groups import unfold_groups
 from comfywatchman.workflow.load import NOT_A_WORKFLOW
@@ -75,12 +76,18 @@ def _from_graph(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
     promotion = Promotion(defined)
     for scope in unfolding.scopes:
         promotion.apply(scope)
+        if scope.host is not None and scope.parent is not None:
+            host_id = scope.parent.node_id(scope.host)
+            findings += disagreements(scope.host, host_id, promotion.by_name(scope))
     resolver = Resolver(virtual)
     conversion = Conversion({}, findings=findings + unfolding.findings)
     for scope, node in unfolding.nodes:
         node_id = scope.node_id(node)
         conversion.prompt[node_id] = _entry(scope, node, resolver)
         conversion.nodes[node_id] = _saved_node(node)
+        if node.known is not None and "widgets_values_named" in node.raw:
+            used = layout(node.known).saved_values(node.widgets_values)
+            conversion.findings.extend(disagreements(node, node_id, used))
     _drop_dangling_links(conversion.prompt)
     malformed = root.malformed + sum(graph.malformed for graph in defined.values())
     if malformed:

@@ -155,12 +155,12 @@ class Graph:
 
     def loose_links(self) -> dict[Id, list[Id]]:
         """By node, the links to it of which none of its inputs knows."""
-        known = {as_id(socket.get("link")) for n in self.nodes.values() for socket in n.inputs}
+        named = [socket.get("link") for node in self.nodes.values() for socket in node.inputs]
+        known = {link if type(link) is int else as_id(link) for link in named if link is not None}
         loose: dict[Id, list[Id]] = {}
-        for link_id in self.links.keys() - known:
-            target = self.links[link_id].target
-            if target is not None and target in self.nodes:
-                loose.setdefault(target, []).append(link_id)
+        for link_id, link in self.links.items():
+            if link_id not in known and link.target is not None and link.target in self.nodes:
+                loose.setdefault(link.target, []).append(link_id)
         return loose
 
 

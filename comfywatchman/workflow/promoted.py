@@ -60,6 +60,12 @@ class Promotion:
             if slot not in scope.promoted and (definition, slot) in self._widgets:
                 self._promote_inner_value(scope.promoted, definition, slot)
 
+    @staticmethod
+    def by_name(scope: Scope) -> dict[str, Any]:
+        """What a scope's host gives its inputs, by their names."""
+        names = scope.graph.input_names if isinstance(scope.graph, Definition) else []
+        return {names[s]: value for s, value in scope.promoted.items() if 0 <= s < len(names)}
+
     def _find_widgets(self) -> None:
         """Find the inputs of sub-graphs that end in a widget, however deep inside."""
         leading_to: dict[tuple[str, str], list[tuple[Definition, int]]] = {}
@@ -117,7 +123,7 @@ class Promotion:
             if inner is None:
                 if node.known is not None:
                     widgets = layout(node.known)
-                    promoted[slot] = widgets.saved_value(node.widgets_values, name)
+                    promoted[slot] = widgets.value_to_hand_on(node.widgets_values, name)
                 return
             found = inner.input_slot(name)
             saved = self._saved_values(node, inner).promoted

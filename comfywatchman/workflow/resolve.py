@@ -96,6 +96,8 @@ class Resolver:
         origin = scope.graph.nodes.get(link.origin)
         if origin is not None and origin.type == PRIMITIVE:
             return _primitive_value(origin)
+        if origin is not None and self._is_sent(scope, origin):
+            return Output(scope.node_id(origin), link.slot)
         start = _Input(scope, node, index)
         found = self._follow(scope, link, start)
         for _ in range(MAX_HOPS):
@@ -128,13 +130,21 @@ class Resolver:
             return None
         if node.mode == BYPASSED:
             return self._past_bypassed(scope, node, slot, start)
-        if node.type not in self._virtual:
+        if self._is_sent(scope, node):
             return Output(scope.node_id(node), slot)
         if node.type in GETTERS:
             return self._setter(scope, node)
         if node.inputs and (node.type in REROUTES or node.type in SETTERS):
             return _Input(scope, node, 0)
         return None
+
+    def _is_sent(self, scope: Scope, node: Node) -> bool:
+        """Whether a node is in the prompt itself, with nothing in its stead."""
+        return (
+            node.mode not in (MUTED, BYPASSED)
+            and node.type not in self._virtual
+            and node.id not in scope.instances
+        )
 
     def _past_bypassed(self, scope: Scope, node: Node, slot: int, start: _Input) -> _Input | None:
         wanted = input_type(start.node, start.socket)

@@ -35,6 +35,10 @@ _SEEDS: Final = frozenset({"seed", "noise_seed"})
 _SAMPLERS: Final = frozenset({"KSampler", "KSamplerAdvanced"})
 _UPLOADS: Final = ("image_upload", "video_upload", "animated_image_upload")
 
+_NUMBERS: Final = frozenset({"INT", "FLOAT", "BOOLEAN"})
+_AS_THEY_ARE: Final = frozenset({int, float, bool, str})
+"""Types of values that number widgets put into a prompt unchanged, which is most of them."""
+
 _NOT_SAVED: Final = frozenset({"IMAGECOMPARE", "RESOLUTION_PREVIEW"})
 """Widgets that only show something, and take no position."""
 
@@ -146,8 +150,11 @@ class Layout:
         Returns:
             Values by input name, as they stand in a prompt; inputs without a value left out.
         """
-        read = {}
+        read: dict[str, Any] = {}
         for spec, raw in self._pairs(saved):
+            if type(raw) in _AS_THEY_ARE and spec.type in _NUMBERS:
+                read[spec.name] = raw
+                continue
             value = default(spec) if raw is _MISSING else _cleaned(spec, raw)
             if value is not _MISSING:
                 read[spec.name] = value
@@ -155,13 +162,15 @@ class Layout:
             read["sampler_name"] = _sampler(read.get("sampler_name"))
         return read
 
-    def saved_value(self, saved: object, name: str) -> Any:
-        """One widget's value as it is, to be handed on to others; None if it has none."""
+    def saved_values(self, saved: object) -> dict[str, Any]:
+        """The values that are saved, by input name, as they are."""
+        return {spec.name: raw for spec, raw in self._pairs(saved) if raw is not _MISSING}
+
+    def value_to_hand_on(self, saved: object, name: str) -> Any:
+        """One widget's value as it is handed on to others; None if it has none."""
         for spec, raw in self._pairs(saved):
-            if spec.name == name and raw is not _MISSING:
-                return raw
             if spec.name == name:
-                return spec.options.get("default", default(spec))
+                return _or_none(_raw_default(spec)) if raw is _MISSING else raw
         return None
 
     def typed(self, name: str, value: Any) -> Any:
@@ -258,7 +267,12 @@ def is_widget(spec: InputSpec) -> bool:
 
 
 def default(spec: InputSpec) -> Any:
-    """The value of a widget for which none is saved."""
+    """The value in a prompt of a widget for which none is saved."""
+    given = _raw_default(spec)
+    return given if given is _MISSING else _wrapped(_widget_type(spec), given)
+
+
+def _raw_default(spec: InputSpec) -> Any:
     kind = _widget_type(spec)
     if kind in _MADE_WHEN_QUEUED:
         return ""
@@ -270,7 +284,7 @@ def default(spec: InputSpec) -> Any:
             given = next((o.get("key") for o in _options(spec)), _MISSING)
         else:
             given = _DEFAULTS.get(kind, _MISSING)
-    return given if given is _MISSING else _wrapped(kind, given)
+    return given
 
 
 def wrapped(value: Any) -> Any:

@@ -588,3 +588,25 @@ class TestGroupNodes:
         (finding,) = converted(document).findings
         assert finding.code == "group_node_unsupported"
         assert "'My G'" in finding.message
+
+
+class TestValuesSavedTwice:
+    def test_the_value_by_position_counts_and_the_other_is_reported(self) -> None:
+        saved = node(3, "Size", values=[64, 32], widgets_values_named={"width": 64, "height": 48})
+        conversion = converted(workflow([saved]))
+        assert conversion.prompt["3"]["inputs"] == {"width": 64, "height": 32}
+        (finding,) = conversion.findings
+        assert (finding.code, finding.severity) == ("widget_values_disagree", Severity.WARNING)
+        assert (finding.node_id, finding.node_type, finding.input) == ("3", "Size", "height")
+        assert "32" in finding.message
+        assert "48" in finding.message
+
+    @pytest.mark.parametrize("named", [{"width": 64}, {"gone": 1}, None, [1], {"width": {"a": 1}}])
+    def test_what_agrees_or_cannot_be_compared_is_not(self, named: Any) -> None:
+        saved = node(3, "Size", values=[64, 32], widgets_values_named=named)
+        assert converted(workflow([saved])).findings == []
+
+    def test_promoted_values_are_compared_too(self) -> None:
+        document = TestPromotedWidgets.document([100], widgets_values_named={"w": 7})
+        (finding,) = converted(document).findings
+        assert (finding.node_id, finding.input) == ("2", "w")
