@@ -90,7 +90,7 @@ def missing_directories(paths, made_before):
     """Those of the paths and their parents that are not there, or were not, deepest first."""
     missing = set(made_before)
     for path in paths:
-        while path != "/" and not os.path.lexists(path):
+        while path.strip("/") and not os.path.lexists(path):
             missing.add(path)
             path = os.path.dirname(path)
     return sorted(missing, key=lambda path: (-path.count("/"), path))
@@ -213,9 +213,9 @@ def is_mapping(value, where, problems):
 
 def free_bytes(path):
     """Bytes free for the file system that ``path`` is on or would be on."""
-    while not os.path.exists(path):
+    while path.strip("/") and not os.path.exists(path):
         path = os.path.dirname(path)
-    return shutil.disk_usage(path).free
+    return shutil.disk_usage(path or "/").free
 
 
 def path_problems(paths, comfyui_dir, account):
