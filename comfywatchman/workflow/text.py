@@ -1,16 +1,30 @@
-"""Text as a browser makes it: what the frontend does to the values of text widgets."""
+"""Values as a browser makes them: what going through the frontend does to texts and numbers."""
 
 from __future__ import annotations
 
+import math
 import re
+from decimal import Decimal
 from typing import Any, Final
 
 import orjson
+
+EXACT_INTEGERS: Final = 2**53
+"""The largest integer below which a browser keeps every one."""
 
 _COMMENT_START: Final = re.compile(r"/[/*]")
 _LINE_END: Final = re.compile("[\n\r\u2028\u2029]|$")
 _ESCAPE: Final = re.compile(r"\\([{}|])")
 _TOKEN: Final = re.compile(r"\\[{}|]|[{}|]")
+
+
+def as_browser_integer(value: int) -> int | float:
+    """A large integer as JavaScript writes it: rounded, so that a seed may exceed its maximum."""
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.inf
+    return int(Decimal(repr(number))) if abs(number) < 1e21 else number
 
 
 def as_browser_text(value: Any) -> str:

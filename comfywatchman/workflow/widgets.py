@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from comfywatchman.comfyui.catalog import COMBO, InputSpec, NodeType
-from comfywatchman.workflow.text import as_browser_text, as_json_text, one_alternative
+from comfywatchman.workflow.text import (
+    EXACT_INTEGERS,
+    as_browser_integer,
+    as_browser_text,
+    as_json_text,
+    one_alternative,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,8 +42,6 @@ _SAMPLERS: Final = frozenset({"KSampler", "KSamplerAdvanced"})
 _UPLOADS: Final = ("image_upload", "video_upload", "animated_image_upload")
 
 _NUMBERS: Final = frozenset({"INT", "FLOAT", "BOOLEAN"})
-_AS_THEY_ARE: Final = frozenset({int, float, bool, str})
-"""Types of values that number widgets put into a prompt unchanged, which is most of them."""
 
 _NOT_SAVED: Final = frozenset({"IMAGECOMPARE", "RESOLUTION_PREVIEW"})
 """Widgets that only show something, and take no position."""
@@ -152,10 +156,10 @@ class Layout:
         """
         read: dict[str, Any] = {}
         for spec, raw in self._pairs(saved):
-            if type(raw) in _AS_THEY_ARE and spec.type in _NUMBERS:
-                read[spec.name] = raw
-                continue
-            value = default(spec) if raw is _MISSING else _cleaned(spec, raw)
+            if raw is _MISSING:
+                value = default(spec)
+            else:
+                value = wrapped(raw) if spec.type in _NUMBERS else _cleaned(spec, raw)
             if value is not _MISSING:
                 read[spec.name] = value
         if self._is_sampler:
@@ -289,7 +293,11 @@ def _raw_default(spec: InputSpec) -> Any:
 
 def wrapped(value: Any) -> Any:
     """A value as it stands in a prompt, where a bare list would mean a link."""
-    return {"__value__": value} if isinstance(value, list) else value
+    if isinstance(value, list):
+        return {"__value__": value}
+    if type(value) is int and not -EXACT_INTEGERS <= value <= EXACT_INTEGERS:
+        return as_browser_integer(value)
+    return value
 
 
 def _sampler(name: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ def listed(differing: dict[str, list[str]]) -> str:
 
 def convert_saved(workflow: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
     """Through bytes, as a workflow comes from a file; and to what would be sent."""
-    prompt = convert(load(orjson.dumps(workflow)), catalog).prompt
+    prompt = convert(load(json.dumps(workflow).encode()), catalog).prompt
     sent: dict[str, Any] = orjson.loads(orjson.dumps(prompt))
     return sent
 

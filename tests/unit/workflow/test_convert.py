@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -274,6 +275,23 @@ class TestWidgets:
         }
         curve = widgets({"c": ["CURVE", {}]}, [{"points": []}])["c"]
         assert curve == {"__type__": "CURVE", "__value__": {"points": []}}
+
+    @pytest.mark.parametrize(
+        ("saved", "sent"),
+        [
+            (2**53, 2**53),
+            (2**53 + 1, 2**53),
+            (2**64 - 1, 18446744073709552000),
+            (-(2**60) - 1, -1152921504606847000),
+            (10**30, 1e30),
+            (10**400, math.inf),
+        ],
+    )
+    def test_large_integers_are_rounded_as_in_a_browser(self, saved: int, sent: float) -> None:
+        assert widgets({"x": INT, "y": ["FOO", {"widgetType": "INT"}]}, [saved, saved]) == {
+            "x": sent,
+            "y": sent,
+        }
 
     def test_samplers_lose_an_old_prefix(self) -> None:
         spec = {"sampler_name": [["euler"], {}]}
