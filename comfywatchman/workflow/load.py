@@ -147,16 +147,22 @@ def _parse_leniently(raw: bytes, max_depth: int) -> Any:
     if _text_deeper_than(text, max_depth):
         _refuse_depth(max_depth)
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_int=_integer)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         if _ends_too_early(text, error):
             _refuse(TRUNCATED, f"the file ends in the middle, at {place}", SAVE_AGAIN)
         message = f"the file is not JSON at {place}: {error.msg[:1].lower()}{error.msg[1:]}"
         _refuse(NOT_JSON, message, SAVE_AGAIN)
-    except ValueError:
-        _refuse(NOT_JSON, "the file holds a number with too many digits to read", SAVE_AGAIN)
     return _without_lone_surrogates(document)
+
+
+def _integer(digits: str) -> int | float:
+    """An integer; beyond 64 bits a float, as of the strict parser."""
+    if len(digits) > 20:
+        return float(digits)
+    number = int(digits)
+    return number if -(2**63) <= number < 2**64 else float(number)
 
 
 def _refuse_other_formats(raw: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from decimal import Decimal
 from typing import Any, Final
@@ -19,12 +18,12 @@ _TOKEN: Final = re.compile(r"\\[{}|]|[{}|]")
 
 
 def as_browser_integer(value: int) -> int | float:
-    """A large integer as JavaScript writes it: rounded, so that a seed may exceed its maximum."""
-    try:
-        number = float(value)
-    except OverflowError:
-        return math.inf
-    return int(Decimal(repr(number))) if abs(number) < 1e21 else number
+    """A large integer as JavaScript writes it: rounded, so that a seed may exceed its maximum.
+
+    What needs more than 64 bits stays a float, for parsers that know no larger integers.
+    """
+    number = float(value)
+    return int(Decimal(repr(number))) if abs(number) < 2**63 else number
 
 
 def as_browser_text(value: Any) -> str:

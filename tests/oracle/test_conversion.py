@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.catalog import Catalog
 
 DEVIATIONS = {
+    "large_integers_1": "what needs more than 64 bits is a float: 1.8446744073709552e19",
+    "large_integers_2": "the same",
+    "large_integers_3": "the same",
     "autogrow_rows_ag1": "a row that grows by being wired is saved after all other widgets",
     "autogrow_rows_ag3": "the same, with two inputs a row",
     "links_1": "links saved as objects count in schema 0.4, too",

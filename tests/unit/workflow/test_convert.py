@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
@@ -281,10 +280,8 @@ class TestWidgets:
         [
             (2**53, 2**53),
             (2**53 + 1, 2**53),
-            (2**64 - 1, 18446744073709552000),
+            (2**64 - 1, 1.8446744073709552e19),
             (-(2**60) - 1, -1152921504606847000),
-            (10**30, 1e30),
-            (10**400, math.inf),
         ],
     )
     def test_large_integers_are_rounded_as_in_a_browser(self, saved: int, sent: float) -> None:

@@ -52,8 +52,6 @@ def nested(depth: int, opener: str = "[", closer: str = "]") -> bytes:
         (b"true", "not_a_workflow"),
         (b"3.5", "not_a_workflow"),
         (b"NaN", "not_a_workflow"),
-        (b'{"a": ' + b"9" * 5000 + b"}", "workflow_not_json"),
-        (b'{"a": NaN, "b": ' + b"9" * 5000 + b"}", "workflow_not_json"),
         (nested(MAX_DEPTH + 1), "workflow_too_deep"),
         (nested(100_000), "workflow_too_deep"),
         (b"[" * 1_000_000, "workflow_too_deep"),
@@ -111,4 +109,7 @@ def test_of_duplicate_keys_the_last_counts() -> None:
 
 def test_huge_numbers_are_read() -> None:
     assert load(b'{"a": 123456789012345678901234567890}')["a"] == pytest.approx(1.2345678901e29)
-    assert load(b'{"a": 1e400}')["a"] == math.inf
+    for huge in (b"1e400", b"9" * 400, b"9" * 5000):
+        assert load(b'{"a": ' + huge + b"}")["a"] == math.inf
+    assert load(b'{"a": NaN, "b": 18446744073709551615}')["b"] == 2**64 - 1
+    assert type(load(b'{"a": NaN, "b": 18446744073709551616}')["b"]) is float
