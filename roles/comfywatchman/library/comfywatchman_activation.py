@@ -364,14 +364,7 @@ class Removal:
         if state in self.made:
             return [state]
         names = os.listdir(state) if os.path.isdir(state) else []
-        ours = (
-            "last-run.json",
-            "latest.json",
-            "report.md",
-            "report.html",
-            "history.sqlite3",
-            "cycle.lock",
-        )
+        ours = ("last-", "latest.json", "report.", "verdicts.", "history.", "cycle.lock")
         return [os.path.join(state, name) for name in names if name.startswith(ours)]
 
     def empty_directories(self):

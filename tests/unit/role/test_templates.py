@@ -1,0 +1,228 @@
+"""Units and settings, rendered word for word, also for paths that want to be something else."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+import yaml
+from ansible.plugins.filter.core import FilterModule
+from ansible.plugins.test.core import TestModule as AnsibleTests
+
+ROLE = Path(__file__).parents[3] / "roles" / "comfywatchman"
+HOSTILE = [
+    "/srv/with space",
+    "/srv/100% of $HOME ${HOME} $$",
+    "/srv/a \"quoted\" 'path'",
+    "/srv/back\\slash \\n",
+    "/srv/%h %%n",
+    "/srv/naïve 模型 😀",
+    "/srv/trailing ; # [Service]",
+]
+
+
+def render(template: str, **variables: Any) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ROLE / "templates"),
+        trim_blocks=True,  # as Ansible does
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+    )
+    environment.filters.update(FilterModule().filters())
+    environment.tests.update(AnsibleTests().tests())
+    defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
+    paths = {"config": "/home/a/.config/comfywatchman", "state": "/home/a/.local/state/cw"}
+    return environment.get_template(template).render(
+        {
+            **defaults,
+            "ansible_managed": "Ansible managed",
+            "comfywatchman_user": "artist",
+            "comfywatchman_comfyui_dir": "/srv/ComfyUI",
+            "__comfywatchman_release": "/home/a/releases/1",
+            "__comfywatchman_paths": paths,
+            "__comfywatchman_credentials": {},
+            **variables,
+        }
+    )
+
+
+def directive(unit: str, name: str) -> str:
+    """The value of the last line that sets ``name``."""
+    lines = [line for line in unit.splitlines() if line.startswith(name + "=")]
+    return lines[-1].partition("=")[2]
+
+
+def as_systemd_reads_word(text: str) -> str:
+    """A quoted word after systemd.syntax(7), its specifiers resolved."""
+    assert text[0] == text[-1] == '"'
+    read, position = "", 1
+    while position < len(text) - 1:
+        if text[position] == "\\":
+            position += 1
+            assert text[position] in '\\"', "an escape systemd would read as something else"
+        else:
+            assert text[position] != '"', "the quote ends in the middle"
+        read += text[position]
+        position += 1
+    return as_systemd_reads_path(read)
+
+
+def as_systemd_reads_path(text: str) -> str:
+    assert "%" not in text.replace("%%", ""), "a specifier"
+    return text.replace("%%", "%")
+
+
+def test_the_service_of_a_user() -> None:
+    assert render("comfywatchman.service.j2") == (
+        "#\n"
+        "# Ansible managed\n"
+        "#\n"
+        "# Changes of your own: comfywatchman_unit_overrides, or another file beside "
+        "comfywatchman.service.d/50-site.conf.\n"
+        "\n"
+        "[Unit]\n"
+        "Description=ComfyWatchman: which saved ComfyUI workflows can run here now\n"
+        "\n"
+        "[Service]\n"
+        "Type=oneshot\n"
+        "WorkingDirectory=/home/a/releases/1\n"
+        "ExecStart=/home/a/releases/1/venv/bin/python -m comfywatchman.cli --run-check\n"
+        'Environment="COMFYWATCHMAN_CONFIG=/home/a/.config/comfywatchman/config.toml"\n'
+        "Environment=PYTHONUNBUFFERED=1 LANGSMITH_TRACING=false\n"
+        "# A oneshot service may otherwise take for ever.\n"
+        "TimeoutStartSec=15min\n"
+        "# 75: another cycle, started by hand, is running.\n"
+        "SuccessExitStatus=75\n"
+        "SyslogIdentifier=comfywatchman\n"
+        "UMask=0077\n"
+        "NoNewPrivileges=true\n"
+        "# Renders come first.\n"
+        "Nice=10\n"
+        "IOSchedulingClass=idle\n"
+    )
+
+
+def test_the_timer() -> None:
+    timer = render("comfywatchman.timer.j2")
+    assert [line for line in timer.splitlines() if line and not line.startswith("#")] == [
+        "[Unit]",
+        "Description=Run ComfyWatchman every two hours, after boot and after login",
+        "[Timer]",
+        "OnBootSec=5min",
+        "OnStartupSec=5min",
+        "OnUnitActiveSec=2h",
+        "OnCalendar=*-*-* 00/2:00:00",
+        "Persistent=true",
+        "RandomizedDelaySec=2min",
+        "FixedRandomDelay=true",
+        "AccuracySec=1min",
+        "[Install]",
+        "WantedBy=timers.target",
+    ]
+
+
+def test_the_service_of_the_system_has_a_user_and_credentials() -> None:
+    unit = render(
+        "comfywatchman.service.j2",
+        comfywatchman_scope="system",
+        comfywatchman_user="art%ist",
+        __comfywatchman_credentials={"comfyui_token": "hunter2"},
+    )
+    assert directive(unit, "User") == "art%%ist"
+    assert directive(unit, "LoadCredential") == (
+        "comfyui_token:/home/a/.config/comfywatchman/comfyui_token"
+    )
+    assert "hunter2" not in unit
+
+
+@pytest.mark.parametrize("path", HOSTILE)
+def test_hostile_paths_reach_systemd_as_they_are(path: str) -> None:
+    unit = render(
+        "comfywatchman.service.j2",
+        __comfywatchman_release=path + "/r",
+        __comfywatchman_paths={"config": path, "state": path},
+        __comfywatchman_credentials={"comfyui_token": "x"},
+    )
+    command = directive(unit, "ExecStart")
+    assert command.startswith(":"), "systemd would replace variables"
+    word, _, arguments = command[1:].rpartition('" ')
+    assert arguments == "-m comfywatchman.cli --run-check"
+    assert as_systemd_reads_word(word + '"') == path + "/r/venv/bin/python"
+    assert as_systemd_reads_path(directive(unit, "WorkingDirectory")) == path + "/r"
+    assert as_systemd_reads_path(directive(unit, "LoadCredential")) == (
+        f"comfyui_token:{path}/comfyui_token"
+    )
+    setting = next(line for line in unit.splitlines() if "COMFYWATCHMAN_CONFIG" in line)
+    assert as_systemd_reads_word(setting.removeprefix("Environment=")) == (
+        f"COMFYWATCHMAN_CONFIG={path}/config.toml"
+    )
+
+
+@pytest.mark.parametrize("path", HOSTILE)
+def test_hostile_paths_reach_the_program_as_they_are(path: str) -> None:
+    text = render(
+        "config.toml.j2",
+        comfywatchman_comfyui_dir=path,
+        comfywatchman_workflow_dirs=[path, "/b"],
+        __comfywatchman_paths={"config": path, "state": path},
+        comfywatchman_ca_file=path,
+    )
+    settings = tomllib.loads(text)
+    assert settings["comfyui_dir"] == settings["state_dir"] == settings["ca_file"] == path
+    assert settings["workflow_dirs"] == [path, "/b"]
+
+
+def test_settings_keep_their_types_whatever_the_inventory_gives() -> None:
+    text = render(
+        "config.toml.j2",
+        comfywatchman_userdata="no",
+        comfywatchman_read_timeout="7",
+        comfywatchman_max_workflow_depth="50",
+        comfywatchman_min_free_vram=0,
+    )
+    settings = tomllib.loads(text)
+    assert settings["userdata"] is False
+    assert settings["read_timeout"] == 7.0
+    assert settings["max_workflow_depth"] == 50
+    assert settings["min_free_vram"] == "0"
+
+
+def test_a_drop_in() -> None:
+    text = render(
+        "50-site.conf.j2",
+        sections={
+            "Unit": {"ConditionPathExists": "/srv/ComfyUI"},
+            "Timer": {"OnCalendar": ["", "daily"], "Persistent": False, "AccuracySec": 1},
+        },
+    )
+    assert text == (
+        "#\n# Ansible managed\n#\n"
+        "\n[Unit]\nConditionPathExists=/srv/ComfyUI\n"
+        "\n[Timer]\nOnCalendar=\nOnCalendar=daily\nPersistent=false\nAccuracySec=1\n"
+    )
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    python = tmp_path / "100% $HOME" / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\n")
+    python.chmod(0o755)
+    release = str(tmp_path / "100% $HOME")
+    for unit in ("comfywatchman.service", "comfywatchman.timer"):
+        (tmp_path / unit).write_text(
+            render(unit + ".j2", comfywatchman_scope="system", comfywatchman_user="root",
+                   __comfywatchman_release=release)
+        )  # fmt: skip
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--recursive-errors=no", "--man=no",
+         tmp_path / "comfywatchman.service", tmp_path / "comfywatchman.timer"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")

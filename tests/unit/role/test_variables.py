@@ -1,0 +1,108 @@
+"""What the role documents, defaults and checks is the same, and is what the program can be told."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from comfywatchman.settings import Settings
+
+ROLE = Path(__file__).parents[3] / "roles" / "comfywatchman"
+SPECS: dict[str, Any] = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())[
+    "argument_specs"
+]
+OPTIONS: dict[str, Any] = SPECS["main"]["options"]
+
+
+def documented_defaults() -> dict[str, tuple[str, object]]:
+    """Name -> (comment, default or "required") of defaults/main.yml."""
+    found: dict[str, tuple[str, object]] = {}
+    comment: list[str] = []
+    for line in (ROLE / "defaults" / "main.yml").read_text().splitlines():
+        if match := re.match(r"(# )?(comfywatchman_\w+):(.*)", line):
+            default = "required" if match[1] else yaml.safe_load(match[3])
+            found[match[2]] = " ".join(comment), default
+            comment = []
+        elif line.startswith("# ") and not line.startswith("# ---"):
+            comment.append(line[2:])
+        else:
+            comment = []
+    return found
+
+
+def documented_in_readme() -> dict[str, tuple[str, ...]]:
+    """Name -> (type, default, description) of the tables in the role's README."""
+    rows = re.findall(
+        r"^\| `(comfywatchman_\w+)` \| (.*?) \| (.*?) \| (.*) \|$",
+        (ROLE / "README.md").read_text(),
+        re.MULTILINE,
+    )
+    return {name: rest for name, *rest in rows}
+
+
+def default_of(option: dict[str, Any]) -> object:
+    return "required" if option.get("required") else option["default"]
+
+
+def type_of(option: dict[str, Any]) -> str:
+    if "choices" in option:
+        return "one of " + ", ".join(f"`{choice}`" for choice in option["choices"])
+    elements = option.get("elements")
+    return f"{option['type']} of {elements}" if elements else str(option["type"])
+
+
+def test_defaults_say_what_argument_specs_say() -> None:
+    assert documented_defaults() == {
+        name: (option["description"], default_of(option)) for name, option in OPTIONS.items()
+    }
+
+
+def test_readme_says_what_argument_specs_say() -> None:
+    expected = {}
+    for name, option in OPTIONS.items():
+        default = default_of(option)
+        shown = default if default == "required" else f"`{json.dumps(default)}`"
+        expected[name] = [type_of(option), shown, option["description"]]
+    assert documented_in_readme() == expected
+
+
+@pytest.mark.parametrize("entry", [entry for entry in SPECS if entry != "main"])
+def test_every_entry_point_has_the_same_options(entry: str) -> None:
+    assert (ROLE / "tasks" / f"{entry}.yml").is_file()
+    options = SPECS[entry]["options"]
+    assert options == {name: OPTIONS[name] for name in options}
+
+
+def test_every_setting_of_the_program_is_a_variable() -> None:
+    by_credential = {"comfyui_token_file", "comfyui_basic_auth_file"}
+    settings = set(Settings.model_fields) - by_credential
+    assert {name for name in settings if f"comfywatchman_{name}" not in OPTIONS} == set()
+    assert {"comfywatchman_comfyui_token", "comfywatchman_comfyui_basic_auth"} <= set(OPTIONS)
+
+
+def test_every_setting_of_the_program_is_written() -> None:
+    written = (ROLE / "templates" / "config.toml.j2").read_text()
+    keys = set(re.findall(r"^(\w+) = ", written, re.MULTILINE))
+    assert keys == set(Settings.model_fields) - {"comfyui_token_file", "comfyui_basic_auth_file"}
+
+
+def test_secrets_are_kept_from_the_log() -> None:
+    assert {name for name, option in OPTIONS.items() if option.get("no_log")} == {
+        "comfywatchman_comfyui_token",
+        "comfywatchman_comfyui_basic_auth",
+    }
+    tasks = yaml.safe_load((ROLE / "tasks" / "activate.yml").read_text())
+    with_secrets = [task for task in tasks if "__comfywatchman_credentials" in str(task)]
+    assert with_secrets
+    assert all(task["no_log"] is True and task["diff"] is False for task in with_secrets)
+
+
+def test_variables_are_named_after_the_role() -> None:
+    internal = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+    assert all(name.startswith("comfywatchman_") for name in OPTIONS)
+    assert all(name.startswith("__comfywatchman_") for name in internal)
