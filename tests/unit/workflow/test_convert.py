@@ -8,7 +8,7 @@ import pytest
 
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.report.model import Severity
-from comfywatchman.workflow import scope
+from comfywatchman.workflow import resolve, scope
 from comfywatchman.workflow.convert import convert
 from comfywatchman.workflow.prompt import Conversion, WorkflowError
 from tests.unit.workflow.saved import (
@@ -236,6 +236,9 @@ class TestWidgets:
         saved = workflow([node(1, "PackNode", values={"y": 2, "videopreview": {"a": 1}})])
         assert inputs(saved)["1"] == {"x": 0, "y": 2}
 
+    def test_an_object_of_values_on_comfyuis_own_nodes_is_ignored(self) -> None:
+        assert inputs(workflow([node(1, "Size", values={"width": 2})]))["1"]["width"] == 0
+
     @pytest.mark.parametrize(
         ("spec", "value"),
         [
@@ -377,6 +380,40 @@ class TestLinks:
             [9, 2, 0, 3, 0, "I"],
         ]
         assert inputs(workflow(nodes, links))["3"] == ({"image": stands_in} if stands_in else {})
+
+    def test_the_input_at_the_place_of_the_output_comes_before_an_equal_type(self) -> None:
+        spec = {"x": ["IMAGE,MASK", {}], "y": ["IMAGE", {}]}
+        catalog = Catalog(
+            {
+                "Both": declaration(spec, output=("IMAGE",)),
+                **{name: CATALOG.declarations[name] for name in ("Source", "Sink")},
+            }
+        )
+        nodes = [
+            node(1, "Source"),
+            node(2, "Both", {"y": 2, "x": 1}, mode=BYPASSED),
+            node(3, "Sink", {"image": 3}),
+        ]
+        links = [[1, 1, 0, 2, 0, "I"], [2, 1, 1, 2, 1, "I"], [3, 2, 0, 3, 0, "I"]]
+        assert inputs(workflow(nodes, links), catalog)["3"] == {"image": ["1", 0]}
+
+    def test_slots_count_sockets_before_widgets(self) -> None:
+        spec = {"width": INT, "picture": ["IMAGE", {}]}
+        catalog = Catalog({"T": declaration(spec), "Source": CATALOG.declarations["Source"]})
+        nodes = [node(1, "Source"), node(2, "T", values=[5])]
+        found = inputs(workflow(nodes, [[1, 1, 0, 2, 0, "IMAGE"]]), catalog)
+        assert found["2"] == {"width": 5, "picture": ["1", 0]}
+
+    def test_links_that_take_too_many_steps_are_refused(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(resolve, "MAX_ALL_HOPS", 20)
+        chain = [node(i, "Reroute", {"": i - 1}) for i in range(1, 20)]
+        ends = [node(20 + i, "Sink", {"image": 19}) for i in range(5)]
+        links = [[i, i, 0, i + 1, 0, "*"] for i in range(20)]
+        with pytest.raises(WorkflowError) as caught:
+            converted(workflow(chain + ends, links))
+        assert caught.value.finding.code == "workflow_too_tangled"
 
     def test_a_chain_of_bypassed_nodes_and_reroutes_is_followed(self) -> None:
         nodes = [
@@ -596,6 +633,12 @@ class TestGroupNodes:
             "8:6": {"width": 64, "height": 32},
             "8:7": {"name": "b.safetensors"},
         }
+
+    def test_an_output_used_inside_shows_outside_where_it_is_marked(self) -> None:
+        recipe = {**GROUP_RECIPE, "external": [[0, 0, "IMAGE"]]}
+        nodes = [node(2, "workflow>G"), node(3, "Sink", {"image": 6})]
+        document = workflow(nodes, [[6, 2, 0, 3, 0, "IMAGE"]], extra={"groupNodes": {"G": recipe}})
+        assert inputs(document)["3"] == {"image": ["8:4", 0]}
 
     @pytest.mark.parametrize("recipe", [None, {"nodes": [{"type": "Nobody"}]}, {"nodes": 5}])
     def test_one_that_cannot_be_is_reported_by_name(self, recipe: Any) -> None:
