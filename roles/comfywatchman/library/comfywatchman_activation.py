@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: MIT
-"""Ansible module: make one release the one that runs, as a whole or not at all; or remove everything."""
+"""Ansible module: make one release the one that runs, whole or not at all; or remove all."""
 
 from __future__ import annotations
 
@@ -8,30 +8,59 @@ DOCUMENTATION = r"""
 module: comfywatchman_activation
 short_description: Activate a release of ComfyWatchman, or remove all of them
 description:
-  - Units and settings are staged inside the release and verified there, by systemd and by the release itself. Only then
-    are they put in place, each by rename, the link C(current) is moved, systemd is told, and the timer is enabled.
+  - Units and settings are staged inside the release and verified there, by systemd and by the
+    release itself. Only then are they put in place, each by rename, the link C(current) is moved,
+    systemd is told, and the timer is enabled.
   - When any of that fails, what was active before is put back before the task fails.
   - The timer is never restarted, so a deploy makes no host run its check out of turn.
 author: The ComfyWatchman maintainers
 options:
-  state: {description: Whether it shall be there., type: str, choices: [present, absent], default: present}
+  state:
+    description: >-
+      Whether it shall be there.
+    type: str
+    choices: [present, absent]
+    default: present
   scope: {description: Whose service manager., type: str, choices: [user, system], required: true}
   user: {description: The user who runs ComfyUI., type: str, required: true}
-  paths: {description: 'root, config, state, units: as the probe found them.', type: dict, required: true}
+  paths:
+    description: >-
+      root, config, state, units: as the probe found them.
+    type: dict
+    required: true
   release: {description: Id of the release., type: str}
   units: {description: Contents by path below the folder of units., type: dict, default: {}}
-  optional_units: {description: Paths that are removed unless they are in C(units)., type: list, elements: str, default: []}
+  optional_units:
+    description: >-
+      Paths that are removed unless they are in C(units).
+    type: list
+    elements: str
+    default: []
   settings: {description: Content of config.toml., type: str, default: ''}
   timer_enabled: {description: Whether the timer shall run., type: bool, default: true}
-  keep_releases: {description: How many releases stay; those in use always do., type: int, default: 3}
-  keep_state: {description: With absent, whether reports and history stay., type: bool, default: false}
-  made: {description: 'With absent, the directories that may go once they are empty.', type: list, elements: str, default: []}
+  keep_releases:
+    description: >-
+      How many releases stay; those in use always do.
+    type: int
+    default: 3
+  keep_state:
+    description: >-
+      With absent, whether reports and history stay.
+    type: bool
+    default: false
+  made:
+    description: >-
+      With absent, the directories that may go once they are empty.
+    type: list
+    elements: str
+    default: []
 """
 
 RETURN = r"""
 actions: {description: what was, or would be, done, type: list, elements: str, returned: always}
 """
 
+import contextlib
 import os
 import shutil
 import stat
@@ -157,8 +186,7 @@ class Activation:
             sentences.append(f"activate release {self.release}")
         if not self.state_directory_is_right():
             sentences.append(f"make {self.paths['state']}")
-        for action in self.timer_actions():
-            sentences.append("systemctl " + " ".join(action))
+        sentences += ["systemctl " + " ".join(action) for action in self.timer_actions()]
         return different, sentences
 
     def diff(self, different):
@@ -289,10 +317,8 @@ def completed_at(release):
 
 def attempt(function, *arguments):
     """Call a function of the way back: one step that fails must not stop the others."""
-    try:
+    with contextlib.suppress(CommandError, OSError):
         function(*arguments)
-    except (CommandError, OSError):
-        pass
 
 
 def remove_if_empty(directory):
@@ -325,7 +351,7 @@ def present(module):
 
 
 class Removal:
-    """Everything that was installed, about to go; works without the user and without their manager."""
+    """Everything that was installed, about to go, also without the user or their manager."""
 
     def __init__(self, module):
         given = module.params
@@ -359,7 +385,7 @@ class Removal:
         return [path for path in paths if os.path.lexists(path)]
 
     def state_paths(self):
-        """The whole state directory if the role made it, otherwise what is known to be ours in it."""
+        """The whole state directory if the role made it, otherwise what is ours in it."""
         state = self.paths["state"]
         if state in self.made:
             return [state]
@@ -409,9 +435,9 @@ def absent(module):
         if not module.check_mode:
             if actions:
                 removal.apply(loaded, leftovers)
-            for path in removal.empty_directories():
-                if remove_if_empty(path):
-                    actions.append(f"remove {path}")
+            actions += [
+                f"remove {path}" for path in removal.empty_directories() if remove_if_empty(path)
+            ]
     except CommandError as error:
         module.fail_json(msg=str(error))
     except OSError as error:

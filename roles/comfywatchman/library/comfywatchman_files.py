@@ -8,7 +8,8 @@ DOCUMENTATION = r"""
 module: comfywatchman_files
 short_description: Put small files into a directory and take others away
 description:
-  - Contents travel inside the task, so that a host which is entered as one unprivileged user and worked on as another
+  - Contents travel inside the task, so that a host which is entered as one unprivileged user and
+    worked on as another
     needs neither ACLs nor world-readable temporary files (ansible.builtin.copy does).
   - Files are replaced by rename. Contents are never part of the result.
 author: The ComfyWatchman maintainers
@@ -18,12 +19,26 @@ options:
   mode: {description: For the files., type: str, default: '0600'}
   files: {description: Contents by file name., type: dict, default: {}}
   encoded_files: {description: Contents in Base64 by file name., type: dict, default: {}}
-  absent: {description: Names of files that shall not be there., type: list, elements: str, default: []}
-  remove_empty: {description: Whether to remove the directory too once it is empty., type: bool, default: false}
+  absent:
+    description: >-
+      Names of files that shall not be there.
+    type: list
+    elements: str
+    default: []
+  remove_empty:
+    description: >-
+      Whether to remove the directory too once it is empty.
+    type: bool
+    default: false
 """
 
 RETURN = r"""
-names: {description: the files that were, or would be, written or removed, type: list, elements: str, returned: always}
+names:
+  description: >-
+    the files that were, or would be, written or removed
+  type: list
+  elements: str
+  returned: always
 """
 
 import base64

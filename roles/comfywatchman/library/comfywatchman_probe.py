@@ -8,12 +8,18 @@ DOCUMENTATION = r"""
 module: comfywatchman_probe
 short_description: Find out what a host is like before ComfyWatchman is installed or removed
 description:
-  - Changes nothing. Everything that stands in the way comes back as one sentence each in C(problems).
+  - Changes nothing. Everything that stands in the way comes back as one sentence each in
+    C(problems).
   - Looks for features, never for the names of distributions.
 author: The ComfyWatchman maintainers
 options:
   user: {description: The user who runs ComfyUI., type: str, required: true}
-  scope: {description: Whose service manager runs the timer., type: str, choices: [user, system], required: true}
+  scope:
+    description: >-
+      Whose service manager runs the timer.
+    type: str
+    choices: [user, system]
+    required: true
   root: {description: Where releases go; empty for the usual place., type: path, default: ''}
   state_dir: {description: Where reports go; empty for the usual place., type: path, default: ''}
   comfyui_dir: {description: ComfyUI's folder., type: path, default: ''}
@@ -22,25 +28,58 @@ options:
   version: {description: The version of the wheel., type: str, default: ''}
   calendars: {description: Calendar expressions by variable name., type: dict, default: {}}
   timespans: {description: Time spans by variable name., type: dict, default: {}}
-  texts: {description: Other text that goes into units and settings, by variable name., type: dict, default: {}}
+  texts:
+    description: >-
+      Other text that goes into units and settings, by variable name.
+    type: dict
+    default: {}
   overrides: {description: 'Drop-ins: unit, section, directive.', type: dict, default: {}}
   preflight: {description: Whether to look for problems., type: bool, default: true}
 """
 
 RETURN = r"""
-account: {description: 'uid, gid, home; null if there is no such user', type: dict, returned: always}
+account:
+  description: >-
+    uid, gid, home; null if there is no such user
+  type: dict
+  returned: always
 paths: {description: 'root, config, state, units', type: dict, returned: always}
 python: {description: 'path, version', type: dict, returned: always}
 release: {description: 'id, path, complete', type: dict, returned: always}
-record: {description: what the last installation noted down; null if there was none, type: dict, returned: always}
+record:
+  description: >-
+    what the last installation noted down; null if there was none
+  type: dict
+  returned: always
 wanted_record: {description: what this installation is to note down, type: dict, returned: always}
-moved: {description: whether the last installation has another user, scope or place, type: bool, returned: always}
-installed_user_exists: {description: whether the user of the last installation is still there, type: bool, returned: always}
+moved:
+  description: >-
+    whether the last installation has another user, scope or place
+  type: bool
+  returned: always
+installed_user_exists:
+  description: >-
+    whether the user of the last installation is still there
+  type: bool
+  returned: always
 privileged: {description: whether this is root, type: bool, returned: always}
-lingering: {description: whether the user's manager runs without a login, type: bool, returned: always}
+lingering:
+  description: >-
+    whether the user's manager runs without a login
+  type: bool
+  returned: always
 manager: {description: whether the service manager can be reached, type: bool, returned: always}
-credentials: {description: names of the credentials there are, type: list, elements: str, returned: always}
-ca_bundle: {description: the host's own file of certificate authorities, type: str, returned: always}
+credentials:
+  description: >-
+    names of the credentials there are
+  type: list
+  elements: str
+  returned: always
+ca_bundle:
+  description: >-
+    the host's own file of certificate authorities
+  type: str
+  returned: always
 problems: {description: one sentence each, type: list, elements: str, returned: always}
 """
 
@@ -90,9 +129,10 @@ def missing_directories(paths, made_before):
     """Those of the paths and their parents that are not there, or were not, deepest first."""
     missing = set(made_before)
     for path in paths:
-        while path.strip("/") and not os.path.lexists(path):
-            missing.add(path)
-            path = os.path.dirname(path)
+        above = path
+        while above.strip("/") and not os.path.lexists(above):
+            missing.add(above)
+            above = os.path.dirname(above)
     return sorted(missing, key=lambda path: (-path.count("/"), path))
 
 
@@ -137,8 +177,8 @@ def choose_python(wanted, account):
         python = new_enough[0]
         short = "{}.{}".format(*python["version"])
         return None, (
-            f"Python {short} at {python['path']} lacks the module {python['missing'][0]}: install it "
-            f"(Debian and Ubuntu: apt install python{short}-venv)."
+            f"Python {short} at {python['path']} lacks the module {python['missing'][0]}: "
+            f"install it (Debian and Ubuntu: apt install python{short}-venv)."
         )
     if found:
         python = found[0]
@@ -198,8 +238,8 @@ def override_problems(overrides):
                         CONTROL.search(str(line)) or str(line).endswith("\\") for line in lines
                     ):
                         problems.append(
-                            f"{where}.{section}.{name} holds a line break or another control character, or ends "
-                            "in a backslash: write it on one line."
+                            f"{where}.{section}.{name} holds a line break or another control "
+                            "character, or ends in a backslash: write it on one line."
                         )
     return problems
 
@@ -226,20 +266,20 @@ def path_problems(paths, comfyui_dir, account):
             problems.append(f"comfywatchman_{name} is no absolute path: {path!r}.")
     if re.search(r"""['"\\]""", paths["root"]):
         problems.append(
-            f"comfywatchman_root holds a quote or a backslash: {paths['root']!r}; systemd starts no "
-            "program from such a path, so choose another."
+            f"comfywatchman_root holds a quote or a backslash: {paths['root']!r}; systemd starts "
+            "no program from such a path, so choose another."
         )
     if not os.path.isabs(comfyui_dir):
         problems.append(f"comfywatchman_comfyui_dir is no absolute path: {comfyui_dir!r}.")
     elif not os.path.isdir(comfyui_dir):
         problems.append(
-            f"comfywatchman_comfyui_dir is no folder on this host: {comfyui_dir!r}; name the one that "
-            "holds ComfyUI's main.py."
+            f"comfywatchman_comfyui_dir is no folder on this host: {comfyui_dir!r}; name the one "
+            "that holds ComfyUI's main.py."
         )
     elif run([*as_user(account), "test", "-r", comfyui_dir, "-a", "-x", comfyui_dir])[0] != 0:
         problems.append(
-            f"comfywatchman_comfyui_dir cannot be read by {account.pw_name}: {comfyui_dir!r}; let that "
-            "user in, or name the user who runs ComfyUI in comfywatchman_user."
+            f"comfywatchman_comfyui_dir cannot be read by {account.pw_name}: {comfyui_dir!r}; let "
+            "that user in, or name the user who runs ComfyUI in comfywatchman_user."
         )
     return problems
 
@@ -280,8 +320,8 @@ def main():
     if account is None:
         home = (record or {}).get("home", "/nonexistent")
         problems.append(
-            f"There is no user {given['user']!r} on this host: create it, or name the user who runs "
-            "ComfyUI in comfywatchman_user."
+            f"There is no user {given['user']!r} on this host: create it, or name the user who "
+            "runs ComfyUI in comfywatchman_user."
         )
     else:
         home = account.pw_dir
@@ -323,14 +363,14 @@ def main():
                 f"are free, {RELEASE_BYTES >> 20} MiB are needed."
             )
 
-    if given["preflight"] and os.geteuid() != 0 and scope == "user" and account is not None:
-        if not os.path.exists(os.path.join(LINGERING, given["user"])):
-            problems.append(
-                f"{given['user']}'s service manager ends with the last login, and only root may change "
-                f"that: run 'sudo loginctl enable-linger {given['user']}', or set become for this host."
-            )
-
     lingering = os.path.exists(os.path.join(LINGERING, given["user"]))
+    unprivileged = os.geteuid() != 0 and scope == "user" and account is not None
+    if given["preflight"] and unprivileged and not lingering:
+        problems.append(
+            f"{given['user']}'s service manager ends with the last login, and only root may change "
+            f"that: run 'sudo loginctl enable-linger {given['user']}', or set become for this host."
+        )
+
     same_user = record is not None and record["user"] == given["user"]
     enabled_before = same_user and record["scope"] == "user" and record["lingering_enabled"]
     made_before = record["made"] if same_user else []

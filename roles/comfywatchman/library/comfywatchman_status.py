@@ -8,7 +8,8 @@ DOCUMENTATION = r"""
 module: comfywatchman_status
 short_description: Read the state of an installation of ComfyWatchman
 description:
-  - Changes nothing, and does not fail because something is missing. What was noted down when it was installed tells where it is.
+  - Changes nothing, and does not fail because something is missing. What was noted down when it
+    was installed tells where it is.
 author: The ComfyWatchman maintainers
 options:
   user: {description: The user who runs ComfyUI., type: str, required: true}
@@ -21,14 +22,35 @@ options:
 RETURN = r"""
 installed: {description: whether there is an active release, type: bool, returned: always}
 manager: {description: whether the service manager can be reached, type: bool, returned: always}
-lingering: {description: whether the user's manager runs without a login, type: bool, returned: always}
+lingering:
+  description: >-
+    whether the user's manager runs without a login
+  type: bool
+  returned: always
 release: {description: id of the active release; null if there is none, type: str, returned: always}
-timer: {description: 'loaded, enabled, active, sub, persistent, interval and slack (seconds), next and last (seconds since 1970, or null)', type: dict, returned: always}
+timer:
+  description: >-
+    loaded, enabled, active, sub, persistent, interval and slack (seconds), next and last (seconds
+    since 1970, or null)
+  type: dict
+  returned: always
 service: {description: 'active, result, status, invocation', type: dict, returned: always}
-last_run: {description: the content of last-run.json; null if it is not there, type: dict, returned: always}
-files: {description: 'mode, owner and size of the files that matter, by path', type: dict, returned: always}
+last_run:
+  description: >-
+    the content of last-run.json; null if it is not there
+  type: dict
+  returned: always
+files:
+  description: >-
+    mode, owner and size of the files that matter, by path
+  type: dict
+  returned: always
 paths: {description: 'root, config, state, units', type: dict, returned: always}
-exposed: {description: files that others may read or write though they are private, type: list, returned: always}
+exposed:
+  description: >-
+    files that others may read or write though they are private
+  type: list
+  returned: always
 runtime_dir: {description: XDG_RUNTIME_DIR of the user's manager, type: str, returned: always}
 complaint: {description: what systemd has against the units, type: str, returned: always}
 now: {description: the host's clock in seconds since 1970, type: float, returned: always}
@@ -62,8 +84,16 @@ LAST_RUN_BYTES = 1024**2
 INTERVAL = re.compile(r"OnUnitActiveUSec=(.*?) ;")
 NUMBER_AND_UNIT = re.compile(r"([0-9.]+)([a-zμ]+)")
 UNITS_OF_TIME = {
-    **{"us": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600},
-    **{"d": 86_400, "w": 604_800, "month": 2_629_800, "y": 31_557_600},
+    "us": 1e-6,
+    "μs": 1e-6,
+    "ms": 1e-3,
+    "s": 1,
+    "min": 60,
+    "h": 3600,
+    "d": 86_400,
+    "w": 604_800,
+    "month": 2_629_800,
+    "y": 31_557_600,
 }
 
 

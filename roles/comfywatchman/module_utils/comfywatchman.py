@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the role's modules share: files replaced by rename, and a systemd asked as the right user."""
+"""What the role's modules share: files replaced by rename, systemd asked as the right user."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ def run(argv, environment=None, timeout=60):
         done = subprocess.run(
             argv,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             env=environment,
             timeout=timeout,
             check=False,
