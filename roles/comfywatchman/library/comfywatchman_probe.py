@@ -317,14 +317,15 @@ def main():
         for name in unsafe
     ]
 
-    if account is None:
-        home = (record or {}).get("home", "/nonexistent")
-        problems.append(
-            f"There is no user {given['user']!r} on this host: create it, or name the user who "
-            "runs ComfyUI in comfywatchman_user."
-        )
-    else:
+    if account is not None:
         home = account.pw_dir
+    else:
+        home = (record or {}).get("home", "/nonexistent")
+        if given["user"]:
+            problems.append(
+                f"There is no user {given['user']!r} on this host: create it, or name the user who "
+                "runs ComfyUI in comfywatchman_user."
+            )
     paths = paths_of(scope, home, given["root"], given["state_dir"])
 
     systemd = systemd_version()
