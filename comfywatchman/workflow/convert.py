@@ -31,7 +31,8 @@ MALFORMED_NODE: Final = declare(
     "malformed_node",
     Severity.WARNING,
     title="Entry that is no node",
-    explanation="An entry of the workflow's list of nodes is no object, or has no id. It was left out.",
+    explanation="An entry of the workflow's list of nodes is no object, or has no id. It was left"
+    " out.",
     remedy="Open the workflow in ComfyUI, look at it, and save it again.",
 )
 

@@ -16,8 +16,8 @@ from comfywatchman.workflow.load import load
 from comfywatchman.workflow.prompt import Conversion, WorkflowError
 from tests.unit.workflow.saved import CATALOG, NESTED, SUBGRAPH, defined, node, subgraph, workflow
 
-SECONDS = 5.0
-"""What hostile input may cost; each takes a fraction of it."""
+SECONDS = 20.0
+"""Processor time that hostile input may cost: far above what it does, far below a quadratic slip."""
 
 
 def outcome(raw: bytes) -> tuple[Any, ...]:
