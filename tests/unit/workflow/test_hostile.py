@@ -17,7 +17,7 @@ from comfywatchman.workflow.prompt import Conversion, WorkflowError
 from tests.unit.workflow.saved import CATALOG, NESTED, SUBGRAPH, defined, node, subgraph, workflow
 
 SECONDS = 20.0
-"""Processor time that hostile input may cost: far above what it does, far below a quadratic slip."""
+"""Processor time hostile input may cost: far above what it does, far below a quadratic slip."""
 
 
 def outcome(raw: bytes) -> tuple[Any, ...]:
