@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from bench import cycle, deploy
+from bench import cycle, deploy, scale
 
 
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(prog="bench", description="Figures, as ratios in one run.")
-    parser.add_argument("what", nargs="?", choices=("cycle", "deploy"), default="cycle")
+    parser.add_argument("what", nargs="?", choices=("cycle", "deploy", "scale"), default="cycle")
     parser.add_argument("--rounds", type=int, default=9, help="measured runs of each (9)")
     parser.add_argument("-i", "--inventory", help="deploy: hosts that may be deployed to")
     options = parser.parse_args()
@@ -18,6 +18,8 @@ def main() -> None:
         parser.error("--rounds: at least 1")
     if options.what == "cycle":
         cycle.main(options.rounds)
+    elif options.what == "scale":
+        scale.main(options.rounds)
     elif options.inventory is None:
         parser.error("deploy needs --inventory: hosts that may be deployed to")
     else:

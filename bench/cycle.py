@@ -19,31 +19,8 @@ def main(rounds: int) -> None:
     """Measure and print."""
     workflows = templates.folder()
     with tempfile.TemporaryDirectory() as folder, StandIn() as comfyui:
-        state = Path(folder, "state")
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": folder,
-            "PYTHONPATH": str(Path(__file__).parents[1]),
-            "COMFYWATCHMAN_COMFYUI_URL": comfyui.url,
-            "COMFYWATCHMAN_STATE_DIR": str(state),
-            "COMFYWATCHMAN_WORKFLOW_DIRS": str(workflows),
-        }
-        cycle = [sys.executable, "-m", "comfywatchman.cli", "--run-check"]
-        runs = alternate(
-            [
-                Contender(
-                    "floor", [sys.executable, str(FLOOR), comfyui.url, str(workflows)], environment
-                ),
-                Contender(
-                    "first cycle",
-                    cycle,
-                    environment,
-                    before=lambda: shutil.rmtree(state, ignore_errors=True),
-                ),
-                Contender("next cycle, nothing changed", cycle, environment),
-            ],
-            rounds,
-        )
+        environment, contenders = against_floor(comfyui.url, workflows, Path(folder, "state"))
+        runs = alternate(contenders, rounds)
         files = len(list(workflows.rglob("*.json")))
         size = sum(file.stat().st_size for file in workflows.rglob("*.json")) / 1e6
         print(f"A cycle over the official templates: {files} files, {size:.0f} MB")
@@ -66,3 +43,30 @@ def main(rounds: int) -> None:
         )
         print()
         print(table(runs, "python -c 'import langgraph.graph'"))
+
+
+def against_floor(url: str, workflows: Path, state: Path) -> tuple[dict[str, str], list[Contender]]:
+    """The floor, a cycle with an empty state folder, and one with what that has left there.
+
+    Returns:
+        Their environment, and the three.
+    """
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(state.parent),
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "COMFYWATCHMAN_COMFYUI_URL": url,
+        "COMFYWATCHMAN_STATE_DIR": str(state),
+        "COMFYWATCHMAN_WORKFLOW_DIRS": str(workflows),
+    }
+    cycle = [sys.executable, "-m", "comfywatchman.cli", "--run-check"]
+    return environment, [
+        Contender("floor", [sys.executable, str(FLOOR), url, str(workflows)], environment),
+        Contender(
+            "first cycle",
+            cycle,
+            environment,
+            before=lambda: shutil.rmtree(state, ignore_errors=True),
+        ),
+        Contender("next cycle, nothing changed", cycle, environment),
+    ]

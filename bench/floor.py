@@ -13,5 +13,7 @@ import orjson
 
 url, folder = sys.argv[1:]
 catalog = orjson.loads(httpx.get(f"{url}/object_info", trust_env=False).raise_for_status().content)
-files = [orjson.loads(file.read_bytes()) for file in sorted(Path(folder).rglob("*.json"))]
+files = sorted(Path(folder).rglob("*.json"))
+for file in files:
+    orjson.loads(file.read_bytes())
 print(f"{len(catalog)} node types, {len(files)} files")

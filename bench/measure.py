@@ -70,13 +70,15 @@ def alternate(contenders: Sequence[Contender], rounds: int) -> dict[str, list[Ru
     return runs
 
 
+def median(runs: Sequence[Run]) -> Run:
+    """The median of each figure by itself."""
+    figures = zip(*((r.wall, r.cpu, r.peak) for r in runs), strict=True)
+    return Run(*map(statistics.median, figures))
+
+
 def table(runs: Mapping[str, Sequence[Run]], floor: str) -> str:
     """Medians, and the clock time as a multiple of the floor's."""
-    middle = {
-        name: Run(*(statistics.median(v) for v in zip(*((r.wall, r.cpu, r.peak) for r in all_runs),
-                                                      strict=True)))
-        for name, all_runs in runs.items()
-    }  # fmt: skip
+    middle = {name: median(measured) for name, measured in runs.items()}
     lines = [f"{'median of ' + str(len(runs[floor])):<34} {'wall':>8} {'CPU':>8} {'peak':>9} ratio"]
     for name, run in middle.items():
         ratio = run.wall / middle[floor].wall
