@@ -12,6 +12,7 @@ from comfywatchman.workflow.load import load
 from comfywatchman.workflow.prompt import WorkflowError
 
 if TYPE_CHECKING:
+    from comfywatchman.report.model import Finding
     from comfywatchman.verdict_cache import VerdictCache
     from comfywatchman.workflow.find import Workflow
 
@@ -36,23 +37,10 @@ def judge_workflow(
     Raises:
         ComfyUIError: the server that keeps it is gone.
     """
-    path, name = workflow.path, workflow.name
     try:
-        raw = workflow.read(max_bytes)
-        kept = verdicts.get(raw, path, name)
-        if kept is not None:
-            return kept
-        conversion = convert(load(raw, max_depth=max_depth), verdicts.catalog)
-        judgement = judge(conversion, verdicts.catalog, verdicts.inventory)
-    except WorkflowError as error:
-        damaged = error.finding.severity is Severity.ERROR
-        return WorkflowReport(
-            path=path,
-            name=name,
-            verdict=Verdict.BROKEN if damaged else Verdict.UNKNOWN,
-            findings=[error.finding],
-            not_checked=[] if damaged else [error.finding.message],
-        )
+        return _judged(workflow, verdicts, max_bytes, max_depth)
+    except WorkflowError as unread:
+        return _refused(workflow, unread.finding)
     except (
         ArithmeticError,
         AttributeError,
@@ -65,24 +53,44 @@ def judge_workflow(
             f"ComfyWatchman failed on this workflow ({type(bug).__name__} in {_place(bug)})",
             fix="Report this, with the workflow if you can share it.",
         )
-        return WorkflowReport(
-            path=path,
-            name=name,
-            verdict=Verdict.UNKNOWN,
-            findings=[finding],
-            not_checked=[finding.message],
+        return _refused(workflow, finding)
+
+
+def _judged(
+    workflow: Workflow, verdicts: VerdictCache, max_bytes: int, max_depth: int
+) -> WorkflowReport:
+    raw = workflow.read(max_bytes)
+    kept = verdicts.get(raw, workflow.path, workflow.name)
+    if kept is not None:
+        return kept
+    try:
+        conversion = convert(load(raw, max_depth=max_depth), verdicts.catalog)
+        judgement = judge(conversion, verdicts.catalog, verdicts.inventory)
+    except WorkflowError as error:
+        report = _refused(workflow, error.finding)
+    else:
+        report = WorkflowReport(
+            path=workflow.path,
+            name=workflow.name,
+            verdict=judgement.verdict,
+            outputs=judgement.outputs,
+            outputs_lost=judgement.outputs_lost,
+            findings=judgement.findings,
+            not_checked=judgement.not_checked,
         )
-    report = WorkflowReport(
-        path=path,
-        name=name,
-        verdict=judgement.verdict,
-        outputs=judgement.outputs,
-        outputs_lost=judgement.outputs_lost,
-        findings=judgement.findings,
-        not_checked=judgement.not_checked,
-    )
-    verdicts.put(raw, report)
+    verdicts.put(report)
     return report
+
+
+def _refused(workflow: Workflow, finding: Finding) -> WorkflowReport:
+    damaged = finding.severity is Severity.ERROR
+    return WorkflowReport(
+        path=workflow.path,
+        name=workflow.name,
+        verdict=Verdict.BROKEN if damaged else Verdict.UNKNOWN,
+        findings=[finding],
+        not_checked=[] if damaged else [finding.message],
+    )
 
 
 def _place(bug: BaseException) -> str:

@@ -93,30 +93,32 @@ class VerdictCache:
         self._declarations: dict[str, str | None] = {}
         self._frame = _digest(
             _dump([_program(), dict(limits), catalog.version, catalog.replacements])
-            + _outline(catalog)
+            + _outline(self.catalog)
         )
         self._old = self._load()
         self._new: dict[str, _Entry] = {}
+        self._key = ""
 
     def get(self, raw: bytes, path: str, name: str) -> WorkflowReport | None:
         """The verdict on a file of this content, if all it rests on is as it was."""
-        key = _digest(raw)
-        entry = self._old.get(key)
+        self._key = _digest(raw)
+        entry = self._old.get(self._key)
         if entry is None or not self._holds(entry):
             self.catalog.asked = set()
             self.inventory.asked.clear()
             return None
-        self._new[key] = entry
+        self._new[self._key] = entry
         return WorkflowReport.model_validate({**entry["report"], "path": path, "name": name})
 
-    def put(self, raw: bytes, report: WorkflowReport) -> None:
-        """Keep a verdict with what was asked since :meth:`get`."""
-        self._new[_digest(raw)] = {
+    def put(self, report: WorkflowReport) -> None:
+        """Keep the verdict on the file that :meth:`get` did not know, with what was asked since."""
+        content = report.model_dump_json(exclude={"path", "name"})
+        self._new[self._key] = {
             "types": {name: self._declaration(name) for name in sorted(self.catalog.asked)},
             "asked": {
                 question: dict(answers) for question, answers in self.inventory.asked.items()
             },
-            "report": report.model_dump(mode="json", exclude={"path", "name"}),
+            "report": orjson.Fragment(content),
         }
 
     def save(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -235,15 +236,19 @@ def _nearest(
 
 def distinct(workflows: Iterable[Workflow]) -> list[Workflow]:
     """Leave out a file that was found twice, e.g. in a folder that the server lists too."""
-    kept: dict[object, Workflow] = {}
+    real_folder = cache(os.path.realpath)
+
+    def where(workflow: Workflow) -> tuple[str, str]:
+        if not isinstance(workflow, WorkflowFile):
+            return workflow.path, ""
+        if os.path.islink(workflow.file):  # noqa: PTH114  (Path's own raises without permission)
+            folder, name = os.path.split(os.path.realpath(workflow.file))
+            return folder, name
+        return real_folder(workflow.file.parent), workflow.file.name
+
+    kept: dict[tuple[str, str], Workflow] = {}
     for workflow in workflows:
-        key: object = workflow.path
-        if isinstance(workflow, WorkflowFile):
-            try:
-                key = workflow.file.resolve()
-            except OSError:
-                key = workflow.path
-        kept.setdefault(key, workflow)
+        kept.setdefault(where(workflow), workflow)
     return list(kept.values())
 
 

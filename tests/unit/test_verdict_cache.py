@@ -84,6 +84,16 @@ def test_a_changed_file_is_judged_anew(
     assert (report.verdict, kept) == (Verdict.BROKEN, False)
 
 
+def test_what_is_no_workflow_is_not_read_again(
+    cycle: Cycle, workflow: WorkflowFile, node_types: dict[str, Any]
+) -> None:
+    workflow.file.write_text('["a list"]')
+    first, kept = cycle(node_types)
+    assert (first.verdict, kept) == (Verdict.BROKEN, False)
+    again, kept = cycle(node_types)
+    assert (again, kept) == (first, True)
+
+
 def test_a_file_that_is_gone_is_noticed(cycle: Cycle, node_types: dict[str, Any]) -> None:
     cycle(node_types)
     report, kept = cycle(node_types, GONE)

@@ -95,6 +95,24 @@ def test_a_file_found_twice_is_judged_once(tmp_path: Path) -> None:
     assert [w.name for w in find.distinct(twice.workflows)] == ["a.json"]
 
 
+def test_a_folder_found_by_two_ways_is_judged_once(tmp_path: Path) -> None:
+    make(tmp_path, "saved/a.json", "saved/b.json")
+    (tmp_path / "link").symlink_to(tmp_path / "saved")
+    (tmp_path / "other.json").symlink_to("saved/a.json")
+    twice = find.in_folders([tmp_path / "link", tmp_path / "saved", tmp_path / "other.json"])
+    assert [w.name for w in find.distinct(twice.workflows)] == ["a.json", "b.json"]
+
+
+def test_links_that_lead_nowhere_are_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "circle.json").symlink_to("circle.json")
+    (tmp_path / "dangling.json").symlink_to("gone.json")
+    found = find.distinct(find.in_folders([tmp_path]).workflows)
+    assert [w.name for w in found] == ["circle.json", "dangling.json"]
+    for workflow in found:
+        with pytest.raises(WorkflowError, match="cannot be read"):
+            workflow.read(100)
+
+
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     user = tmp_path / "user" / "default" / "workflows"
