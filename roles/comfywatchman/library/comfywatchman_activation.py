@@ -134,6 +134,10 @@ class Activation:
         return files
 
     @property
+    def staged_units(self):
+        return os.path.join(self.release_path, "units.new")
+
+    @property
     def settings_path(self):
         return os.path.join(self.paths["config"], SETTINGS)
 
@@ -202,7 +206,7 @@ class Activation:
 
     def stage(self):
         """Write units and settings into the release and have them verified there."""
-        staged = os.path.join(self.release_path, "units.new")
+        staged = self.staged_units
         settings = os.path.join(self.release_path, "config.toml.new")
         shutil.rmtree(staged, ignore_errors=True)
         try:
@@ -226,17 +230,21 @@ class Activation:
                     "ComfyWatchman does not accept its settings: "
                     + complaint.replace(settings, self.settings_path)
                 )
-            kept = os.path.join(self.release_path, "units")
-            shutil.rmtree(kept, ignore_errors=True)
-            os.rename(staged, kept)
-        finally:
+        except BaseException:
             shutil.rmtree(staged, ignore_errors=True)
+            raise
+        finally:
             if os.path.lexists(settings):
                 os.unlink(settings)
 
-    def put(self, files):
-        """Write or remove files; returns what undoes it."""
-        undo = {}
+    def keep_staged(self):
+        """The units that are active are those the release is kept with."""
+        kept = os.path.join(self.release_path, "units")
+        shutil.rmtree(kept, ignore_errors=True)
+        os.rename(self.staged_units, kept)
+
+    def put(self, files, undo):
+        """Write or remove files; ``undo`` gets what undoes it, file by file."""
         for path, (content, mode, group) in files.items():
             before = None
             if os.path.lexists(path):
@@ -249,7 +257,6 @@ class Activation:
             elif before:
                 os.unlink(path)
                 remove_if_empty(os.path.dirname(path))
-        return undo
 
     def apply(self, different):
         """Make the change; on any error put everything back and raise."""
@@ -259,17 +266,24 @@ class Activation:
             if os.geteuid() == 0:
                 os.chown(self.paths["state"], self.account.pw_uid, self.account.pw_gid)
             os.chmod(self.paths["state"], 0o700)
-        if different or before != self.release:
+        staged = bool(different) or before != self.release
+        if staged:
             self.stage()
-        undo = self.put(different)
+        undo = {}
         try:
+            self.put(different, undo)
             if before != self.release:
                 link(os.path.join(root, "current"), os.path.join("releases", self.release))
+            if staged:
+                self.systemd.systemctl("daemon-reload")
             for action in self.timer_actions():
                 self.systemd.systemctl(*action)
         except BaseException:
+            shutil.rmtree(self.staged_units, ignore_errors=True)
             self.restore(undo, before)
             raise
+        if staged:
+            self.keep_staged()
         if before is not None and before != self.release:
             link(os.path.join(root, "previous"), os.path.join("releases", before))
 
@@ -283,7 +297,7 @@ class Activation:
                 os.unlink(current)
         else:
             link(current, os.path.join("releases", before))
-        self.put(undo)
+        self.put(undo, {})
         attempt(self.systemd.systemctl, "daemon-reload")
         if before is not None and self.timer_enabled:
             attempt(self.systemd.systemctl, "start", TIMER)
