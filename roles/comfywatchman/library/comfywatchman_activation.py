@@ -48,6 +48,7 @@ options:
       With absent, whether reports and history stay.
     type: bool
     default: false
+  home: {description: 'With absent, the home of the user, who may be gone.', type: str}
   made:
     description: >-
       With absent, the directories that may go once they are empty.
@@ -375,12 +376,12 @@ class Removal:
         self.made = given["made"]
         account = account_of(given["user"])
         self.systemd = Systemd(given["scope"], account) if account else None
-        home = account.pw_dir if account else None
-        self.stamps = (
-            [os.path.join(home, ".local/share/systemd/timers", "stamp-" + TIMER)]
-            if given["scope"] == "user" and home
-            else ["/var/lib/systemd/timers/stamp-" + TIMER]
+        timers = (
+            os.path.join(given["home"], ".local/share/systemd/timers")
+            if given["scope"] == "user"
+            else "/var/lib/systemd/timers"
         )
+        self.stamp = os.path.join(timers, "stamp-" + TIMER)
 
     def leftovers(self):
         """The paths that are there and have to go."""
@@ -390,7 +391,7 @@ class Removal:
             *(os.path.join(units, name + ".d", "50-site.conf") for name in (SERVICE, TIMER)),
             os.path.join(units, SERVICE),
             os.path.join(units, TIMER),
-            *self.stamps,
+            self.stamp,
             *(os.path.join(config, name) for name in [SETTINGS, *CREDENTIALS]),
             *(os.path.join(root, name) for name in ("current", "previous", "releases")),
         ]
@@ -474,8 +475,12 @@ def main():
             "keep_releases": {"type": "int", "default": 3},
             "keep_state": {"type": "bool", "default": False},
             "made": {"type": "list", "elements": "str", "default": []},
+            "home": {"type": "str"},
         },
-        required_if=[("state", "present", ["release", "settings"])],
+        required_if=[
+            ("state", "present", ["release", "settings"]),
+            ("state", "absent", ["home"]),
+        ],
         supports_check_mode=True,
     )
     if module.params["state"] == "present":
