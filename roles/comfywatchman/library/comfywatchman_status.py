@@ -117,7 +117,7 @@ def timer_state(systemd):
         "enabled": shown["UnitFileState"] == "enabled",
         "active": shown["ActiveState"],
         "sub": shown["SubState"],
-        "persistent": shown.get("Persistent") == "yes",
+        "persistent": shown["Persistent"] == "yes",
         "interval": max(map(timespan, INTERVAL.findall(shown["TimersMonotonic"])), default=0),
         "slack": timespan(shown["RandomizedDelayUSec"]) + timespan(shown["AccuracyUSec"]),
         "next": seconds(moments.get("next")),
@@ -145,7 +145,7 @@ def service_state(systemd):
     return {
         "active": shown["ActiveState"],
         "result": shown["Result"],
-        "status": int(shown["ExecMainStatus"]),
+        "status": int(shown["ExecMainStatus"] or 0),
         "invocation": shown["InvocationID"],
     }
 

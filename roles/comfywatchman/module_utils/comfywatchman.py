@@ -95,12 +95,15 @@ class Systemd:
         return output
 
     def show(self, unit, *properties):
-        """The unit's properties, as systemd writes them; several of one name are lines of one."""
+        """The unit's properties, as systemd writes them; several of one name are lines of one.
+
+        A property that the unit does not have, as it is not loaded, is an empty text.
+        """
         output = self.systemctl("show", unit, "--property=" + ",".join(properties))
-        shown = {}
+        shown = dict.fromkeys(properties, "")
         for line in output.splitlines():
             name, _, value = line.partition("=")
-            shown[name] = shown[name] + "\n" + value if name in shown else value
+            shown[name] = f"{shown[name]}\n{value}" if shown[name] else value
         return shown
 
     def verify(self, paths):
