@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from bench import cycle, deploy, scale
+from bench import cycle, deploy, peer, scale
 
 
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(prog="bench", description="Figures, as ratios in one run.")
-    parser.add_argument("what", nargs="?", choices=("cycle", "deploy", "scale"), default="cycle")
+    parser.add_argument(
+        "what", nargs="?", choices=("cycle", "deploy", "scale", "peer"), default="cycle"
+    )
     parser.add_argument("--rounds", type=int, default=9, help="measured runs of each (9)")
     parser.add_argument("-i", "--inventory", help="deploy: hosts that may be deployed to")
+    parser.add_argument("--comfy", type=Path, help="peer: the program comfy of comfy-cli")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
@@ -20,6 +24,10 @@ def main() -> None:
         cycle.main(options.rounds)
     elif options.what == "scale":
         scale.main(options.rounds)
+    elif options.what == "peer":
+        if options.comfy is None:
+            parser.error("peer needs --comfy: where comfy-cli's program is")
+        peer.main(options.comfy.absolute(), options.rounds)
     elif options.inventory is None:
         parser.error("deploy needs --inventory: hosts that may be deployed to")
     else:

@@ -1,4 +1,8 @@
-"""A large ComfyUI installation, made up: its server, and what people have saved on it."""
+"""A large ComfyUI installation, made up: its server, and what people have saved on it.
+
+Both are made in processes of their own: Linux counts the peak memory of a process to those that it
+starts, so that the measuring one must stay small.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +22,13 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
 
+_PROCESSES = multiprocessing.get_context("spawn")
 _MODEL_ENDINGS = (".safetensors", ".ckpt", ".pt", ".pth")
 
 
 @contextmanager
 def served(node_types: int, models: int, size: int) -> Iterator[tuple[str, int]]:
-    """A stand-in with a large catalog, in a process of its own.
-
-    Linux counts the peak memory of a process to those it starts: the measuring one stays small.
+    """A stand-in with a large catalog.
 
     Args:
         node_types: the recorded ones and, to make up this number, copies of them in custom packs.
@@ -35,9 +38,8 @@ def served(node_types: int, models: int, size: int) -> Iterator[tuple[str, int]]
     Yields:
         Its address, and how many bytes its ``/object_info`` has.
     """
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, node_types, models, size), daemon=True)
+    here, there = _PROCESSES.Pipe()
+    process = _PROCESSES.Process(target=_serve, args=(there, node_types, models, size), daemon=True)
     process.start()
     there.close()
     try:
@@ -55,12 +57,13 @@ def save_workflows(folder: Path, count: int) -> int:
     Returns:
         How many bytes they have.
     """
+    with _PROCESSES.Pool(1) as pool:
+        return pool.apply(_save_workflows, (folder, count))
+
+
+def _save_workflows(folder: Path, count: int) -> int:
     known = recorded_node_types("full")
-    originals = [
-        document
-        for file in sorted(templates.folder().rglob("*.json"))
-        if isinstance(document := orjson.loads(file.read_bytes()), dict) and "nodes" in document
-    ]
+    originals = [orjson.loads(file.read_bytes()) for file in templates.workflows()]
     written = 0
     for number, document in enumerate(islice(cycle(originals), count)):
         copy, place = divmod(number, len(originals))

@@ -18,3 +18,8 @@ def folder() -> Path:
     if spec is None or not spec.origin:
         raise SystemExit(f"{PACKAGE} is not installed: start the benchmarks with ./dev bench")
     return Path(spec.origin).with_name("templates")
+
+
+def workflows() -> list[Path]:
+    """Those of its files that hold a workflow."""
+    return [file for file in sorted(folder().rglob("*.json")) if b'"nodes"' in file.read_bytes()]
