@@ -284,11 +284,16 @@ def _settings(context: typer.Context, config: Path | None) -> Settings:
 
     flags = {k: v for k, v in context.params.items() if k in settings.Settings.model_fields}
     for name, value in flags.items():
-        if isinstance(value, Path):
-            flags[name] = value.expanduser().absolute()
-        elif isinstance(value, (list, tuple)):  # an empty tuple when the flag was not given
-            flags[name] = [p.expanduser().absolute() for p in value] or None
+        if name == "workflow_dirs":  # an empty tuple when the flag was not given
+            flags[name] = [_absolute(path) for path in value or ()] or None
+        elif name.endswith(("_dir", "_file")) and value is not None:
+            flags[name] = _absolute(value)
     return settings.load(flags, config)
+
+
+def _absolute(path: str | Path) -> Path:
+    """Read a path as a shell would; typer's context holds it as text."""
+    return Path(path).expanduser().absolute()
 
 
 def _record_failure(state_dir: Path | None, config: Path | None, reason: str) -> None:
@@ -298,7 +303,7 @@ def _record_failure(state_dir: Path | None, config: Path | None, reason: str) ->
 
     with contextlib.suppress(ConfigError, OSError):
         try:
-            folder = state.locate(state_dir, config)
+            folder = state.locate(_absolute(state_dir) if state_dir else None, config)
         except ConfigError:
             folder = state.default_dir()
         ReportStore(folder).refuse(reason)

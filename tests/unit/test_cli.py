@@ -120,6 +120,20 @@ def test_convert_of_a_folder_prints_one_line_a_file(flow: Path, object_info: Pat
     assert "2 workflows were found: give one file, or --jsonl" in refused.stderr
 
 
+def test_paths_in_flags_are_relative_to_here(
+    flow: Path, object_info: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(flow.parent)
+    (flow.parent / "input").mkdir()
+    arguments = ["--workflow-dirs", ".", "--comfyui-dir", ".", "--object-info", object_info]
+    ended = run("check", *arguments, "--format", "json")
+    assert ended.returncode == Exit.OK, ended.stderr
+    assert [w["path"] for w in json.loads(ended.stdout)["workflows"]] == [str(flow)]
+    ended = run("check", "--ca-file", "x.pem", "--comfyui-url", "https://localhost:1")
+    assert ended.returncode == Exit.CONFIG
+    assert f"ca_file: {flow.parent}/x.pem cannot be used" in ended.stderr
+
+
 def test_report_before_there_is_one_and_of_a_damaged_one(tmp_path: Path) -> None:
     ended = run("report", "--state-dir", tmp_path)
     assert ended.returncode == Exit.CONFIG
