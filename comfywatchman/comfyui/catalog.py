@@ -126,7 +126,9 @@ class Catalog(Mapping[str, NodeType]):
         return node_type
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and isinstance(self.declarations.get(name), Mapping)
+        return name in self._read or (
+            isinstance(name, str) and isinstance(self.declarations.get(name), Mapping)
+        )
 
     def __iter__(self) -> Iterator[str]:
         return (n for n, d in self.declarations.items() if isinstance(d, Mapping))
