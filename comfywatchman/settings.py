@@ -63,6 +63,8 @@ class FailOn(StrEnum):
 
 
 def _absolute(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("must not hold a NUL character")
     try:
         path = path.expanduser()
     except RuntimeError as error:
@@ -96,7 +98,7 @@ def _server_url(url: str) -> str:
     if not url.isprintable() or " " in url:
         raise ValueError("must not hold spaces or control characters")
     parts.port  # noqa: B018  (raises ValueError when it is no port)
-    return url.rstrip("/")
+    return parts.scheme + url[len(parts.scheme) :].rstrip("/")
 
 
 def _split_paths(value: object) -> object:
@@ -304,10 +306,11 @@ def _explain(
 ) -> str:
     key = str(error["loc"][0]) if error["loc"] else "?"
     variable = ENV_PREFIX + key.upper()
+    environment = {name.upper(): text for name, text in os.environ.items() if text}
     if key in flags:
         where, value = f"--{key.replace('_', '-')}", flags[key]
-    elif os.environ.get(variable):
-        where, value = f"environment: {variable}", os.environ[variable]
+    elif variable in environment:
+        where, value = f"environment: {variable}", environment[variable]
     else:
         where, value = f"{file}: {visible(key)}", file_values.get(key)
     if error["type"] == "extra_forbidden":

@@ -23,24 +23,44 @@ _PART = ".part"
 
 
 def default_dir() -> Path:
-    """The state folder when no setting names one: ``$STATE_DIRECTORY``, else XDG state."""
+    """The state folder when no setting names one: ``$STATE_DIRECTORY``, else XDG state.
+
+    Raises:
+        ConfigError: this user has no home folder.
+    """
     from_systemd = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-    return Path(from_systemd) if from_systemd else platformdirs.user_state_path("comfywatchman")
+    if from_systemd:
+        return Path(from_systemd)
+    try:
+        return platformdirs.user_state_path("comfywatchman")
+    except RuntimeError:
+        raise ConfigError(
+            "state_dir: this user has no home folder; set HOME or state_dir"
+        ) from None
 
 
 def locate(flag: Path | None, config: Path | None) -> Path:
     """Find the state folder as the settings would, reading no other setting.
 
     Raises:
-        ConfigError: the configuration file cannot be read.
+        ConfigError: the configuration file cannot be read, or no folder can have the name.
     """
     if flag is not None:
-        return flag.expanduser().absolute()
+        return as_typed(flag)
     if from_environment := os.environ.get("COMFYWATCHMAN_STATE_DIR"):
-        return Path(from_environment).expanduser()
-    _, values = read_config(config)
+        return as_typed(from_environment)
+    file, values = read_config(config)
     in_file = values.get("state_dir")
-    return Path(in_file).expanduser() if isinstance(in_file, str) else default_dir()
+    if not isinstance(in_file, str):
+        return default_dir()
+    if "\0" in in_file:
+        raise ConfigError(f"{file}: state_dir must not hold a NUL character")
+    return as_typed(in_file)
+
+
+def as_typed(path: str | Path) -> Path:
+    """Read a path as a shell would: ``~nobody`` without such a user is a name like any other."""
+    return Path(os.path.expanduser(path)).absolute()  # noqa: PTH111  (Path's own raises there)
 
 
 def read_config(config: Path | None) -> tuple[Path | None, dict[str, Any]]:
@@ -57,7 +77,10 @@ def read_config(config: Path | None) -> tuple[Path | None, dict[str, Any]]:
         ConfigError: a file that was named is not there, or it cannot be read or parsed.
     """
     named = config or (Path(p) if (p := os.environ.get(CONFIG_VARIABLE)) else None)
-    file = named or platformdirs.user_config_path("comfywatchman") / "config.toml"
+    try:
+        file = named or platformdirs.user_config_path("comfywatchman") / "config.toml"
+    except RuntimeError:  # no home folder, so no file in it
+        return None, {}
     try:
         return file, tomllib.loads(file.read_bytes().decode())
     except FileNotFoundError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from comfywatchman import state
+from comfywatchman.errors import ConfigError
 from comfywatchman.report.escape import visible
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ def read(folder: Path) -> dict[str, Any]:
         ``state_dir``, ``running`` (whether a cycle runs now), ``interrupted`` (whether the last one
         was killed), ``last_run`` (the content of ``last-run.json`` or None) and ``report`` (the
         summary and paths of the last full report, or None).
+
+    Raises:
+        ConfigError: the state may not be read.
     """
     last_run = _object(folder / state.LAST_RUN)
     unfinished = last_run is not None and last_run.get("outcome") == "running"
@@ -104,6 +108,10 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
 def _object(file: Path) -> dict[str, Any] | None:
     try:
         content = orjson.loads(file.read_bytes())
+    except PermissionError:
+        raise ConfigError(
+            f"{file}: this user may not read it; ask as the user that the cycles run as"
+        ) from None
     except (OSError, orjson.JSONDecodeError):
         return None
     return content if isinstance(content, dict) else None

@@ -130,7 +130,7 @@ class ReportStore:
             host=socket.gethostname(),
             pid=os.getpid(),
             outcome=outcome,
-            reason=reason,
+            reason=reason.encode(errors="backslashreplace").decode(),
             paths=list(paths),
             started_at=started_at,
         )

@@ -60,6 +60,11 @@ def test_a_trailing_slash_and_a_base_path_are_understood(tmp_path: Path) -> None
     assert settings.load({}, file).comfyui_url == "https://farm.example/comfy"
 
 
+def test_https_in_capitals_is_verified_all_the_same(tmp_path: Path) -> None:
+    file = config(tmp_path, 'comfyui_url = "HTTPS://Farm.example"')
+    assert settings.load({}, file).comfyui_url == "https://Farm.example"
+
+
 NONSENSE = [
     ("comfyui_url = 5", "must be text"),
     ('comfyui_url = "ftp://host"', "must look like http://HOST:PORT"),
@@ -128,6 +133,12 @@ def test_an_unknown_variable_is_named_with_the_one_that_was_meant(
 ) -> None:
     monkeypatch.setenv("COMFYWATCHMAN_MIN_FREE_RAM", "1")
     with pytest.raises(ConfigError, match=r"unknown variable .*did you mean .*MIN_FREE_VRAM"):
+        settings.load({})
+
+
+def test_a_variable_in_small_letters_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("comfywatchman_fail_on", "sometimes")
+    with pytest.raises(ConfigError, match="environment: COMFYWATCHMAN_FAIL_ON = 'sometimes': "):
         settings.load({})
 
 

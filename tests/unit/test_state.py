@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from comfywatchman import state, status
+from comfywatchman import settings, state, status
 from comfywatchman.errors import ConfigError
 from comfywatchman.gate import lock
 from comfywatchman.report.model import Outcome, Summary
@@ -112,6 +112,40 @@ def test_damaged_state_is_no_traceback(tmp_path: Path) -> None:
     (tmp_path / state.LAST_RUN).write_bytes(b"\x00\xff{")
     (tmp_path / state.LATEST).write_text("[]")
     assert "No cycle has run yet" in words(tmp_path)
+
+
+def test_state_of_another_user_is_not_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(file: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)  # permissions do not bind root
+    with pytest.raises(ConfigError, match="ask as the user that the cycles run as"):
+        status.read(tmp_path)
+
+
+def test_a_user_without_a_home_folder_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    with pytest.raises(ConfigError, match="no home folder"):
+        state.locate(None, None)
+
+
+def test_names_that_no_folder_or_text_can_have(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('state_dir = "/srv/\\u0000"')
+    with pytest.raises(ConfigError, match="NUL"):
+        state.locate(None, config)
+    with pytest.raises(ConfigError, match=r"state_dir = .* must not hold a NUL character"):
+        settings.load({}, config)
+    ReportStore(tmp_path).refuse("no such file: /srv/\udcff")
+    assert "/srv/\\udcff" in words(tmp_path)
 
 
 def test_a_second_lock_is_refused_and_one_of_a_dead_process_is_not(tmp_path: Path) -> None:
