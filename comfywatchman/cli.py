@@ -184,17 +184,25 @@ def check(
     del min_free_disk, skip_when_busy, connect_timeout, read_timeout, catalog_timeout
     del max_catalog_size, max_workflow_size, max_workflow_depth, state_dir, fail_on, userdata
     del comfyui_dir, workflow_dirs, cache
+    # The libraries bring a million objects that stay until the end: looking for garbage among them
+    # again and again would cost a tenth of a cycle. The collector is back once they are there.
+    gc.set_threshold(20_000, 10, 100)
+    gc.disable()
     with _sentences():
-        try:
-            settings = _settings(context, config)
-        except ConfigError as error:
-            if object_info is None:
-                _record_failure(context.params["state_dir"], config, str(error))
-            raise
-        _refuse_missing(paths or ())
-        if object_info is not None and not paths and not settings.workflow_dirs:
-            _end(Exit.USAGE, "--object-info needs the files or folders to judge (or workflow_dirs)")
-        result = _run(settings, tuple(paths or ()), object_info)
+        with contextlib.nullcontext() if object_info else _bugs_on_record(context, config):
+            try:
+                settings = _settings(context, config)
+            except ConfigError as error:
+                if object_info is None:
+                    _record_failure(context.params["state_dir"], config, str(error))
+                raise
+            _refuse_missing(paths or ())
+            if object_info is not None and not paths and not settings.workflow_dirs:
+                _end(
+                    Exit.USAGE,
+                    "--object-info needs the files or folders to judge (or workflow_dirs)",
+                )
+            result = _run(settings, tuple(paths or ()), object_info)
         _show(result.report, output_format)
     raise typer.Exit(_exit_code(result, settings.fail_on))
 
@@ -280,20 +288,15 @@ def graph() -> None:
 
 
 def _settings(context: typer.Context, config: Path | None) -> Settings:
-    from comfywatchman import settings
+    from comfywatchman import settings, state
 
     flags = {k: v for k, v in context.params.items() if k in settings.Settings.model_fields}
     for name, value in flags.items():
         if name == "workflow_dirs":  # an empty tuple when the flag was not given
-            flags[name] = [_absolute(path) for path in value or ()] or None
+            flags[name] = [state.as_typed(path) for path in value or ()] or None
         elif name.endswith(("_dir", "_file")) and value is not None:
-            flags[name] = _absolute(value)
+            flags[name] = state.as_typed(value)
     return settings.load(flags, config)
-
-
-def _absolute(path: str | Path) -> Path:
-    """Read a path as a shell would; typer's context holds it as text."""
-    return Path(path).expanduser().absolute()
 
 
 def _record_failure(state_dir: Path | None, config: Path | None, reason: str) -> None:
@@ -303,7 +306,7 @@ def _record_failure(state_dir: Path | None, config: Path | None, reason: str) ->
 
     with contextlib.suppress(ConfigError, OSError):
         try:
-            folder = state.locate(_absolute(state_dir) if state_dir else None, config)
+            folder = state.locate(state_dir, config)
         except ConfigError:
             folder = state.default_dir()
         ReportStore(folder).refuse(reason)
@@ -316,14 +319,10 @@ def _refuse_missing(paths: Sequence[Path]) -> None:
 
 
 def _run(settings: Settings, paths: tuple[Path, ...], object_info: Path | None) -> Result:
-    # The libraries bring a million objects that stay until the end: looking for garbage among them
-    # again and again would cost a tenth of a cycle.
-    gc.disable()
     from comfywatchman import progress, runner
     from comfywatchman.cycle import Target
 
     gc.freeze()
-    gc.set_threshold(20_000, 10, 100)
     gc.enable()
 
     target = Target(tuple(p.absolute() for p in paths), object_info)
@@ -377,20 +376,37 @@ def _end(code: Exit, sentence: str) -> NoReturn:
     raise typer.Exit(code)
 
 
+@contextlib.contextmanager
+def _bugs_on_record(context: typer.Context, config: Path | None) -> Iterator[None]:
+    """Leave word of a cycle that a bug ends outside the graph, e.g. a module that is missing."""
+    try:
+        yield
+    except (ConfigError, typer.Exit):
+        raise
+    except Exception as error:
+        with contextlib.suppress(Exception):
+            _record_failure(context.params["state_dir"], config, _bug(error))
+        raise
+
+
+def _bug(error: Exception) -> str:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"a bug of ComfyWatchman {__version__} or of its installation "
+        f"({type(error).__name__}: {error}, at {place.filename}:{place.lineno})"
+    )
+
+
 def main() -> None:
     """Entry point of ``comfywatchman`` and ``python -m comfywatchman.cli``."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
     try:
         app()
-    except Exception as error:  # noqa: BLE001
-        # The last guard, e.g. for an installation that lacks a module: a sentence, and a record.
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        reason = (
-            f"a bug of ComfyWatchman {__version__} or of its installation "
-            f"({type(error).__name__}: {error}, at {place.filename}:{place.lineno})"
-        )
-        with contextlib.suppress(Exception):
-            _record_failure(None, None, reason)
-        typer.echo(f"comfywatchman: {reason}", err=True)
+    except Exception as error:  # noqa: BLE001  (the last guard: a sentence, not a traceback)
+        typer.echo(f"comfywatchman: {_bug(error)}", err=True)
         sys.exit(Exit.INTERNAL)
 
 

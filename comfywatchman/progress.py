@@ -109,7 +109,7 @@ class Lines:
         prefix = f"<{priority}>" if self._priorities else ""
         encoding = self._stream.encoding or "utf-8"
         line = f"{prefix}{text}\n".encode(encoding, "backslashreplace").decode(encoding)
-        with suppress(BrokenPipeError):
+        with suppress(OSError):  # a log that is full or gone ends no cycle
             self._stream.write(line)
             self._stream.flush()
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from comfywatchman import __version__, state
 from comfywatchman.errors import Exit
 from tests.standin.comfyui import recorded_object_info
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PROMPT = {
     "1": {
@@ -131,6 +129,9 @@ def test_paths_in_flags_are_relative_to_here(
     assert [w["path"] for w in json.loads(ended.stdout)["workflows"]] == [str(flow)]
     ended = run("check", "--ca-file", "x.pem", "--comfyui-url", "https://localhost:1")
     assert ended.returncode == Exit.CONFIG
+    ended = run("status", "--state-dir", "~nobody-of-that-name")
+    assert f"{flow.parent}/~nobody-of-that-name" in ended.stdout
+    ended = run("check", "--ca-file", "x.pem", "--comfyui-url", "https://localhost:1")
     assert f"ca_file: {flow.parent}/x.pem cannot be used" in ended.stderr
 
 
@@ -156,3 +157,29 @@ def test_an_installation_that_lacks_a_module_is_a_sentence_and_on_record() -> No
     last_run = json.loads((state.default_dir() / state.LAST_RUN).read_text())
     assert last_run["outcome"] == "failed"
     assert "langgraph" in last_run["reason"]
+
+
+def test_what_cannot_be_shown_leaves_the_record_of_the_cycle_alone(tmp_path: Path) -> None:
+    record = tmp_path / state.LAST_RUN
+    record.write_text('{"outcome": "done"}')
+    program = [sys.executable, "-m", "comfywatchman.cli", "status"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            program,
+            env=os.environ | {"COMFYWATCHMAN_STATE_DIR": str(tmp_path)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert ended.returncode == Exit.INTERNAL
+    assert "No space left on device" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert record.read_text() == '{"outcome": "done"}'
+
+
+def test_closed_streams_cost_no_cycle(flow: Path, object_info: Path) -> None:
+    command = [sys.executable, "-m", "comfywatchman.cli", "check", flow, "--fail-on", "broken"]
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command, "--object-info", object_info]
+    assert subprocess.run(closed).returncode == Exit.OK
+    full = ["sh", "-c", 'exec "$@" 2>/dev/full', "sh", *command, "--object-info", object_info]
+    assert subprocess.run(full, stdout=subprocess.DEVNULL).returncode == Exit.OK
