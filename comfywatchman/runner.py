@@ -83,7 +83,9 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
         else:
             outcome, reason, code = _ending(final)
         gate = final.get("gate", [])
-        report = final.get("report") or _empty_report(context, outcome, reason, gate)
+        report = final.get("report") or _empty_report(
+            None if offline else settings.comfyui_url, started_at, outcome, reason, gate
+        )
         if store is not None and code is not Exit.LOCKED:
             try:
                 store.finish(
@@ -115,7 +117,7 @@ def _stream(context: CycleContext, listener: Listener) -> CycleState:
 def _ending(final: CycleState) -> tuple[Outcome, str, Exit]:
     if "report" in final:
         return Outcome.DONE, final["report"].reason, Exit.OK
-    locked = any(a.name == "lock" and not a.ok for a in final.get("gate", []))
+    locked = any(a.reason == lock.HELD for a in final.get("gate", []))
     return Outcome.SKIPPED, final["skip_reason"], Exit.LOCKED if locked else Exit.OK
 
 
@@ -134,16 +136,20 @@ def _failure(error: Exception, store: ReportStore | None) -> tuple[Outcome, str,
 
 
 def _empty_report(
-    context: CycleContext, outcome: Outcome, reason: str, gate: list[GateAnswer]
+    url: str | None,
+    started_at: datetime,
+    outcome: Outcome,
+    reason: str,
+    gate: list[GateAnswer],
 ) -> Report:
     return Report(
         comfywatchman_version=__version__,
         host=socket.gethostname(),
-        started_at=context.started_at,
-        duration_s=max(0.0, (datetime.now(UTC) - context.started_at).total_seconds()),
+        started_at=started_at,
+        duration_s=max(0.0, (datetime.now(UTC) - started_at).total_seconds()),
         outcome="skipped" if outcome is Outcome.SKIPPED else "failed",
         reason=reason,
-        server=Server(url=context.settings.comfyui_url if context.client else None),
+        server=Server(url=url),
         gate=gate,
         summary=Summary(),
         workflows=[],
@@ -170,4 +176,5 @@ def _record_signals(context: CycleContext, listener: Listener) -> None:
         os._exit(128 + number)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, stop)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) leaves SIGHUP
+            signal.signal(number, stop)

@@ -15,7 +15,8 @@ from comfywatchman.report.model import GateAnswer
 if TYPE_CHECKING:
     from pathlib import Path
 
-
+HELD = "another cycle is running on this host; its report will tell"
+"""The reason when another process holds the lock."""
 _PATIENCE = 1.0
 """Seconds to wait for the lock: longer than ``status`` holds it to see whether a cycle runs."""
 
@@ -30,9 +31,12 @@ def probe(lock: filelock.BaseFileLock) -> GateAnswer:
     try:
         lock.acquire()
     except filelock.Timeout:
-        return _answer(False, "another cycle is running on this host; its report will tell")
+        return _answer(False, HELD)
     except OSError as error:
-        return _answer(False, f"the lock {lock.lock_file} cannot be taken: {error.strerror}")
+        return _answer(
+            False,
+            f"the lock {lock.lock_file} cannot be taken: {error.strerror}; correct its owner",
+        )
     return _answer(True, "no other cycle is running")
 
 

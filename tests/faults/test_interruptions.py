@@ -76,3 +76,27 @@ def test_two_cycles_at_once(host: Host, comfyui: StandIn) -> None:
         first.communicate()
     assert (host.last_run["outcome"], host.last_run["pid"]) == ("done", first.pid)
     assert host.files() == KEPT
+
+
+def test_a_lock_that_cannot_be_taken_is_not_taken_for_another_cycle(
+    host: Host, comfyui: StandIn
+) -> None:
+    (host.state / "cycle.lock").mkdir(parents=True)
+    assert host.run(comfyui_url=comfyui.url).returncode == 0
+    assert host.last_run["outcome"] == "skipped"
+    assert "cycle.lock cannot be taken: " in host.last_run["reason"]
+
+
+def test_a_hangup_that_nohup_keeps_away_stays_away(host: Host, comfyui: StandIn) -> None:
+    comfyui.behaviour = "hold@/object_info"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        cycle = host.start(comfyui_url=comfyui.url, **PATIENT)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with cycle:
+        comfyui.wait_for("/object_info", timeout=30)
+        cycle.send_signal(signal.SIGHUP)
+        comfyui.behaviour = "ok"
+        cycle.communicate(timeout=30)
+    assert cycle.returncode == 0
