@@ -43,7 +43,9 @@ class Outcome(StrEnum):
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # schema.py puts the fields' docstrings into the schema; pydantic would search the source for
+    # them each time the program starts.
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Finding(_Frozen):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from comfywatchman.report import model
 from comfywatchman.report.model import REPORT_SCHEMA_VERSION, LastRun, Report
 
 if TYPE_CHECKING:
@@ -25,13 +29,32 @@ def schemas() -> dict[str, str]:
             {
                 "$schema": "https://json-schema.org/draft/2020-12/schema",
                 "$id": f"urn:comfywatchman:{name.removesuffix('.json')}",
-                **_as_promised(model.model_json_schema(mode="serialization")),
+                **_as_promised(_described(kind.model_json_schema(mode="serialization"))),
             },
             indent=2,
         )
         + "\n"
-        for name, model in _PUBLISHED.items()
+        for name, kind in _PUBLISHED.items()
     }
+
+
+def _described(schema: dict[str, Any]) -> dict[str, Any]:
+    """Give each field the docstring that stands below it in the model's source."""
+    kinds = {schema["title"]: schema, **schema.get("$defs", {})}
+    for kind in ast.parse(inspect.getsource(model)).body:
+        if not isinstance(kind, ast.ClassDef):
+            continue
+        fields = kinds.get(kind.name, {}).get("properties", {})
+        for field, below in pairwise(kind.body):
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(
+                    value=ast.Constant(value=str(text))
+                ):
+                    if name in fields:
+                        fields[name] = {"description": inspect.cleandoc(text), **fields[name]}
+                case _:
+                    pass
+    return schema
 
 
 def _as_promised(schema: dict[str, Any]) -> dict[str, Any]:
