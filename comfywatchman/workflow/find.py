@@ -81,7 +81,9 @@ class WorkflowFile:
                             fix="Move it out of the folder that is searched.",
                         )
                     )
-                raw = b"" if status.st_size > max_bytes else stream.read(max_bytes + 1)
+                raw = b"" if status.st_size > max_bytes else stream.read(status.st_size + 1)
+                if len(raw) > status.st_size:  # it has grown since
+                    raw += stream.read(max_bytes + 1 - len(raw))
         except OSError as error:
             raise WorkflowError(
                 WORKFLOW_UNREADABLE.finding(
