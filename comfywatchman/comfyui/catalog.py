@@ -126,8 +126,8 @@ class Catalog(Mapping[str, NodeType]):
         return node_type
 
     def __contains__(self, name: object) -> bool:
-        return name in self._read or (
-            isinstance(name, str) and isinstance(self.declarations.get(name), Mapping)
+        return isinstance(name, str) and (
+            name in self._read or isinstance(self.declarations.get(name), Mapping)
         )
 
     def __iter__(self) -> Iterator[str]:

@@ -50,7 +50,12 @@ def test_a_cycle_that_is_told_to_stop_says_so(
     host: Host, comfyui: StandIn, number: signal.Signals
 ) -> None:
     comfyui.behaviour = "hang@/object_info"
-    with host.start(comfyui_url=comfyui.url, **PATIENT) as stopped:
+    before = signal.signal(number, signal.SIG_DFL)  # what runs in the background ignores SIGINT
+    try:
+        process = host.start(comfyui_url=comfyui.url, **PATIENT)
+    finally:
+        signal.signal(number, before)
+    with process as stopped:
         comfyui.wait_for("/object_info", timeout=30)
         stopped.send_signal(number)
         _, stderr = stopped.communicate(timeout=20)
