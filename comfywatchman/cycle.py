@@ -22,7 +22,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, RetryPolicy
 
 from comfywatchman import __version__
-from comfywatchman.comfyui import catalog_source, files, stocktaking
+from comfywatchman.comfyui import catalog_source, files, stock, stocktaking
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.comfyui.inventory import Inventory
@@ -259,7 +259,8 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         not_checked=state["not_checked"],
     )
     if context.store is not None and not context.target.paths:
-        context.store.publish(made)
+        stocked = stock.listing(state["catalog"], state["inventory"], context.started_at)
+        context.store.publish(made, stocked)
     return {"report": made}
 
 

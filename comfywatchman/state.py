@@ -1,6 +1,7 @@
 """Where things are on a host, and how state is written so that nobody ever reads half a file.
 
-Imports nothing slow: ``comfywatchman status`` answers from here without building the settings.
+Imports nothing slow: ``comfywatchman status`` answers from here without building the settings, and
+``comfywatchman fleet`` on a machine that has Ansible and nothing else of ours.
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from comfywatchman.errors import ConfigError
 
 CONFIG_VARIABLE = "COMFYWATCHMAN_CONFIG"
 LAST_RUN = "last-run.json"
 LATEST = "latest.json"
+INVENTORY = "inventory.json"
 LOCK = "cycle.lock"
 _PART = ".part"
 
@@ -31,6 +31,8 @@ def default_dir() -> Path:
     from_systemd = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
     if from_systemd:
         return Path(from_systemd)
+    import platformdirs
+
     try:
         return platformdirs.user_state_path("comfywatchman")
     except RuntimeError:
@@ -76,6 +78,8 @@ def read_config(config: Path | None) -> tuple[Path | None, dict[str, Any]]:
     Raises:
         ConfigError: a file that was named is not there, or it cannot be read or parsed.
     """
+    import platformdirs
+
     named = config or (Path(p) if (p := os.environ.get(CONFIG_VARIABLE)) else None)
     try:
         file = named or platformdirs.user_config_path("comfywatchman") / "config.toml"

@@ -6,6 +6,7 @@ a node type or input that makes no sense is read as far as it goes, never an exc
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -111,9 +112,14 @@ class Catalog(Mapping[str, NodeType]):
     @cached_property
     def packs(self) -> frozenset[str]:
         """Folders below ``custom_nodes`` that at least one of the node types comes from."""
+        return frozenset(self.node_types_by_pack)
+
+    @cached_property
+    def node_types_by_pack(self) -> Mapping[str, int]:
+        """How many node types come from each folder below ``custom_nodes``."""
         modules = (str(_mapping(d).get("python_module")) for d in self.declarations.values())
         names = (module.split(".", 2) for module in modules)
-        return frozenset(name[1] for name in names if name[0] == "custom_nodes" and len(name) > 1)
+        return Counter(name[1] for name in names if name[0] == "custom_nodes" and len(name) > 1)
 
     def __getitem__(self, name: str) -> NodeType:
         known = self._read.get(name)

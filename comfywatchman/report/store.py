@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import orjson
 from pydantic import ValidationError
 
 from comfywatchman import __version__, state
@@ -89,14 +90,19 @@ class ReportStore:
         """
         self.finish(Outcome.FAILED, reason, datetime.now(UTC))
 
-    def publish(self, report: Report) -> None:
+    def publish(self, report: Report, stock: dict[str, Any]) -> None:
         """Replace the last full report, in each of its forms; the JSON last, as it is the truth.
+
+        Args:
+            report: the report.
+            stock: what the host has in stock, for ``inventory.json``; see :mod:`comfyui.stock`.
 
         Raises:
             OSError: one could not be written; those before it are new, the others as they were.
         """
         from comfywatchman.report import html, markdown
 
+        state.replace_file(self.folder / state.INVENTORY, orjson.dumps(stock) + b"\n")
         state.replace_file(self.folder / "report.md", markdown.render(report).encode())
         state.replace_file(self.folder / "report.html", html.render(report).encode())
         state.replace_file(self.folder / state.LATEST, report.model_dump_json().encode() + b"\n")

@@ -30,7 +30,7 @@ NEEDS_A_MODEL = {
 }
 BROKEN = {"1": {"class_type": "NoSuchNode", "inputs": {}}}
 
-REPORTS = {"latest.json", "report.md", "report.html"}
+REPORTS = {"latest.json", "report.md", "report.html", "inventory.json"}
 KEPT = {*REPORTS, "last-run.json", "cycle.lock", "verdicts.cache"}
 
 
