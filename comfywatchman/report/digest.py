@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 READING_ORDER = (Verdict.BROKEN, Verdict.PARTIAL, Verdict.UNKNOWN, Verdict.RUNNABLE)
 """Verdicts, the one that needs a person first."""
 
-NAME_LIMIT = 300
-"""Characters shown of a name, an id or an address."""
-SENTENCE_LIMIT = 1500
-"""Characters shown of a message or a fix."""
 PROBLEM_LIMIT = 50
 """Problems shown of one workflow; the JSON form has them all."""
 SHARED_LIMIT = 10

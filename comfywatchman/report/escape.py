@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import re
 
+NAME_LIMIT = 300
+"""Characters shown of a name, an id or an address."""
+SENTENCE_LIMIT = 1500
+"""Characters shown of a message or a fix."""
+
 _UNSHOWABLE = re.compile(
     "["
     "\x00-\x1f\x7f-\x9f"  # control characters: newlines, the start of terminal sequences

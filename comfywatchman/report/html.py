@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
+from comfywatchman.report import page
 from comfywatchman.report.digest import (
     BLIND_SPOT_LIMIT,
-    NAME_LIMIT,
     PROBLEM_LIMIT,
     READING_ORDER,
-    SENTENCE_LIMIT,
     digest,
     gate_worth_showing,
     in_utc,
@@ -29,6 +25,8 @@ from comfywatchman.report.model import Severity, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from jinja2 import Template
 
     from comfywatchman.report.model import Report, Summary
 
@@ -75,22 +73,11 @@ def render(report: Report) -> str:
 
 @cache
 def template() -> Template:
-    """The page's template, compiled once: autoescape on, and what is hidden made visible."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_visible,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(name=_name, sentence=_sentence, preview=_preview)
-    style, style_hash = _inline("report.css")
-    script, script_hash = _inline("report.js")
+    """The page's template, compiled once."""
+    environment = page.environment(_TEMPLATES)
+    environment.filters["preview"] = _preview
     environment.globals.update(
-        style=style,
-        style_hash=style_hash,
-        script=script,
-        script_hash=script_hash,
+        page.inline([page.STYLE], [page.THEME, _TEMPLATES / "report.js"]),
         gate_names=_GATE_NAMES,
         blind_spot_limit=BLIND_SPOT_LIMIT,
         problem_limit=PROBLEM_LIMIT,
@@ -99,31 +86,9 @@ def template() -> Template:
     return environment.get_template("report.html.j2")
 
 
-def _visible(value: Any) -> Any:
-    """What autoescape is given of each expression; Markup is our own, or escaped already."""
-    return visible(value) if type(value) is str else value
-
-
-@lru_cache(4096)
-def _name(text: str) -> Markup:
-    return escape(visible(text, limit=NAME_LIMIT))
-
-
-@lru_cache(4096)
-def _sentence(text: str) -> Markup:
-    return escape(visible(text, limit=SENTENCE_LIMIT))
-
-
 @lru_cache(4096)
 def _preview(text: str) -> Markup:
     return escape(visible(text, limit=_PREVIEW_LIMIT))
-
-
-def _inline(name: str) -> tuple[Markup, str]:
-    """A file of ours to put into the page, and the hash that lets the page use it."""
-    text = (_TEMPLATES / name).read_text(encoding="utf-8")
-    digest_of_text = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return Markup(text), f"sha256-{digest_of_text}"  # noqa: S704  (ours, not a workflow's)
 
 
 def _title(report: Report) -> str:

@@ -11,10 +11,8 @@ from rich.cells import cell_len, get_character_cell_size
 
 from comfywatchman.report.digest import (
     BLIND_SPOT_LIMIT,
-    NAME_LIMIT,
     PROBLEM_LIMIT,
     READING_ORDER,
-    SENTENCE_LIMIT,
     Digest,
     Entry,
     Problem,
@@ -25,7 +23,7 @@ from comfywatchman.report.digest import (
     proportions,
     server_phrase,
 )
-from comfywatchman.report.escape import visible
+from comfywatchman.report.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
 from comfywatchman.report.model import Severity, Verdict
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from markdown_it import MarkdownIt
 
 from comfywatchman.report import markdown
 from comfywatchman.report.escape import visible
+from comfywatchman.report.markup import prose
 from comfywatchman.report.model import Verdict
 from tests.unit.report.sample import (
     HOSTILE,
@@ -53,7 +54,7 @@ def test_a_name_is_read_back_as_it_is_shown(hostile_spans: list[str], text: str)
 
 @pytest.mark.parametrize("text", [t for t in HOSTILE if t.strip() and len(t) < 200])
 def test_a_sentence_is_read_back_but_for_quotes(text: str) -> None:
-    inline = next(t for t in READER.parse(f"- {markdown.prose(text)}") if t.type == "inline")
+    inline = next(t for t in READER.parse(f"- {prose(text)}") if t.type == "inline")
     read = "".join(child.content for child in inline.children)
     assert read.replace("'", "").split() == visible(text).replace("'", "").split()
 
@@ -75,7 +76,7 @@ def test_a_sentence_is_read_back_but_for_quotes(text: str) -> None:
     ],
 )
 def test_prose(sentence: str, shown: str) -> None:
-    assert markdown.prose(sentence) == shown
+    assert prose(sentence) == shown
 
 
 def test_what_it_says() -> None:

@@ -1,0 +1,72 @@
+"""What the pages for a browser have in common: one file, nobody else's style or script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from comfywatchman.report.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_TEMPLATES = Path(__file__).parent / "templates"
+STYLE = _TEMPLATES / "report.css"
+"""Colours, light and dark, and what a page is made of."""
+THEME = _TEMPLATES / "theme.js"
+"""The button that changes between light and dark."""
+
+
+def environment(templates: Path) -> Environment:
+    """Jinja with autoescape on, in which what is hidden in a text is made visible."""
+    made = Environment(
+        loader=FileSystemLoader(templates),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        keep_trailing_newline=True,
+    )
+    made.filters.update(name=_name, sentence=_sentence)
+    return made
+
+
+def inline(styles: Iterable[Path], scripts: Iterable[Path]) -> Mapping[str, str]:
+    """Style and script of ours to put into the page, and the hashes that let the page use them.
+
+    Returns:
+        ``style``, ``style_hash``, ``script`` and ``script_hash``.
+    """
+    style, script = (
+        "".join(file.read_text(encoding="utf-8") for file in files) for files in (styles, scripts)
+    )
+    return {
+        "style": Markup(style),  # noqa: S704  (ours, not a workflow's)
+        "style_hash": _hash(style),
+        "script": Markup(script),  # noqa: S704
+        "script_hash": _hash(script),
+    }
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _visible(value: Any) -> Any:
+    """What autoescape is given of each expression; Markup is our own, or escaped already."""
+    return visible(value) if type(value) is str else value
+
+
+@lru_cache(4096)
+def _name(text: str) -> Markup:
+    return escape(visible(text, limit=NAME_LIMIT))
+
+
+@lru_cache(4096)
+def _sentence(text: str) -> Markup:
+    return escape(visible(text, limit=SENTENCE_LIMIT))
