@@ -178,6 +178,7 @@ def check(
         typer.Option("--cache/--no-cache", help="Reuse verdicts where nothing has changed."),
     ] = None,
     state_dir: StateDir = None,
+    end_with_stdin: Annotated[bool, typer.Option("--end-with-stdin", hidden=True)] = False,
 ) -> None:
     """Run one cycle and report; with PATHS, judge just those."""
     del comfyui_url, comfyui_token_file, comfyui_basic_auth_file, ca_file, min_free_vram
@@ -188,14 +189,16 @@ def check(
     # again and again would cost a tenth of a cycle. The collector is back once they are there.
     gc.set_threshold(20_000, 10, 100)
     gc.disable()
+    if end_with_stdin:
+        from comfywatchman import child
+
+        child.end_with_stdin()
     with _sentences():
         with contextlib.nullcontext() if object_info else _bugs_on_record(context, config):
-            try:
+            if object_info is None:
+                settings = _settings_or_record(context, config)
+            else:
                 settings = _settings(context, config)
-            except ConfigError as error:
-                if object_info is None:
-                    _record_failure(context.params["state_dir"], config, str(error))
-                raise
             _refuse_missing(paths or ())
             if object_info is not None and not paths and not settings.workflow_dirs:
                 _end(
@@ -241,6 +244,42 @@ def convert(
         if done[0].error is not None:
             _end(Exit.USAGE, f"{done[0].path}: {done[0].error}")
         typer.echo(done[0].as_json())
+
+
+@app.command()
+def schedule(
+    context: typer.Context,
+    run_now: Annotated[
+        bool, typer.Option("--run-now", help="Run the first cycle at once, then on schedule.")
+    ] = False,
+    config: Config = None,
+    schedule_interval: Annotated[
+        str | None, typer.Option(help="Seconds from the beginning of one cycle to the next.")
+    ] = None,
+    schedule_jitter: Annotated[
+        str | None, typer.Option(help="Seconds by which a cycle may be late, at random.")
+    ] = None,
+    schedule_first_delay: Annotated[
+        str | None, typer.Option(help="Seconds from the start to the first cycle.")
+    ] = None,
+    cycle_time_limit: Annotated[
+        str | None, typer.Option(help="Seconds after which a cycle is ended.")
+    ] = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Run cycles on schedule, on hosts without systemd, until stopped by SIGTERM or Ctrl-C."""
+    del schedule_interval, schedule_jitter, schedule_first_delay, cycle_time_limit
+    with _sentences(), _bugs_on_record(context, config):
+        settings = _settings_or_record(context, config)
+        from comfywatchman import scheduler, state
+
+        arguments = [f"--config={state.as_typed(config)}"] if config else []
+        if state_dir:
+            arguments.append(f"--state-dir={state.as_typed(state_dir)}")
+        try:
+            scheduler.run(settings, arguments, run_now=run_now)
+        except scheduler.AlreadyScheduledError as error:
+            _end(Exit.LOCKED, str(error))
 
 
 @app.command()
@@ -297,6 +336,15 @@ def _settings(context: typer.Context, config: Path | None) -> Settings:
         elif name.endswith(("_dir", "_file")) and value is not None:
             flags[name] = state.as_typed(value)
     return settings.load(flags, config)
+
+
+def _settings_or_record(context: typer.Context, config: Path | None) -> Settings:
+    """Read the settings; where they are wrong, leave word of it before saying so."""
+    try:
+        return _settings(context, config)
+    except ConfigError as error:
+        _record_failure(context.params["state_dir"], config, str(error))
+        raise
 
 
 def _record_failure(state_dir: Path | None, config: Path | None, reason: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -105,6 +106,18 @@ def _split_paths(value: object) -> object:
     return [p for p in value.split(os.pathsep) if p] if isinstance(value, str) else value
 
 
+def _split_words(value: object) -> object:
+    return shlex.split(value) if isinstance(value, str) else value
+
+
+def _program(words: list[str]) -> list[str]:
+    if any("\0" in word for word in words):
+        raise ValueError("must not hold a NUL character")
+    if words and not Path(words[0]).is_absolute():
+        raise ValueError("must begin with the absolute path of a program")
+    return words
+
+
 def _no_bool(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("must be a number or a size, not true or false")
@@ -125,6 +138,7 @@ def _positive(size: ByteSize) -> ByteSize:
 
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Seconds = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, le=86_400, allow_inf_nan=False)]
+Delay = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=86_400, allow_inf_nan=False)]
 Size = Annotated[ByteSize, BeforeValidator(_no_bool), AfterValidator(_sane)]
 SizeCap = Annotated[Size, AfterValidator(_positive)]
 
@@ -135,6 +149,7 @@ _TOML_TYPES: dict[object, tuple[tuple[type, ...], str]] = {
     int: ((int,), "must be a whole number, without quotes"),
     ByteSize: ((int, str), 'must be a size, such as "2GiB" or "500MB"'),
     list[AbsolutePath]: ((list,), 'must be a list of paths, such as ["/srv/a", "/srv/b"]'),
+    list[str]: ((list,), 'must be a list of texts, such as ["/usr/bin/logger", "-p", "err"]'),
 }
 """What TOML must hold, by a setting's type; every other setting is text."""
 
@@ -151,6 +166,12 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    instance: Annotated[str, AfterValidator(state.instance_name)] = Field(
+        "",
+        description="Name of this instance, where several ComfyUI servers of one host have one "
+        "each: up to 32 small letters, digits, `-` and `_`. It decides the default folders "
+        "(`comfywatchman-NAME`) and the names of the units (`comfywatchman-NAME.timer`).",
+    )
     comfyui_url: Annotated[str, AfterValidator(_server_url)] = Field(
         "http://127.0.0.1:8188",
         description="Address of the ComfyUI server, with its base path if it has one. http or "
@@ -232,6 +253,34 @@ class Settings(BaseSettings):
         "`$STATE_DIRECTORY`, else the user's XDG state folder.",
     )
 
+    on_failure_command: Annotated[
+        list[str], NoDecode, BeforeValidator(_split_words), AfterValidator(_program)
+    ] = Field(
+        default_factory=list,
+        description="Program, by its absolute path, and arguments to run when a cycle has failed; "
+        "no shell reads them. Its environment says what failed. In the environment: one text, with "
+        "quotes as in a shell.",
+    )
+    schedule_interval: Seconds = Field(
+        7200.0,
+        description="How long after one cycle begins the next is due, in seconds. This and the "
+        "other settings of the schedule are for `comfywatchman schedule`; a systemd timer has its "
+        "own.",
+    )
+    schedule_jitter: Delay = Field(
+        120.0,
+        description="The longest random delay put on each due time, in seconds, so that hosts that "
+        "were started together do not ask together.",
+    )
+    schedule_first_delay: Delay = Field(
+        300.0,
+        description="How long after the start of the schedule the first cycle is due, in seconds.",
+    )
+    cycle_time_limit: Seconds = Field(
+        900.0,
+        description="How long a cycle of the schedule may take before it is ended, in seconds.",
+    )
+
     _file_values: ClassVar[Mapping[str, Any]] = {}
 
     @classmethod
@@ -250,7 +299,7 @@ class Settings(BaseSettings):
     @property
     def resolved_state_dir(self) -> Path:
         """The folder that holds the state, by the rules of :func:`comfywatchman.state.locate`."""
-        return self.state_dir or state.default_dir()
+        return self.state_dir or state.default_dir(self.instance)
 
 
 def load(flags: Mapping[str, Any], config: Path | None = None) -> Settings:
@@ -289,7 +338,8 @@ def _refuse_wrong_types(file: Path | None, values: Mapping[str, Any]) -> None:
 
 
 def _refuse_unknown_environment() -> None:
-    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields} | {state.CONFIG_VARIABLE}
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    known |= {state.CONFIG_VARIABLE, *state.FAILURE_VARIABLES}
     for name in sorted(os.environ):
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
             raise ConfigError(

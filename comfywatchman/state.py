@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,43 @@ from typing import Any
 from comfywatchman.errors import ConfigError
 
 CONFIG_VARIABLE = "COMFYWATCHMAN_CONFIG"
+INSTANCE_VARIABLE = "COMFYWATCHMAN_INSTANCE"
+FAILURE_VARIABLES = (
+    "COMFYWATCHMAN_FAILED_UNIT",
+    "COMFYWATCHMAN_HOST",
+    "COMFYWATCHMAN_REASON",
+)
+"""What ``on_failure_command`` finds in its environment. They are no settings."""
 LAST_RUN = "last-run.json"
 LATEST = "latest.json"
 INVENTORY = "inventory.json"
 LOCK = "cycle.lock"
+SCHEDULE = "schedule.json"
+SCHEDULE_LOCK = "schedule.lock"
+SCHEDULE_LOG = "schedule.log"
 _PART = ".part"
+_INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
-def default_dir() -> Path:
+def instance_name(text: str) -> str:
+    """Check the name of an instance; the usual one has none.
+
+    Raises:
+        ValueError: nothing can be named so.
+    """
+    if text and not _INSTANCE.fullmatch(text):
+        raise ValueError(
+            "must be up to 32 small letters, digits, '-' and '_', beginning with a letter or digit"
+        )
+    return text
+
+
+def named(instance: str) -> str:
+    """What units and folders of an instance are named after."""
+    return f"comfywatchman-{instance}" if instance else "comfywatchman"
+
+
+def default_dir(instance: str = "") -> Path:
     """The state folder when no setting names one: ``$STATE_DIRECTORY``, else XDG state.
 
     Raises:
@@ -34,7 +64,7 @@ def default_dir() -> Path:
     import platformdirs
 
     try:
-        return platformdirs.user_state_path("comfywatchman")
+        return platformdirs.user_state_path(named(instance))
     except RuntimeError:
         raise ConfigError(
             "state_dir: this user has no home folder; set HOME or state_dir"
@@ -54,10 +84,31 @@ def locate(flag: Path | None, config: Path | None) -> Path:
     file, values = read_config(config)
     in_file = values.get("state_dir")
     if not isinstance(in_file, str):
-        return default_dir()
+        return default_dir(_instance(file, values))
     if "\0" in in_file:
         raise ConfigError(f"{file}: state_dir must not hold a NUL character")
     return as_typed(in_file)
+
+
+def instance(config: Path | None) -> str:
+    """Find the name of the instance as the settings would, reading no other setting.
+
+    Raises:
+        ConfigError: the configuration file cannot be read, or nothing can be named so.
+    """
+    return _instance(*read_config(config))
+
+
+def _instance(file: Path | None, values: dict[str, Any]) -> str:
+    in_environment = os.environ.get(INSTANCE_VARIABLE)
+    where = f"environment: {INSTANCE_VARIABLE}" if in_environment else f"{file}: instance"
+    text = in_environment or values.get("instance", "")
+    if not isinstance(text, str):
+        raise ConfigError(f"{where} = {text!r}: must be text, in quotes")
+    try:
+        return instance_name(text)
+    except ValueError as error:
+        raise ConfigError(f"{where} = {text!r}: {error}") from None
 
 
 def as_typed(path: str | Path) -> Path:
@@ -70,7 +121,8 @@ def read_config(config: Path | None) -> tuple[Path | None, dict[str, Any]]:
 
     Args:
         config: the file to read; None means ``$COMFYWATCHMAN_CONFIG``, else
-            ``~/.config/comfywatchman/config.toml``, which need not exist.
+            ``~/.config/comfywatchman/config.toml``, which need not exist
+            (``comfywatchman-NAME`` where ``$COMFYWATCHMAN_INSTANCE`` names an instance).
 
     Returns:
         The file that was read (None if there is none) and its keys.
@@ -78,17 +130,21 @@ def read_config(config: Path | None) -> tuple[Path | None, dict[str, Any]]:
     Raises:
         ConfigError: a file that was named is not there, or it cannot be read or parsed.
     """
-    import platformdirs
-
-    named = config or (Path(p) if (p := os.environ.get(CONFIG_VARIABLE)) else None)
+    given = config or (p if (p := os.environ.get(CONFIG_VARIABLE)) else None)
     try:
-        file = named or platformdirs.user_config_path("comfywatchman") / "config.toml"
+        if given is not None:
+            file = as_typed(given)
+        else:
+            import platformdirs
+
+            name = named(_instance(None, {}))
+            file = platformdirs.user_config_path(name) / "config.toml"
     except RuntimeError:  # no home folder, so no file in it
         return None, {}
     try:
         return file, tomllib.loads(file.read_bytes().decode())
     except FileNotFoundError:
-        if named is None:
+        if given is None:
             return None, {}
         raise ConfigError(f"{file}: there is no such file; create it or name another") from None
     except UnicodeDecodeError as error:

@@ -5,6 +5,7 @@ A test holds what is committed equal to what this makes.
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ import yaml
 from pydantic import ByteSize
 from pydantic_core import PydanticUndefined
 
-from comfywatchman import checks, cycle
+from comfywatchman import checks, cli, cycle
 from comfywatchman.report import schema
 from comfywatchman.settings import ENV_PREFIX, Settings
 
 DOCS = Path(__file__).parent
+_COMMANDS = (cli.check, cli.schedule)
 ROLE = DOCS.parent / "roles" / "comfywatchman"
 _GRAPH_BEGINS = "<!-- the graph, drawn by LangGraph: python docs/generate.py -->\n"
 _GRAPH_ENDS = "<!-- end of the graph -->\n"
@@ -30,7 +32,7 @@ def settings_reference() -> str:
         "",
         "One model, one name everywhere. A TOML file (`~/.config/comfywatchman/config.toml`, or",
         "the one named by `--config` or `COMFYWATCHMAN_CONFIG`) is overruled by the environment,",
-        "which is overruled by flags of `comfywatchman check`. The role writes the file from its",
+        "which is overruled by flags. The role writes the file from its",
         "variables `comfywatchman_NAME`.",
         "",
         "Sizes are bytes, or text such as `2GiB`. Times are seconds. Paths are absolute or start",
@@ -39,9 +41,6 @@ def settings_reference() -> str:
         "",
     ]
     for name, field in Settings.model_fields.items():
-        flag = f"`--{name.replace('_', '-')}`"
-        if field.annotation is bool:
-            flag += f" / `--no-{name.replace('_', '-')}`"
         lines += [
             f"## `{name}`",
             "",
@@ -49,10 +48,20 @@ def settings_reference() -> str:
             "",
             f"- Default: {_default(field)}",
             f"- Environment: `{ENV_PREFIX}{name.upper()}`",
-            f"- Flag: {flag}",
+            *_flag(name, field),
             "",
         ]
     return "\n".join(lines)
+
+
+def _flag(name: str, field: Any) -> list[str]:
+    command = next((c for c in _COMMANDS if name in inspect.signature(c).parameters), None)
+    if command is None:
+        return []
+    flag = f"`--{name.replace('_', '-')}`"
+    if field.annotation is bool:
+        flag += f" / `--no-{name.replace('_', '-')}`"
+    return [f"- Flag: {flag} of `{command.__name__}`"]
 
 
 def role_variables() -> str:

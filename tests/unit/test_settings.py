@@ -66,6 +66,8 @@ def test_https_in_capitals_is_verified_all_the_same(tmp_path: Path) -> None:
 
 
 NONSENSE = [
+    ('instance = "GPU 1"', "up to 32 small letters"),
+    ("instance = 1", "must be text"),
     ("comfyui_url = 5", "must be text"),
     ('comfyui_url = "ftp://host"', "must look like http://HOST:PORT"),
     ('comfyui_url = "http://host:99999"', "port"),
@@ -102,6 +104,13 @@ NONSENSE = [
     ('fail_on = "sometimes"', "'never', 'partial' or 'broken'"),
     ('cache = "yes"', "must be true or false"),
     ('state_dir = "relative"', "absolute path"),
+    ('on_failure_command = "/bin/true"', "must be a list of texts"),
+    ("on_failure_command = [1]", "must be text"),
+    ('on_failure_command = ["mail"]', "absolute path of a program"),
+    ("schedule_interval = 0", "greater than 0"),
+    ("schedule_jitter = -1", "greater than or equal to 0"),
+    ('schedule_first_delay = "5min"', "must be a number of seconds"),
+    ("cycle_time_limit = inf", "less than or equal to 86400"),
 ]
 
 
@@ -180,9 +189,40 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         settings.load({}, tmp_path)
 
 
-def test_every_setting_is_a_flag_of_check_with_the_same_name() -> None:
+def test_every_setting_is_a_flag_of_the_same_name_but_two() -> None:
     flags = set(inspect.signature(cli.check).parameters)
-    assert set(settings.Settings.model_fields) <= flags
+    flags |= set(inspect.signature(cli.schedule).parameters)
+    assert set(settings.Settings.model_fields) - flags == {"instance", "on_failure_command"}
+
+
+def test_a_command_in_the_environment_is_read_as_a_shell_reads_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COMFYWATCHMAN_ON_FAILURE_COMMAND", "/bin/mail -s 'it failed' me")
+    assert settings.load({}).on_failure_command == ["/bin/mail", "-s", "it failed", "me"]
+
+
+def test_what_a_command_on_failure_is_told_is_no_unknown_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COMFYWATCHMAN_FAILED_UNIT", "comfywatchman.service")
+    settings.load({})
+
+
+def test_an_instance_has_folders_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    file = config(tmp_path, 'instance = "gpu1"')
+    assert settings.load({}, file).resolved_state_dir == tmp_path / "state" / "comfywatchman-gpu1"
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("COMFYWATCHMAN_INSTANCE", "gpu2")
+    folder = tmp_path / "comfywatchman-gpu2"
+    folder.mkdir()
+    config(folder, "read_timeout = 7")
+    loaded = settings.load({})
+    assert (loaded.instance, loaded.read_timeout) == ("gpu2", 7)
+    assert loaded.resolved_state_dir == tmp_path / "state" / "comfywatchman-gpu2"
 
 
 def test_every_setting_is_documented() -> None:

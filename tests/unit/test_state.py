@@ -41,6 +41,28 @@ def test_the_state_folder_is_found_as_the_settings_find_it(
     assert state.locate(Path("/from/flag"), config) == Path("/from/flag")
 
 
+def test_the_state_folder_of_an_instance_is_found_as_the_settings_find_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('instance = "gpu1"')
+    assert state.locate(None, config) == tmp_path / "xdg-state" / "comfywatchman-gpu1"
+    monkeypatch.setenv("COMFYWATCHMAN_INSTANCE", "gpu2")
+    assert state.locate(None, config) == tmp_path / "xdg-state" / "comfywatchman-gpu2"
+    assert state.locate(None, None) == tmp_path / "xdg-state" / "comfywatchman-gpu2"
+    monkeypatch.setenv("COMFYWATCHMAN_INSTANCE", "../x")
+    with pytest.raises(ConfigError, match=r"COMFYWATCHMAN_INSTANCE = '\.\./x': must be up to 32"):
+        state.locate(None, config)
+
+
+def test_a_configuration_file_is_named_as_in_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Path.home()
+    (home / "c.toml").write_text('state_dir = "/from/home"')
+    assert state.locate(None, Path("~/c.toml")) == Path("/from/home")
+    monkeypatch.setenv("COMFYWATCHMAN_CONFIG", "~/c.toml")
+    assert state.locate(None, None) == Path("/from/home")
+
+
 def test_a_file_is_replaced_in_one_step(tmp_path: Path) -> None:
     target = tmp_path / "a.json"
     target.write_text("old")
