@@ -290,12 +290,17 @@ def status(
         StatusFormat, typer.Option("--format", help="Form of the status.")
     ] = StatusFormat.TEXT,
 ) -> None:
-    """Show what became of the last cycle, at once."""
+    """Show what became of the last cycle and when the next is due, at once."""
     from comfywatchman import state
     from comfywatchman import status as of_host
 
     with _sentences():
-        found = of_host.read(state.locate(state_dir, config))
+        folder = state.locate(state_dir, config)
+        try:
+            instance = state.instance(config)
+        except ConfigError:  # it named neither the folder nor, as far as can be told, an instance
+            instance = ""
+        found = of_host.read(folder, instance)
         if output_format is StatusFormat.JSON:
             typer.echo(json.dumps(found, indent=2))
         else:
@@ -315,7 +320,7 @@ def report(
     from comfywatchman.report.store import ReportStore
 
     with _sentences():
-        _show(ReportStore(state.locate(state_dir, config)).latest(), output_format)
+        _show(ReportStore.latest(state.locate(state_dir, config)), output_format)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""``comfywatchman status``: what became of the last cycle, read from the state folder alone.
+"""``comfywatchman status``: what became of the last cycle, and when the next is due.
 
 Imports nothing slow, so that it answers at once.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from comfywatchman import state
+from comfywatchman import state, timer
 from comfywatchman.errors import ConfigError
 from comfywatchman.report.escape import visible
 
@@ -18,21 +18,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read(folder: Path, instance: str = "") -> dict[str, Any]:
     """Collect the status.
+
+    Args:
+        folder: the state folder.
+        instance: name of the instance, to find its timer.
 
     Returns:
         ``state_dir``, ``running`` (whether a cycle runs now), ``interrupted`` (whether the last one
-        was killed), ``last_run`` (the content of ``last-run.json`` or None) and ``report`` (the
-        summary and paths of the last full report, or None).
+        was killed), ``damaged`` (files that cannot be understood), ``last_run`` (the content of
+        ``last-run.json`` or None), ``report`` (the summary and paths of the last full report, or
+        None) and ``schedule`` (see :class:`comfywatchman.timer.Schedule`).
 
     Raises:
         ConfigError: the state may not be read.
     """
-    last_run = _object(folder / state.LAST_RUN)
+    damaged: list[str] = []
+    last_run = _object(folder / state.LAST_RUN, damaged)
     unfinished = last_run is not None and last_run.get("outcome") == "running"
-    running = unfinished and cycle_is_running(folder)
-    latest = _object(folder / state.LATEST)
+    running = unfinished and timer.is_held(folder / state.LOCK)
+    latest = _object(folder / state.LATEST, damaged)
     report = None
     if latest is not None:
         report = {
@@ -52,25 +58,11 @@ def read(folder: Path) -> dict[str, Any]:
         "state_dir": str(folder),
         "running": running,
         "interrupted": unfinished and not running,
+        "damaged": damaged,
         "last_run": last_run,
         "report": report,
+        "schedule": timer.read(instance, folder).as_json(),
     }
-
-
-def cycle_is_running(folder: Path) -> bool:
-    """Whether a cycle holds the lock now. Takes nothing that a cycle could miss for long."""
-    import filelock
-
-    file = folder / state.LOCK
-    if not file.exists():
-        return False
-    try:
-        with filelock.FileLock(file, blocking=False, mode=0o600):
-            return False
-    except filelock.Timeout:
-        return True
-    except OSError:
-        return False
 
 
 def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
@@ -78,7 +70,12 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
     now = now or datetime.now(UTC)
     lines = []
     last_run, report = status["last_run"], status["report"]
-    if last_run is None:
+    lines += [f"Damaged      {visible(file)}: cannot be understood" for file in status["damaged"]]
+    if last_run is None and status["damaged"]:
+        lines.append(
+            "What became of the last cycle is not known. Start one with: comfywatchman check"
+        )
+    elif last_run is None:
         lines.append("No cycle has run yet. Start one with: comfywatchman check")
     elif status["running"]:
         lines.append(f"A cycle is running, since {_when(last_run.get('started_at'), now)}.")
@@ -95,6 +92,7 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
             lines.append(
                 "             (by hand, for: " + visible(", ".join(last_run["paths"])) + ")"
             )
+    lines += _schedule(status["schedule"], now)
     if report is None:
         lines.append("Last report  none yet")
     else:
@@ -105,16 +103,37 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
     return "\n".join(lines)
 
 
-def _object(file: Path) -> dict[str, Any] | None:
+def _schedule(schedule: dict[str, Any], now: datetime) -> list[str]:
+    by = visible(str(schedule["unit"] or "comfywatchman schedule"))
+    if schedule["next_run"]:
+        lines = [f"Next cycle   {_when(schedule['next_run'], now)}, by {by}"]
+    elif schedule["sub_state"] == "running":
+        lines = [f"Next cycle   known when this one ends, by {by}"]
+    else:
+        lines = ["Next cycle   none"]
+    if schedule["problem"]:
+        lines += [
+            f"             {visible(schedule['problem'])}",
+            f"             {schedule['remedy']}",
+        ]
+    return lines
+
+
+def _object(file: Path, damaged: list[str]) -> dict[str, Any] | None:
     try:
         content = orjson.loads(file.read_bytes())
     except PermissionError:
         raise ConfigError(
             f"{file}: this user may not read it; ask as the user that the cycles run as"
         ) from None
-    except (OSError, orjson.JSONDecodeError):
+    except OSError:
         return None
-    return content if isinstance(content, dict) else None
+    except orjson.JSONDecodeError:
+        content = None
+    if not isinstance(content, dict):
+        damaged.append(str(file))
+        return None
+    return content
 
 
 def _when(moment: object, now: datetime) -> str:
@@ -124,10 +143,11 @@ def _when(moment: object, now: datetime) -> str:
     except (ValueError, TypeError):
         return "at an unknown time"
     for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = seconds // size
-            ago = f"{count} {unit}{'s' if count > 1 else ''} ago"
+        if abs(seconds) >= size:
+            count = abs(seconds) // size
+            span = f"{count} {unit}{'s' if count > 1 else ''}"
             break
     else:
-        ago = f"{max(seconds, 0)} s ago"
-    return f"{ago} ({then.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC)"
+        span = f"{abs(seconds)} s"
+    how = f"in {span}" if seconds < 0 else f"{span} ago"
+    return f"{how} ({then.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC)"

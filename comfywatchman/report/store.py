@@ -107,13 +107,14 @@ class ReportStore:
         state.replace_file(self.folder / "report.html", html.render(report).encode())
         state.replace_file(self.folder / state.LATEST, report.model_dump_json().encode() + b"\n")
 
-    def latest(self) -> Report:
-        """Read the last full report.
+    @staticmethod
+    def latest(folder: Path) -> Report:
+        """Read the last full report in a state folder, and make nothing there.
 
         Raises:
             ConfigError: there is none, or it is damaged or of another major version.
         """
-        file = self.folder / state.LATEST
+        file = folder / state.LATEST
         try:
             return Report.model_validate_json(file.read_bytes())
         except FileNotFoundError:

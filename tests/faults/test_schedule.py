@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.faults import clock as wall_clock
 from tests.faults.conftest import KEPT
-from tests.standin import clock as clock_stand_in
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.faults.clock import Clock
     from tests.faults.conftest import Host
-    from tests.standin.clock import Clock
     from tests.standin.comfyui import StandIn
 
 PATIENT = {"read_timeout": "60", "catalog_timeout": "60"}
@@ -155,9 +155,9 @@ def test_wrong_settings_are_a_sentence_and_on_record(host: Host) -> None:
 
 @pytest.fixture
 def clock(tmp_path: Path) -> Clock:
-    if reason := clock_stand_in.unbuildable():
+    if reason := wall_clock.unbuildable():
         pytest.skip(reason)
-    return clock_stand_in.build(tmp_path)
+    return wall_clock.build(tmp_path)
 
 
 def test_a_clock_that_is_set_neither_silences_nor_multiplies_it(

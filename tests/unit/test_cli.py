@@ -135,6 +135,11 @@ def test_paths_in_flags_are_relative_to_here(
     assert f"ca_file: {flow.parent}/x.pem cannot be used" in ended.stderr
 
 
+def test_a_report_that_is_not_there_makes_no_folder(tmp_path: Path) -> None:
+    assert run("report", "--state-dir", tmp_path / "none").returncode == Exit.CONFIG
+    assert not (tmp_path / "none").exists()
+
+
 def test_report_before_there_is_one_and_of_a_damaged_one(tmp_path: Path) -> None:
     ended = run("report", "--state-dir", tmp_path)
     assert ended.returncode == Exit.CONFIG

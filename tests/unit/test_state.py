@@ -133,7 +133,11 @@ def test_status_tells_a_running_cycle_from_one_that_was_killed(tmp_path: Path) -
 def test_damaged_state_is_no_traceback(tmp_path: Path) -> None:
     (tmp_path / state.LAST_RUN).write_bytes(b"\x00\xff{")
     (tmp_path / state.LATEST).write_text("[]")
-    assert "No cycle has run yet" in words(tmp_path)
+    told = words(tmp_path)
+    assert f"{tmp_path}/last-run.json: cannot be understood" in told
+    assert f"{tmp_path}/latest.json: cannot be understood" in told
+    assert "What became of the last cycle is not known" in told
+    assert "No cycle has run yet" not in told
 
 
 def test_state_of_another_user_is_not_taken_for_none(

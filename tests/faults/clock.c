@@ -1,4 +1,4 @@
-/* A wall clock that a test may set: CLOCK_REALTIME plus the seconds in the file $STAND_IN_CLOCK.
+/* A wall clock that a test may set: CLOCK_REALTIME plus the seconds in the file $TEST_CLOCK.
    For LD_PRELOAD. Clocks that nobody can set are left alone. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -11,7 +11,7 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
   if (!real)
     real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
   int result = real(clock, now);
-  const char *name = getenv("STAND_IN_CLOCK");
+  const char *name = getenv("TEST_CLOCK");
   if (result == 0 && clock == CLOCK_REALTIME && name) {
     FILE *file = fopen(name, "r");
     long seconds = 0;

@@ -1,4 +1,4 @@
-"""Builds the stand-in for the wall clock; processes load it by ``LD_PRELOAD``."""
+"""Builds a wall clock that a test may set; processes load it by ``LD_PRELOAD``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Clock:
     @property
     def environment(self) -> dict[str, str]:
         """Variables that have a process go by this clock."""
-        return {"LD_PRELOAD": str(self.library), "STAND_IN_CLOCK": str(self.offset)}
+        return {"LD_PRELOAD": str(self.library), "TEST_CLOCK": str(self.offset)}
 
     def set(self, seconds: int) -> None:
         """Set it so many seconds ahead of the real one, or back."""
@@ -31,7 +31,7 @@ class Clock:
 
 def unbuildable() -> str:
     """Why the library cannot be built; empty when it can."""
-    return "" if shutil.which("gcc") else "gcc is not installed: the clock stand-in is not built"
+    return "" if shutil.which("gcc") else "gcc is not installed: the clock is not built"
 
 
 def build(folder: Path) -> Clock:

@@ -1,0 +1,351 @@
+"""What starts the cycles of this instance, and when the next is due: a timer or a schedule.
+
+Asked by ``status`` and ``doctor``. Imports nothing slow, and asks every service manager once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from comfywatchman import state
+
+if sys.platform != "win32":
+    import pwd
+
+_PROPERTIES = (
+    "Id",
+    "LoadState",
+    "UnitFileState",
+    "ActiveState",
+    "SubState",
+    "NextElapseUSecRealtime",
+    "NextElapseUSecMonotonic",
+    "LastTriggerUSec",
+    "TimersMonotonic",
+    "RandomizedDelayUSec",
+    "AccuracyUSec",
+    "Persistent",
+    "Result",
+)
+_LINGERING = Path("/var/lib/systemd/linger")
+_BOOTED = Path("/run/systemd/system")
+"""Is there where systemd is the init system: sd_booted(3)."""
+_UNITS = {
+    "us": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "min": 60.0,
+    "h": 3600.0,
+    "d": 86_400.0,
+    "w": 604_800.0,
+    "month": 2_629_800.0,
+    "y": 31_557_600.0,
+}
+
+
+Scope = Literal["user", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What starts the cycles.
+
+    Attributes:
+        by: ``systemd``, ``apscheduler``, or None where nothing was found.
+        scope: whose service manager, where it is systemd's.
+        unit: name of the timer.
+        active: whether the timer is active, or the schedule runs.
+        enabled: whether the timer is started at boot or login.
+        sub_state: the timer's, as systemd says it: ``waiting``, ``running``, ``elapsed``, ``dead``.
+        next_run: when the next cycle is due; None while one runs, and when none is.
+        last_run: when the timer last started one.
+        interval_s: seconds from one cycle to the next.
+        slack_s: seconds by which one may be late.
+        persistent: whether the timer makes up for what was missed.
+        lingering: whether the user's service manager runs without a login.
+        problem: why no cycle is due, or will not be for long; None when all is well.
+        remedy: what to do about it.
+    """
+
+    by: Literal["systemd", "apscheduler"] | None = None
+    scope: Scope | None = None
+    unit: str | None = None
+    active: bool = False
+    enabled: bool = False
+    sub_state: str | None = None
+    next_run: datetime | None = None
+    last_run: datetime | None = None
+    interval_s: float | None = None
+    slack_s: float | None = None
+    persistent: bool | None = None
+    lingering: bool | None = None
+    problem: str | None = None
+    remedy: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON, times in ISO 8601."""
+        values = asdict(self)
+        for name in ("next_run", "last_run"):
+            moment = getattr(self, name)
+            values[name] = moment.isoformat() if moment else None
+        return values
+
+
+def read(instance: str, folder: Path, timeout: float = 2.0) -> Schedule:
+    """Find out what starts the cycles. Never raises.
+
+    Args:
+        instance: name of the instance.
+        folder: its state folder; whoever owns it is the user whose service manager is asked.
+        timeout: seconds that all service managers together may take.
+    """
+    unit = f"{state.named(instance)}.timer"
+    own = _apscheduler(folder)
+    if own is not None and own.active:
+        return own
+    if sys.platform == "win32" or not _BOOTED.is_dir() or not shutil.which("systemctl"):
+        return own or Schedule(
+            problem="nothing starts cycles here: this host has no systemd",
+            remedy="have your supervisor run: comfywatchman schedule (docs/operating.md)",
+        )
+    account = _account(folder)
+    return _systemd(unit, account, timeout) or own or _unanswered(unit, account)
+
+
+def _apscheduler(folder: Path) -> Schedule | None:
+    """What ``comfywatchman schedule`` left word of; None where none has run."""
+    try:
+        facts = orjson.loads((folder / state.SCHEDULE).read_bytes())
+        next_run = datetime.fromisoformat(facts["next_run"])
+        pid = int(facts["pid"])
+        found = Schedule(
+            by="apscheduler",
+            active=True,
+            enabled=True,
+            next_run=next_run,
+            interval_s=float(facts["interval_s"]),
+            slack_s=float(facts["jitter_s"]),
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    if is_held(folder / state.SCHEDULE_LOCK):
+        return found
+    return replace(
+        found,
+        active=False,
+        next_run=None,
+        problem=f"`comfywatchman schedule` (process {pid}) did not end by itself: it was killed",
+        remedy="start it again: comfywatchman schedule",
+    )
+
+
+def is_held(file: Path) -> bool:
+    """Whether a process holds the lock now. Takes nothing that it could miss for long."""
+    if not file.exists():
+        return False
+    import filelock
+
+    try:
+        with filelock.FileLock(file, blocking=False, mode=0o600):
+            return False
+    except filelock.Timeout:
+        return True
+    except OSError:
+        return False
+
+
+def _account(folder: Path) -> pwd.struct_passwd | None:
+    """The user to ask for: root may ask for the one whose state it is. None: nobody has a name."""
+    uid = os.geteuid()
+    with suppress(OSError, KeyError):
+        return pwd.getpwuid(folder.stat().st_uid if uid == 0 else uid)
+    with suppress(KeyError):
+        return pwd.getpwuid(uid)
+    return None
+
+
+def _systemd(unit: str, account: pwd.struct_passwd | None, timeout: float) -> Schedule | None:
+    """Ask the user's service manager and the system's at once; None where neither has the timer."""
+    deadline = time.monotonic() + timeout
+    asked: list[tuple[Scope, subprocess.Popen[str]]] = [("system", _ask(unit, None))]
+    if account is not None:
+        asked.insert(0, ("user", _ask(unit, account)))
+    found = []
+    for scope, process in asked:
+        try:
+            shown, _ = process.communicate(timeout=max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            continue
+        found.append(parse(shown, scope, datetime.now(UTC), time.monotonic()))
+    timer = next(filter(None, found), None)
+    if timer is None:
+        return None
+    if timer.scope == "user":
+        timer = replace(timer, lingering=_lingers(account))
+    return judge(timer, datetime.now(UTC))
+
+
+def _ask(unit: str, user: pwd.struct_passwd | None) -> subprocess.Popen[str]:
+    command = ["systemctl", "show", unit, "--property", ",".join(_PROPERTIES)]
+    environment = os.environ | {"TZ": "UTC", "LC_ALL": "C"}
+    options: dict[str, Any] = {}
+    if user is not None:
+        command.insert(1, "--user")
+        # Neither su nor cron sets it, and one who asks for another has the wrong one.
+        environment["XDG_RUNTIME_DIR"] = f"/run/user/{user.pw_uid}"
+        environment.pop("DBUS_SESSION_BUS_ADDRESS", None)
+        if user.pw_uid != os.geteuid():
+            options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    return subprocess.Popen(  # noqa: S603
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        **options,
+    )
+
+
+def parse(shown: str, scope: Scope, now: datetime, monotonic: float) -> Schedule | None:
+    """Read what ``systemctl show`` says of a timer (with ``TZ=UTC``); None where there is none.
+
+    Args:
+        shown: its output.
+        scope: whose service manager said it.
+        now: the time.
+        monotonic: the kernel's monotonic clock at that time, by which systemd says some moments.
+    """
+    values: dict[str, str] = {}
+    interval = None
+    for line in shown.splitlines():
+        name, _, value = line.partition("=")
+        if name == "TimersMonotonic" and (
+            every := re.search(r"OnUnitActiveUSec=([^;]*?) ;", value)
+        ):
+            interval = seconds(every[1])
+        values[name] = value
+    if values.get("LoadState") in (None, "not-found"):
+        return None
+    due = [_moment(values.get("NextElapseUSecRealtime", ""))]
+    since_boot = seconds(values.get("NextElapseUSecMonotonic", ""))
+    if since_boot:
+        due.append(now + timedelta(seconds=since_boot - monotonic))
+    slack = [seconds(values.get(n, "")) or 0.0 for n in ("RandomizedDelayUSec", "AccuracyUSec")]
+    timer = Schedule(
+        by="systemd",
+        scope=scope,
+        unit=values.get("Id"),
+        active=values.get("ActiveState") == "active",
+        enabled=values.get("UnitFileState", "").startswith("enabled"),
+        sub_state=values.get("SubState"),
+        next_run=min((moment for moment in due if moment), default=None),
+        last_run=_moment(values.get("LastTriggerUSec", "")),
+        interval_s=interval,
+        slack_s=sum(slack),
+        persistent=values.get("Persistent") == "yes",
+    )
+    if timer.sub_state != "waiting":
+        timer = replace(timer, next_run=None)
+    if values["LoadState"] != "loaded":
+        problem = f"systemd cannot load {timer.unit} (LoadState={values['LoadState']})"
+        return replace(
+            timer, problem=problem, remedy=f"see: {_systemctl(scope)} status {timer.unit}"
+        )
+    return timer
+
+
+def judge(timer: Schedule, now: datetime) -> Schedule:
+    """Say what is wrong with a timer that is there."""
+    systemctl = _systemctl(timer.scope)
+    if timer.problem:
+        return timer
+    problem = remedy = None
+    if not timer.active and timer.enabled:
+        problem = f"{timer.unit} is enabled but not active ({timer.sub_state})"
+        remedy = f"{systemctl} start {timer.unit}"
+    elif not timer.active:
+        problem = f"{timer.unit} is disabled"
+        remedy = f"{systemctl} enable --now {timer.unit}"
+    elif timer.sub_state == "elapsed":
+        problem = f"{timer.unit} is dead: all its times are past and none is to come (elapsed)"
+        remedy = f"give it OnCalendar=, or deploy again; for now: {systemctl} restart {timer.unit}"
+    elif not timer.enabled:
+        problem = f"{timer.unit} is not enabled: after the next boot no cycle is due"
+        remedy = f"{systemctl} enable {timer.unit}"
+    elif timer.lingering is False:
+        problem = "the user's service manager, and the timer with it, ends with the last login"
+        remedy = "loginctl enable-linger"
+    elif timer.next_run is not None and timer.interval_s is not None:
+        late = (timer.next_run - now).total_seconds() - (timer.slack_s or 0)
+        if late > timer.interval_s:
+            problem = (
+                f"the next run is due later than an interval ({timer.interval_s:g} s) from now"
+            )
+            remedy = f"see: {systemctl} cat {timer.unit}; was the clock set?"
+    return replace(timer, problem=problem, remedy=remedy)
+
+
+def _unanswered(unit: str, account: pwd.struct_passwd | None) -> Schedule:
+    """What to say when no service manager knows the timer."""
+    if account and Path(account.pw_dir, ".config/systemd/user", unit).exists():
+        return Schedule(
+            by="systemd",
+            scope="user",
+            unit=unit,
+            lingering=_lingers(account),
+            problem=f"{unit} is installed, but the service manager of {account.pw_name} cannot be "
+            "reached",
+            remedy=f"loginctl enable-linger {account.pw_name}; then: systemctl --user status",
+        )
+    if Path("/etc/systemd/system", unit).exists():
+        return Schedule(
+            by="systemd",
+            scope="system",
+            unit=unit,
+            problem=f"{unit} is installed, but the system's service manager does not answer",
+            remedy="see: systemctl status; systemctl daemon-reload",
+        )
+    who = account.pw_name if account else "this user"
+    return Schedule(
+        problem=f"{unit} is not installed, for {who} or the system",
+        remedy="deploy it (README.md), or run: comfywatchman schedule",
+    )
+
+
+def _systemctl(scope: str | None) -> str:
+    return "systemctl --user" if scope == "user" else "systemctl"
+
+
+def _lingers(account: pwd.struct_passwd | None) -> bool | None:
+    return (_LINGERING / account.pw_name).exists() if account else None
+
+
+def _moment(text: str) -> datetime | None:
+    """Read ``Mon 2026-11-23 16:00:49 UTC``; None where systemd says none."""
+    try:
+        return datetime.strptime(text, "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def seconds(text: str) -> float | None:
+    """Read a time span as systemd says it, ``1h 2min 3.5s``; None where it is none or infinite."""
+    found = re.findall(r"([0-9.]+)([a-z]+)", text)
+    if not found or any(unit not in _UNITS for _, unit in found):
+        return None
+    return sum(float(number) * _UNITS[unit] for number, unit in found)
