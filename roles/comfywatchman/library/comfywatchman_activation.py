@@ -69,6 +69,7 @@ import stat
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.comfywatchman import (
     CREDENTIALS,
+    NOTIFICATION,
     SERVICE,
     TIMER,
     UNIT,
@@ -391,6 +392,7 @@ class Removal:
             *(os.path.join(units, name + ".d", "50-site.conf") for name in (SERVICE, TIMER)),
             os.path.join(units, SERVICE),
             os.path.join(units, TIMER),
+            os.path.join(units, NOTIFICATION),
             self.stamp,
             *(os.path.join(config, name) for name in [SETTINGS, *CREDENTIALS]),
             *(os.path.join(root, name) for name in ("current", "previous", "releases")),

@@ -34,6 +34,11 @@ options:
     type: dict
     default: {}
   overrides: {description: 'Drop-ins: unit, section, directive.', type: dict, default: {}}
+  sandbox:
+    description: >-
+      Groups of directives that confine the service, by name; C(directives) of each is a mapping.
+    type: dict
+    default: {}
   preflight: {description: Whether to look for problems., type: bool, default: true}
 """
 
@@ -69,6 +74,13 @@ lingering:
   type: bool
   returned: always
 manager: {description: whether the service manager can be reached, type: bool, returned: always}
+sandbox:
+  description: >-
+    names of the groups of C(sandbox) that work under this service manager; null if it cannot be
+    reached
+  type: list
+  elements: str
+  returned: always
 credentials:
   description: >-
     names of the credentials there are
@@ -88,6 +100,7 @@ import json
 import os
 import re
 import shutil
+import sys
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.comfywatchman import (
@@ -113,6 +126,10 @@ CA_BUNDLES = [
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ]
+ALL_READ_ONLY = """
+import os, sys
+sys.exit(not all(os.statvfs(path).f_flag & os.ST_RDONLY for path in sys.argv[1:]))
+"""
 DESCRIBE_PYTHON = """
 import json, sys
 missing = []
@@ -251,6 +268,34 @@ def is_mapping(value, where, problems):
     return isinstance(value, dict)
 
 
+def working_sandbox(systemd, account, scope, groups):
+    """Names of the groups of directives that work here, found out by running something in them.
+
+    A service manager that lacks a right ignores some directives, of which ``mounts`` are, and fails
+    to start the service because of others; which of both depends on its version and on the kernel.
+    """
+    user = [f"User={account.pw_name}"] if scope == "system" else []
+
+    def works(names, *command):
+        directives = [item for name in names for item in groups[name]["directives"].items()]
+        properties = [
+            f"{directive}={value}"
+            for directive, values in directives
+            for value in (values if isinstance(values, list) else [values])
+        ]
+        return systemd.runs(user + properties, command)
+
+    if not groups:
+        return []
+    everything = list(groups)
+    places = [path for path in ("/", "/home") if os.path.isdir(path)]
+    read_only = [sys.executable, "-ISc", ALL_READ_ONLY, *places]
+    if works(everything, *read_only):
+        return everything
+    without_mounts = [name for name in everything if name != "mounts"]
+    return without_mounts if works(without_mounts, "true") else []
+
+
 def free_bytes(path):
     """Bytes free for the file system that ``path`` is on or would be on."""
     while path.strip("/") and not os.path.exists(path):
@@ -299,6 +344,7 @@ def main():
             "timespans": {"type": "dict", "default": {}},
             "texts": {"type": "dict", "default": {}},
             "overrides": {"type": "dict", "default": {}},
+            "sandbox": {"type": "dict", "default": {}},
             "preflight": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
@@ -393,6 +439,8 @@ def main():
     )
     if moved and record["paths"]["root"] == paths["root"]:
         release["complete"] = False  # it goes with the rest of the earlier installation
+    manager = Systemd(scope, account) if account is not None else None
+    running = manager is not None and manager.running
     module.exit_json(
         changed=False,
         account=account
@@ -407,7 +455,8 @@ def main():
         installed_user_exists=account_of((record or wanted_record)["user"]) is not None,
         privileged=os.geteuid() == 0,
         lingering=lingering,
-        manager=account is not None and Systemd(scope, account).running,
+        manager=running,
+        sandbox=working_sandbox(manager, account, scope, given["sandbox"]) if running else None,
         credentials=[
             name for name in CREDENTIALS if os.path.lexists(os.path.join(paths["config"], name))
         ],

@@ -12,6 +12,7 @@ import tempfile
 UNIT = "comfywatchman"
 SERVICE = UNIT + ".service"
 TIMER = UNIT + ".timer"
+NOTIFICATION = UNIT + "-notify@.service"
 CREDENTIALS = ["comfyui_token", "comfyui_basic_auth"]
 LINGERING = "/var/lib/systemd/linger"
 RECORD = "/var/lib/comfywatchman/installation.json"
@@ -105,6 +106,17 @@ class Systemd:
             name, _, value = line.partition("=")
             shown[name] = f"{shown[name]}\n{value}" if shown[name] else value
         return shown
+
+    def runs(self, properties, command):
+        """Whether a command, run as a service with these properties, starts and succeeds."""
+        scope = "--user" if self._user else "--system"
+        code, _, _ = run(
+            [*self._prefix, "systemd-run", scope, "--quiet", "--wait", "--collect"]
+            + [f"--property={text}" for text in properties]
+            + list(command),
+            self._environment,
+        )
+        return code == 0
 
     def verify(self, paths):
         """What ``systemd-analyze verify`` has against the unit files; an empty text if nothing."""

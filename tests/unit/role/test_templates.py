@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 import tomllib
@@ -37,16 +39,21 @@ def render(template: str, **variables: Any) -> str:
     environment.filters.update(FilterModule().filters())
     environment.tests.update(AnsibleTests().tests())
     defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
+    internal = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+    groups = json.dumps(internal["__comfywatchman_sandbox_groups"])
+    variables = {**defaults, "__comfywatchman_sandbox": ["filters", "mounts"], **variables}
     paths = {"config": "/home/a/.config/comfywatchman", "state": "/home/a/.local/state/cw"}
     return environment.get_template(template).render(
         {
-            **defaults,
             "ansible_managed": "Ansible managed",
             "comfywatchman_user": "artist",
             "comfywatchman_comfyui_dir": "/srv/ComfyUI",
             "__comfywatchman_release": "/home/a/releases/1",
             "__comfywatchman_paths": paths,
             "__comfywatchman_credentials": {},
+            "__comfywatchman_sandbox_groups": json.loads(
+                environment.from_string(groups).render(variables)
+            ),
             **variables,
         }
     )
@@ -78,39 +85,86 @@ def as_systemd_reads_path(text: str) -> str:
     return text.replace("%%", "%")
 
 
+def directives(unit: str) -> list[str]:
+    return [line for line in unit.splitlines() if line and not line.startswith("#")]
+
+
 def test_the_service_of_a_user() -> None:
-    assert render("comfywatchman.service.j2") == (
-        "#\n"
-        "# Ansible managed\n"
-        "#\n"
-        "# Changes of your own: comfywatchman_unit_overrides, or another file beside "
-        "comfywatchman.service.d/50-site.conf.\n"
-        "\n"
-        "[Unit]\n"
-        "Description=ComfyWatchman: which saved ComfyUI workflows can run here now\n"
-        "\n"
-        "[Service]\n"
-        "Type=oneshot\n"
-        "WorkingDirectory=/home/a/releases/1\n"
-        "ExecStart=/home/a/releases/1/venv/bin/python -m comfywatchman.cli --run-check\n"
-        'Environment="COMFYWATCHMAN_CONFIG=/home/a/.config/comfywatchman/config.toml"\n'
-        "Environment=PYTHONUNBUFFERED=1 LANGSMITH_TRACING=false\n"
-        "# A oneshot service may otherwise take for ever.\n"
-        "TimeoutStartSec=15min\n"
-        "# 75: another cycle, started by hand, is running.\n"
-        "SuccessExitStatus=75\n"
-        "SyslogIdentifier=comfywatchman\n"
-        "UMask=0077\n"
-        "NoNewPrivileges=true\n"
-        "# Renders come first.\n"
-        "Nice=10\n"
-        "IOSchedulingClass=idle\n"
+    assert directives(render("comfywatchman.service.j2")) == [
+        "[Unit]",
+        "Description=ComfyWatchman: which saved ComfyUI workflows can run here now",
+        "OnFailure=comfywatchman-notify@%n.service",
+        "StartLimitIntervalSec=10min",
+        "StartLimitBurst=6",
+        "[Service]",
+        "Type=oneshot",
+        "WorkingDirectory=/home/a/releases/1",
+        "ExecStart=/home/a/releases/1/venv/bin/python -m comfywatchman.cli --run-check",
+        'Environment="COMFYWATCHMAN_CONFIG=/home/a/.config/comfywatchman/config.toml"',
+        "Environment=PYTHONUNBUFFERED=1 LANGSMITH_TRACING=false",
+        "UMask=0077",
+        "SyslogIdentifier=comfywatchman",
+        "LogRateLimitIntervalSec=0",
+        "TimeoutStartSec=15min",
+        "TimeoutStopSec=30s",
+        "SuccessExitStatus=75 143",
+        "Restart=on-failure",
+        "RestartSec=1min",
+        "RestartPreventExitStatus=1 2 78 143",
+        "NoNewPrivileges=true",
+        "Nice=19",
+        "CPUWeight=20",
+        "IOSchedulingClass=idle",
+        "IOWeight=20",
+        "MemoryMax=2G",
+        "OOMScoreAdjust=1000",
+        "TasksMax=128",
+        "LockPersonality=true",
+        "ProtectHostname=true",
+        "ProtectKernelLogs=true",
+        "ProtectKernelModules=true",
+        "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+        "RestrictNamespaces=true",
+        "RestrictRealtime=true",
+        "RestrictSUIDSGID=true",
+        "SystemCallArchitectures=native",
+        "SystemCallFilter=@system-service",
+        "SystemCallFilter=~@privileged @resources",
+        "SystemCallErrorNumber=EPERM",
+        "PrivateUsers=true",
+        "CapabilityBoundingSet=",
+        "ProtectSystem=strict",
+        "ProtectHome=read-only",
+        "PrivateTmp=true",
+        "ProtectControlGroups=true",
+        "ProtectKernelTunables=true",
+        "ProtectProc=invisible",
+        'ReadWritePaths="-/home/a/.local/state/cw"',
+        'ExecStartPre=+:mkdir --parents --mode=0700 "/home/a/.local/state/cw"',
+    ]
+
+
+def test_no_sandbox() -> None:
+    unit = render("comfywatchman.service.j2", __comfywatchman_sandbox=[])
+    assert directives(unit)[-1] == "TasksMax=128"
+
+
+def test_nothing_closes_the_devices_that_nvml_needs() -> None:
+    for scope in ("user", "system"):
+        unit = render("comfywatchman.service.j2", comfywatchman_scope=scope)
+        closing = "PrivateDevices=|DeviceAllow=|DevicePolicy=|ProtectClock=|ProcSubset="
+        assert not re.search(closing, unit)
+
+
+def test_the_notification_of_a_failure() -> None:
+    unit = render("comfywatchman-notify@.service.j2", __comfywatchman_release="/srv/a b/1")
+    assert directive(unit, "ExecStart") == (
+        ':"/srv/a b/1/venv/bin/python" -m comfywatchman.cli notify --failed-unit %i'
     )
 
 
 def test_the_timer() -> None:
-    timer = render("comfywatchman.timer.j2")
-    assert [line for line in timer.splitlines() if line and not line.startswith("#")] == [
+    assert directives(render("comfywatchman.timer.j2")) == [
         "[Unit]",
         "Description=Run ComfyWatchman every two hours, after boot and after login",
         "[Timer]",
@@ -162,6 +216,9 @@ def test_hostile_paths_reach_systemd_as_they_are(path: str) -> None:
     assert as_systemd_reads_word(setting.removeprefix("Environment=")) == (
         f"COMFYWATCHMAN_CONFIG={path}/config.toml"
     )
+    assert as_systemd_reads_word(directive(unit, "ReadWritePaths")) == "-" + path
+    make = directive(unit, "ExecStartPre").removeprefix("+:mkdir --parents --mode=0700 ")
+    assert as_systemd_reads_word(make) == path
 
 
 @pytest.mark.parametrize("path", HOSTILE)
@@ -215,14 +272,15 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     python.write_text("#!/bin/sh\n")
     python.chmod(0o755)
     release = str(tmp_path / "100% $HOME")
-    for unit in ("comfywatchman.service", "comfywatchman.timer"):
+    units = ("comfywatchman.service", "comfywatchman.timer", "comfywatchman-notify@.service")
+    for unit in units:
         (tmp_path / unit).write_text(
             render(unit + ".j2", comfywatchman_scope="system", comfywatchman_user="root",
                    __comfywatchman_release=release)
         )  # fmt: skip
     done = subprocess.run(
         ["systemd-analyze", "verify", "--recursive-errors=no", "--man=no",
-         tmp_path / "comfywatchman.service", tmp_path / "comfywatchman.timer"],
+         *(tmp_path / unit for unit in units)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
