@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 from langgraph.errors import NodeError
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Command, RetryPolicy
+from langgraph.types import Command
 
 from comfywatchman import __version__
 from comfywatchman.comfyui import catalog_source, files, stock, stocktaking
@@ -294,11 +294,6 @@ def _after_gate(state: CycleState) -> list[str]:
 
 def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleState]:
     """Build the graph. Stream it with ``stream_mode="custom"`` for :mod:`progress` events."""
-    flaky = RetryPolicy(
-        max_attempts=3,
-        initial_interval=1.0,
-        retry_on=lambda error: isinstance(error, ComfyUIError) and error.transient,
-    )
     graph = StateGraph(CycleState, context_schema=CycleContext)
     graph.add_node("probe_gpu", probe_gpu)
     graph.add_node("probe_comfyui", probe_comfyui)
@@ -312,7 +307,7 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
         ("find_workflows", find_workflows),
         ("judge", judge),
     ):
-        graph.add_node(name, asks_server, retry_policy=flaky, error_handler=skip_after_error)
+        graph.add_node(name, asks_server, error_handler=skip_after_error)
     graph.add_node("report", report)
 
     graph.add_conditional_edges(

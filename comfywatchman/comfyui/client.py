@@ -2,6 +2,7 @@
 
 Only GET is ever sent, so nothing can be queued. Answers are read in pieces, with a cap on their
 size and on the time they take, and are asked for uncompressed, so that none can unfold in memory.
+What may pass (a reset, a 503, a server that is being restarted) is asked again after a pause.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
@@ -25,13 +29,25 @@ if TYPE_CHECKING:
     from comfywatchman.settings import Settings
 
 _SMALL = 16 * 1024**2
+_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds before a question is asked again, in turn; the last one for all further times."""
+
+
+def patience(settings: Settings) -> float:
+    """Seconds that all answers of a cycle may take together: 8 minutes by default.
+
+    Each answer has its own limit; this one holds however many there are, so that a cycle ends by
+    itself before ``TimeoutStartSec`` ends it.
+    """
+    return settings.catalog_timeout + 12 * settings.read_timeout
 
 
 class ComfyUIError(Exception):
     """The server could not be asked, or its answer cannot be used.
 
     Attributes:
-        transient: whether asking again soon may help.
+        transient: whether it is the server's state rather than the question: it may pass, and
+            until then another question is in vain.
         status: the HTTP status, when there was one.
     """
 
@@ -39,6 +55,29 @@ class ComfyUIError(Exception):
         super().__init__(reason)
         self.transient = transient
         self.status = status
+
+
+class _RetryableError(ComfyUIError):
+    """Worth another try within seconds.
+
+    Args:
+        reason: the sentence.
+        status: the HTTP status, when there was one.
+        pause: seconds for which the server asks to be left alone.
+        connected: whether there was a connection at all.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        status: int | None = None,
+        pause: float = 0.0,
+        connected: bool = True,
+    ) -> None:
+        super().__init__(reason, transient=True, status=status)
+        self.pause = pause
+        self.connected = connected
 
 
 class ComfyUIClient:
@@ -54,6 +93,8 @@ class ComfyUIClient:
 
     def __init__(self, settings: Settings, auth: httpx.Auth | None) -> None:
         self._settings = settings
+        self._ends = time.monotonic() + patience(settings)
+        self._has_answered = False
         self.url = settings.comfyui_url
         # The environment's proxies and .netrc are left out: a cycle talks to its server alone.
         self._http = httpx.Client(
@@ -122,10 +163,55 @@ class ComfyUIClient:
         seconds: float | None = None,
         headers: dict[str, str] | None = None,
     ) -> bytes:
-        """Ask for the body of one answer. Arguments and errors as :meth:`get_json`."""
+        """Ask for the body of one answer. Arguments and errors as :meth:`get_json`.
+
+        What may pass is asked again, for ``read_timeout`` from its first failure on. A server that
+        nothing listens at is waited for only if it has answered before: it is being restarted.
+        """
         limit = self._settings.read_timeout if seconds is None else seconds
+        pauses = iter(_PAUSES)
+        tries, failed_at = 0, 0.0
+        while True:
+            tries += 1
+            try:
+                body = self._ask(path, max_bytes, cap, limit, headers)
+            except _RetryableError as error:
+                now = time.monotonic()
+                failed_at = failed_at or now
+                pause = max(next(pauses, _PAUSES[-1]), error.pause)
+                until = min(failed_at + self._settings.read_timeout, self._ends)
+                # HTTP 500 is more often about the question than about the server's state.
+                enough = error.status == httpx.codes.INTERNAL_SERVER_ERROR and tries == 2
+                waits = error.connected or self._has_answered
+                if enough or not waits or now + pause > until:
+                    if tries == 1:
+                        raise
+                    raise ComfyUIError(
+                        f"{error}; asked {tries} times", transient=True, status=error.status
+                    ) from None
+                time.sleep(pause)
+            else:
+                self._has_answered = True
+                return body
+
+    def _ask(
+        self,
+        path: str,
+        max_bytes: int,
+        cap: str | None,
+        limit: float,
+        headers: dict[str, str] | None,
+    ) -> bytes:
         url = self.url + path
-        timeout = httpx.Timeout(limit, connect=self._settings.connect_timeout)
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise ComfyUIError(
+                f"{self.url} took more than {patience(self._settings):g} s for all that a cycle "
+                "asks; ComfyUI is very busy, or the network slow: the next cycle tries again",
+                transient=True,
+            )
+        limit = min(limit, left)
+        timeout = httpx.Timeout(limit, connect=min(self._settings.connect_timeout, left))
         with _Deadline(limit) as deadline:
             try:
                 with self._http.stream(
@@ -159,7 +245,20 @@ class ComfyUIClient:
         if status == httpx.codes.OK:
             return
         url = self.url
-        reason, transient = f"{url}{path} answered HTTP {status}", False
+        if status in (429, 502, 503, 504):
+            pause = _retry_after(response)
+            asks = f", and asks to be left alone for {pause:.0f} s" if pause else ""
+            raise _RetryableError(
+                f"{url} is up but not ready (HTTP {status}){asks}; it may be starting or "
+                "overloaded",
+                status=status,
+                pause=pause,
+            )
+        if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+            raise _RetryableError(
+                f"{url}{path} failed with HTTP {status}; ComfyUI's own log says why", status=status
+            )
+        reason = f"{url}{path} answered HTTP {status}"
         if status in (401, 407):
             reason = (
                 f"{url} asks for a login (HTTP {status}); set comfyui_token_file or "
@@ -181,13 +280,7 @@ class ComfyUIClient:
                 f"{url}{path} is not there (HTTP 404); is this ComfyUI's address, with its base "
                 "path? Correct comfyui_url"
             )
-        elif status in (429, 502, 503, 504):
-            transient = True
-            reason = f"{url} is up but not ready (HTTP {status}); it may be starting or overloaded"
-        elif status >= httpx.codes.INTERNAL_SERVER_ERROR:
-            transient = True
-            reason = f"{url}{path} failed with HTTP {status}; ComfyUI's own log says why"
-        raise ComfyUIError(reason, transient=transient, status=status)
+        raise ComfyUIError(reason, transient=False, status=status)
 
     def _unreachable(self, error: httpx.HTTPError, url: str) -> ComfyUIError:
         cause = _root_cause(error)
@@ -203,6 +296,7 @@ class ComfyUIClient:
                 f"{self.url} does not speak TLS as https needs ({why}); is it http?",
                 transient=False,
             )
+        connected = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
         if isinstance(error, httpx.ConnectTimeout):
             reason = (
                 f"{self.url} does not accept a connection within "
@@ -220,7 +314,7 @@ class ComfyUIClient:
                 f"{url} broke off its answer ({visible(str(cause) or type(cause).__name__)}); "
                 "ComfyUI may have stopped or is restarting"
             )
-        return ComfyUIError(reason, transient=True)
+        return _RetryableError(reason, connected=connected)
 
 
 class _Deadline:
@@ -274,6 +368,20 @@ def _body(response: httpx.Response, url: str, max_bytes: int, cap: str | None) -
                 transient=False,
             )
     return bytes(body)
+
+
+def _retry_after(response: httpx.Response) -> float:
+    """Seconds that ``Retry-After`` names, as a number or as a date (RFC 9110); 0 without it."""
+    value = response.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        then = parsedate_to_datetime(value)
+    except ValueError:
+        return 0.0
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=UTC)
+    return max(0.0, (then - datetime.now(UTC)).total_seconds())
 
 
 def _root_cause(error: BaseException) -> BaseException:

@@ -153,7 +153,7 @@ def test_a_skipped_cycle_leaves_the_last_report(host: Host, comfyui: StandIn) ->
     host.run(comfyui_url=comfyui.url)
     before = {name: (host.state / name).read_bytes() for name in REPORTS}
     comfyui.behaviour = "502"
-    ended = host.run("check", "--format", "json", comfyui_url=comfyui.url)
+    ended = host.run("check", "--format", "json", comfyui_url=comfyui.url, read_timeout="1.5")
     assert host.last_run["outcome"] == "skipped"
     assert {f: (host.state / f).read_bytes() for f in before} == before
     printed = json.loads(ended.stdout)

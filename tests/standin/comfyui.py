@@ -263,7 +263,8 @@ def status_page(status: int, argument: str) -> Answer:
 
 def starting(exchange: Exchange, behaviour: Behaviour, turn: int, path: str) -> Answer | None:
     """503 for the first N requests (for ever without N), as from a proxy whose server starts."""
-    return status_page(503, "5") if turn <= behaviour.number(sys.maxsize) else None
+    count, _, seconds = behaviour.argument.partition(",")
+    return status_page(503, seconds or "5") if not count or turn <= int(count) else None
 
 
 def down_after(exchange: Exchange, behaviour: Behaviour, turn: int, path: str) -> Answer | None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import socket
+import threading
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
+from comfywatchman import settings
 from comfywatchman.comfyui import client as module
-from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
+from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError, patience
 from comfywatchman.errors import ConfigError
 from tests.standin.comfyui import StandIn
 
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
     from tests.standin.certificates import Certificates
     from tests.unit.comfyui.conftest import Connect
 
+ROLE = Path(__file__).parents[3] / "roles" / "comfywatchman"
 NOT_COMFYUI = ["answered something that is not JSON", "Correct comfyui_url"]
 
 
@@ -62,7 +69,7 @@ def test_faults(
     comfyui: StandIn, connect: Connect, behaviour: str, transient: bool, words: list[str]
 ) -> None:
     comfyui.behaviour = behaviour
-    error = failure(connect(comfyui.url))
+    error = failure(connect(comfyui.url, read_timeout=0.9))
     assert error.transient is transient
     for word in [comfyui.url, *words]:
         assert word in str(error)
@@ -98,6 +105,78 @@ def test_the_whole_time_that_was_asked_for_is_given(comfyui: StandIn, connect: C
     with pytest.raises(ComfyUIError, match=r"within 0\.6 s"):
         client.get_json("/object_info", seconds=0.6)
     assert time.monotonic() - start > 0.5
+
+
+@pytest.mark.parametrize("behaviour", ["reset-first", "flaky", "starting:1,2"])
+def test_what_passes_is_asked_again(comfyui: StandIn, connect: Connect, behaviour: str) -> None:
+    comfyui.behaviour = behaviour
+    start = time.monotonic()
+    assert connect(comfyui.url, read_timeout=6).get_json("/queue")
+    assert time.monotonic() - start > (1.9 if "starting" in behaviour else 0.9)
+
+
+def test_a_server_that_asks_for_more_time_than_there_is_is_left_alone(
+    comfyui: StandIn, connect: Connect
+) -> None:
+    comfyui.behaviour = "503:31"
+    error = failure(connect(comfyui.url))
+    assert "(HTTP 503), and asks to be left alone for 31 s; it may be starting" in str(error)
+    assert len(comfyui.requests) == 1
+
+
+def test_retry_after_as_a_date(comfyui: StandIn, connect: Connect) -> None:
+    comfyui.behaviour = f"429:{format_datetime(datetime.now(UTC) + timedelta(hours=1))}"
+    error = failure(connect(comfyui.url))
+    assert re.search(r"left alone for 3(59\d|600) s", str(error))
+
+
+@pytest.mark.parametrize("value", ["soon", "-5", "1e99", "Mon, 99 Foo 2026", "9" * 5000])
+def test_a_retry_after_that_makes_no_sense(comfyui: StandIn, connect: Connect, value: str) -> None:
+    comfyui.behaviour = f"503:{value}"
+    assert "(HTTP 503)" in str(failure(connect(comfyui.url, read_timeout=0.5)))
+
+
+def test_what_does_not_pass_is_told_with_how_often_it_was_asked(
+    comfyui: StandIn, connect: Connect
+) -> None:
+    comfyui.behaviour = "500"
+    error = failure(connect(comfyui.url, read_timeout=1.5))
+    assert str(error).endswith("ComfyUI's own log says why; asked 2 times")
+    assert (error.transient, error.status) == (True, 500)
+
+
+def test_only_a_server_that_has_answered_is_waited_for(comfyui: StandIn, connect: Connect) -> None:
+    client = connect(comfyui.url, read_timeout=10)
+    comfyui.behaviour = "refused"
+    start = time.monotonic()
+    assert "nothing listens at" in str(failure(client))
+    assert time.monotonic() - start < 0.9
+    comfyui.behaviour = "ok"
+    assert client.get_json("/queue")
+    comfyui.behaviour = "refused"
+    back = threading.Timer(1.5, setattr, (comfyui, "behaviour", "ok"))
+    back.start()
+    assert client.get_json("/queue")
+    back.join()
+
+
+def test_all_answers_together_have_a_limit(
+    comfyui: StandIn, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "patience", lambda settings: 1.0)
+    comfyui.behaviour = "hang@/queue"
+    client = connect(comfyui.url)
+    start = time.monotonic()
+    assert "did not finish its answer within" in str(failure(client, "/queue"))
+    assert 0.9 < time.monotonic() - start < 3
+    assert "took more than 1 s for all that a cycle asks" in str(failure(client))
+
+
+def test_the_limit_ends_a_cycle_before_its_service_does() -> None:
+    unit = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
+    assert unit["comfywatchman_timeout_start_sec"] == "15min"
+    a_stuck_driver = 15
+    assert patience(settings.load({})) + a_stuck_driver < 10 * 60
 
 
 def test_a_host_that_drops_packets(connect: Connect) -> None:
@@ -146,7 +225,8 @@ def test_https_and_http_mixed_up(tls: Certificates, connect: Connect, comfyui: S
     assert "does not speak TLS as https needs" in str(error)
     assert "is it http?" in str(error)
     with StandIn(tls=(tls.certificate, tls.key)) as secure:
-        error = failure(connect(secure.url.replace("https:", "http:")))
+        plain = connect(secure.url.replace("https:", "http:"), read_timeout=0.9)
+        error = failure(plain)
         assert "broke off its answer" in str(error)
 
 
