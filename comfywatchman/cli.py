@@ -60,8 +60,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Which saved ComfyUI workflows can run on this host now, which cannot, why, and how to "
     "fix it.",
-    epilog="Exit codes: 0 done or skipped; 1 --fail-on met; 2 usage; 70 a bug of ours; 75 another "
-    "cycle is running; 78 wrong configuration.",
+    epilog="Exit codes: 0 done or skipped; 1 --fail-on met; 2 usage; 70 a bug of ours; 74 the "
+    "state folder cannot be written; 75 another cycle is running; 78 wrong configuration.",
 )
 
 Config = Annotated[

@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
@@ -22,6 +21,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from comfywatchman import __version__
+from comfywatchman.beginning import Beginning
 from comfywatchman.comfyui import catalog_source, files, stock, stocktaking
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
@@ -85,7 +85,7 @@ class CycleContext:
     store: ReportStore | None
     """None when nothing is to be kept."""
     lock: BaseFileLock | None
-    started_at: datetime
+    begun: Beginning
 
 
 def _first_reason(first: str, later: str) -> str:
@@ -108,6 +108,7 @@ class CycleState(TypedDict, total=False):
     inventory: Inventory
     found: list[Workflow]
     workflows: list[WorkflowReport]
+    verdicts: VerdictCache
     not_checked: Annotated[list[str], operator.add]
     skip_reason: Annotated[str, _first_reason]
     report: Report
@@ -141,7 +142,7 @@ def take_lock(state: CycleState, runtime: CycleRuntime) -> CycleState:
     assert context.store is not None  # noqa: S101
     answer = lock.probe(context.lock)
     if answer.ok:
-        context.store.begin(context.started_at, context.target.shown())
+        context.store.begin(context.begun.at(), context.target.shown())
     return {"gate": [answer]}
 
 
@@ -223,6 +224,8 @@ def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
     depth, size = context.settings.max_workflow_depth, context.settings.max_workflow_size
     kept = context.store.verdicts if context.store and context.settings.cache else None
     verdicts = VerdictCache(kept, state["catalog"], state["inventory"], {"depth": depth})
+    if verdicts.damage:
+        runtime.stream_writer(Noted(verdicts.damage))
     runtime.stream_writer(WorkflowsFound(len(state["found"])))
     judged: list[WorkflowReport] = []
     told, told_at = 0, time.monotonic()
@@ -232,9 +235,7 @@ def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
             runtime.stream_writer(Judged(judged[told:]))
             told, told_at = len(judged), time.monotonic()
     runtime.stream_writer(Judged(judged[told:]))
-    if not context.target.paths:
-        verdicts.save()
-    return {"workflows": judged}
+    return {"workflows": judged, "verdicts": verdicts}
 
 
 def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
@@ -244,8 +245,8 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
     made = Report(
         comfywatchman_version=__version__,
         host=socket.gethostname(),
-        started_at=context.started_at,
-        duration_s=(datetime.now(UTC) - context.started_at).total_seconds(),
+        started_at=context.begun.at(),
+        duration_s=context.begun.elapsed(),
         reason=in_words(summary),
         server=Server(
             url=context.settings.comfyui_url if context.client else None,
@@ -259,8 +260,14 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         not_checked=state["not_checked"],
     )
     if context.store is not None and not context.target.paths:
-        stocked = stock.listing(state["catalog"], state["inventory"], context.started_at)
+        stocked = stock.listing(state["catalog"], state["inventory"], made.started_at)
         context.store.publish(made, stocked)
+        try:
+            state["verdicts"].save()
+        except OSError as error:
+            runtime.stream_writer(
+                Noted(f"the verdicts are not kept for the next cycle: {error.strerror}")
+            )
     return {"report": made}
 
 

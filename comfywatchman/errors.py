@@ -15,6 +15,8 @@ class Exit(IntEnum):
     USAGE = 2
     INTERNAL = 70
     """A bug of ours."""
+    UNWRITABLE = 74
+    """The state folder cannot be written."""
     LOCKED = 75
     """Another cycle holds the lock."""
     CONFIG = 78

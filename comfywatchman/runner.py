@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
 import traceback
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from comfywatchman import __version__, cycle, state
+from comfywatchman import __version__, cycle, state, verdict_cache
+from comfywatchman.beginning import Beginning
 from comfywatchman.comfyui import credentials
 from comfywatchman.comfyui.client import ComfyUIClient
 from comfywatchman.errors import ConfigError, Exit
@@ -57,17 +58,19 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
         ConfigError: a credential, CA file, saved catalog or the state folder cannot be used. It is
             on record in ``last-run.json`` where there is a state folder.
     """
-    started_at = datetime.now(UTC)
+    begun = Beginning()
     paths = target.shown()
     offline = target.object_info is not None
     store = None if offline else ReportStore(settings.resolved_state_dir)
+    if store is not None:
+        _read_program()
     with ExitStack() as stack:
         try:
             client = None
             if not offline:
                 client = stack.enter_context(ComfyUIClient(settings, credentials.read(settings)))
             only_one = lock.make(store.folder / state.LOCK) if store else None
-            context = cycle.CycleContext(settings, target, client, store, only_one, started_at)
+            context = cycle.CycleContext(settings, target, client, store, only_one, begun)
             stack.callback(_release, context)
             if store is not None:
                 _record_signals(context, listener)
@@ -75,7 +78,13 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
         except ConfigError as error:
             if store is not None:
                 with suppress(OSError):
-                    store.finish(Outcome.FAILED, str(error), started_at, paths=paths)
+                    store.finish(
+                        Outcome.FAILED,
+                        str(error),
+                        begun.at(),
+                        duration_s=begun.elapsed(),
+                        paths=paths,
+                    )
             raise
         except Exception as error:  # noqa: BLE001  (the last guard: a bug must leave a record)
             outcome, reason, code = _failure(error, store)
@@ -84,20 +93,23 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
             outcome, reason, code = _ending(final)
         gate = final.get("gate", [])
         report = final.get("report") or _empty_report(
-            None if offline else settings.comfyui_url, started_at, outcome, reason, gate
+            None if offline else settings.comfyui_url, begun, outcome, reason, gate
         )
         if store is not None and code is not Exit.LOCKED:
             try:
                 store.finish(
                     outcome,
                     reason,
-                    started_at,
+                    begun.at(),
+                    duration_s=begun.elapsed(),
                     paths=paths,
                     gate=gate,
                     summary=report.summary if outcome is Outcome.DONE else None,
                 )
             except OSError as error:
-                reason += f"; and {store.folder} could not be written: {error.strerror}"
+                if code is not Exit.UNWRITABLE:
+                    reason += f"; and {_unwritable(error, store)}"
+                code = Exit.UNWRITABLE if code is Exit.OK else code
     listener(Ended(outcome.value, reason))
     return Result(report, code)
 
@@ -123,8 +135,7 @@ def _ending(final: CycleState) -> tuple[Outcome, str, Exit]:
 
 def _failure(error: Exception, store: ReportStore | None) -> tuple[Outcome, str, Exit]:
     if isinstance(error, OSError) and store is not None:
-        where = error.filename or store.folder
-        return Outcome.FAILED, f"{where} could not be written: {error.strerror}", Exit.INTERNAL
+        return Outcome.FAILED, _unwritable(error, store), Exit.UNWRITABLE
     told = ""
     if store is not None:
         with suppress(OSError):
@@ -135,9 +146,30 @@ def _failure(error: Exception, store: ReportStore | None) -> tuple[Outcome, str,
     return Outcome.FAILED, reason, Exit.INTERNAL
 
 
+def _unwritable(error: OSError, store: ReportStore) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "make room there; the last report is as it was"
+    elif error.errno == errno.EROFS:
+        remedy = "dmesg says why, if nobody mounted it so"
+    else:
+        remedy = "correct its owner or mode"
+    return f"{store.folder} could not be written: {error.strerror}; {remedy}"
+
+
+def _read_program() -> None:
+    """Read all code that a cycle runs, now: an upgrade may replace or remove it meanwhile."""
+    from comfywatchman.checks.engine import registry
+    from comfywatchman.report import html, markdown, text
+
+    del markdown, text
+    registry.registered()
+    html.template()
+    verdict_cache.program()
+
+
 def _empty_report(
     url: str | None,
-    started_at: datetime,
+    begun: Beginning,
     outcome: Outcome,
     reason: str,
     gate: list[GateAnswer],
@@ -145,8 +177,8 @@ def _empty_report(
     return Report(
         comfywatchman_version=__version__,
         host=socket.gethostname(),
-        started_at=started_at,
-        duration_s=max(0.0, (datetime.now(UTC) - started_at).total_seconds()),
+        started_at=begun.at(),
+        duration_s=begun.elapsed(),
         outcome="skipped" if outcome is Outcome.SKIPPED else "failed",
         reason=reason,
         server=Server(url=url),
@@ -170,7 +202,13 @@ def _record_signals(context: CycleContext, listener: Listener) -> None:
         if context.store and context.lock and context.lock.is_locked:
             paths = context.target.shown()
             with suppress(OSError):
-                context.store.finish(Outcome.FAILED, reason, context.started_at, paths=paths)
+                context.store.finish(
+                    Outcome.FAILED,
+                    reason,
+                    context.begun.at(),
+                    duration_s=context.begun.elapsed(),
+                    paths=paths,
+                )
         with suppress(Exception):
             listener(Ended(Outcome.FAILED.value, reason))
         os._exit(128 + number)

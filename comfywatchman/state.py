@@ -11,9 +11,12 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comfywatchman.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CONFIG_VARIABLE = "COMFYWATCHMAN_CONFIG"
 INSTANCE_VARIABLE = "COMFYWATCHMAN_INSTANCE"
@@ -32,6 +35,7 @@ SCHEDULE_LOCK = "schedule.lock"
 SCHEDULE_LOG = "schedule.log"
 _PART = ".part"
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_DAMAGED = ".damaged"
 
 
 def instance_name(text: str) -> str:
@@ -158,31 +162,56 @@ def read_config(config: Path | None) -> tuple[Path | None, dict[str, Any]]:
 
 
 def replace_file(target: Path, content: bytes) -> None:
-    """Put ``content`` in place of ``target`` in one step that survives a crash.
+    """Put ``content`` in place of ``target``, as :func:`replace_files` does."""
+    replace_files({target: content})
 
-    The new file is written beside it, flushed to the disk and renamed over it, so that a reader,
-    a crash or a full disk never leaves half a file.
+
+def replace_files(contents: Mapping[Path, bytes]) -> None:
+    """Put new content in place of files of one folder, in steps that survive a crash.
+
+    The new files are written beside the old ones and flushed to the disk; only when all of them are
+    there, each is renamed over the old one. So a reader, a crash or a full disk never leaves half a
+    file, and a disk that has no room leaves all of them as they were.
+
+    Args:
+        contents: by file, in the order of the renames.
 
     Raises:
-        OSError: it could not be written; ``target`` is as it was.
+        OSError: one could not be written; unless it was the rename, all are as they were.
     """
-    part = target.with_name(f".{target.name}.{os.getpid()}{_PART}")
+    parts = {t: t.with_name(f".{t.name}.{os.getpid()}{_PART}") for t in contents}
     try:
-        with part.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(target)
+        for target, part in parts.items():
+            with part.open("wb") as stream:
+                stream.write(contents[target])
+                stream.flush()
+                os.fsync(stream.fileno())
+        for target, part in parts.items():
+            part.replace(target)
     except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+        for part in parts.values():
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
         raise
     with contextlib.suppress(OSError):
-        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        folder = os.open(next(iter(contents)).parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def set_aside(file: Path) -> Path | None:
+    """Move a damaged file out of the way, in place of the one that was moved last.
+
+    Returns:
+        Where it is now; None if it could not be moved.
+    """
+    aside = file.with_name(f"{file.name}{_DAMAGED}")
+    try:
+        return file.replace(aside)
+    except OSError:
+        return None
 
 
 def remove_leftovers(folder: Path) -> None:

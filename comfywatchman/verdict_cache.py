@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -75,9 +76,12 @@ class RecordingInventory(Inventory):
 class VerdictCache:
     """The verdicts of the last cycle, and those of this one.
 
+    Attributes:
+        damage: one sentence if the file was damaged; None if it was not.
+
     Args:
-        file: where they are kept; None keeps nothing. A file that is missing, damaged or of another
-            version of the program is as good as empty.
+        file: where they are kept; None keeps nothing. A file that is missing or of another version
+            of the program is as good as empty; a damaged one is set aside.
         catalog: the catalog of this cycle.
         inventory: the inventory of this cycle.
         limits: settings that a verdict depends on.
@@ -92,9 +96,10 @@ class VerdictCache:
         self._plain = inventory
         self._declarations: dict[str, str | None] = {}
         self._frame = _digest(
-            _dump([_program(), dict(limits), catalog.version, catalog.replacements])
+            _dump([program(), dict(limits), catalog.version, catalog.replacements])
             + _outline(self.catalog)
         )
+        self.damage: str | None = None
         self._old = self._load()
         self._new: dict[str, _Entry] = {}
         self._key = ""
@@ -136,12 +141,22 @@ class VerdictCache:
             return {}
         try:
             checksum, _, content = self._file.read_bytes().partition(b"\n")
-        except OSError:
+        except FileNotFoundError:
             return {}
+        except OSError as error:
+            return self._damaged(f"cannot be read: {error.strerror}")
         if checksum != _digest(content).encode():
-            return {}
+            return self._damaged("is damaged")
         kept = orjson.loads(content)
-        return kept["entries"] if kept["frame"] == self._frame else {}
+        ours = isinstance(kept, dict) and kept.get("frame") == self._frame
+        return kept["entries"] if ours else {}
+
+    def _damaged(self, what: str) -> dict[str, _Entry]:
+        assert self._file is not None  # noqa: S101  (it was read)
+        aside = state.set_aside(self._file)
+        where = f", is now {aside.name}" if aside else ""
+        self.damage = f"{self._file} {what}{where}: every workflow is judged anew"
+        return {}
 
     def _holds(self, entry: _Entry) -> bool:
         ask: dict[str, Callable[[str], Any]] = {
@@ -177,7 +192,8 @@ def _outline(catalog: Catalog) -> bytes:
     return _dump(outline)
 
 
-def _program() -> str:
+@cache
+def program() -> str:
     """The code that makes verdicts: another version of it believes no verdict of this one."""
     digest = hashlib.sha256()
     for file in sorted(_PACKAGE.rglob("*.py")):

@@ -33,9 +33,9 @@ def probe(lock: filelock.BaseFileLock) -> GateAnswer:
     except filelock.Timeout:
         return _answer(False, HELD)
     except OSError as error:
+        remedy = "; correct its owner" if isinstance(error, PermissionError) else ""
         return _answer(
-            False,
-            f"the lock {lock.lock_file} cannot be taken: {error.strerror}; correct its owner",
+            False, f"the lock {lock.lock_file} cannot be taken: {error.strerror}{remedy}"
         )
     return _answer(True, "no other cycle is running")
 

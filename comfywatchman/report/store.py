@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +52,18 @@ class ReportStore:
             OSError: it could not be written.
         """
         state.remove_leftovers(self.folder)
+        self._leave_lock_to_owner()
         self._write(
             self._last_run(Outcome.RUNNING, "the cycle is running", started_at, paths=paths)
         )
+
+    def _leave_lock_to_owner(self) -> None:
+        """What root locked once by hand would be closed to the user whose folder it is."""
+        owner = self.folder.stat()
+        if os.geteuid() == 0 != owner.st_uid:
+            lock = self.folder / state.LOCK
+            with suppress(OSError):
+                os.chown(lock, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
     def finish(
         self,
@@ -61,6 +71,7 @@ class ReportStore:
         reason: str,
         started_at: datetime,
         *,
+        duration_s: float = 0.0,
         paths: Sequence[str] = (),
         gate: Sequence[GateAnswer] = (),
         summary: Summary | None = None,
@@ -70,12 +81,11 @@ class ReportStore:
         Raises:
             OSError: it could not be written.
         """
-        now = datetime.now(UTC)
         self._write(
             self._last_run(outcome, reason, started_at, paths=paths).model_copy(
                 update={
-                    "finished_at": now,
-                    "duration_s": max(0.0, (now - started_at).total_seconds()),
+                    "finished_at": datetime.now(UTC),
+                    "duration_s": duration_s,
                     "gate": list(gate),
                     "summary": summary,
                 }
@@ -98,14 +108,18 @@ class ReportStore:
             stock: what the host has in stock, for ``inventory.json``; see :mod:`comfyui.stock`.
 
         Raises:
-            OSError: one could not be written; those before it are new, the others as they were.
+            OSError: they could not be written, and are as they were.
         """
         from comfywatchman.report import html, markdown
 
-        state.replace_file(self.folder / state.INVENTORY, orjson.dumps(stock) + b"\n")
-        state.replace_file(self.folder / "report.md", markdown.render(report).encode())
-        state.replace_file(self.folder / "report.html", html.render(report).encode())
-        state.replace_file(self.folder / state.LATEST, report.model_dump_json().encode() + b"\n")
+        state.replace_files(
+            {
+                self.folder / state.INVENTORY: orjson.dumps(stock) + b"\n",
+                self.folder / "report.md": markdown.render(report).encode(),
+                self.folder / "report.html": html.render(report).encode(),
+                self.folder / state.LATEST: report.model_dump_json().encode() + b"\n",
+            }
+        )
 
     @staticmethod
     def latest(folder: Path) -> Report:
@@ -116,7 +130,7 @@ class ReportStore:
         """
         file = folder / state.LATEST
         try:
-            return Report.model_validate_json(file.read_bytes())
+            return Report.model_validate_json(file.read_bytes(), extra="ignore")
         except FileNotFoundError:
             raise ConfigError(
                 f"{file}: there is no report yet; make one with: comfywatchman check"

@@ -42,17 +42,31 @@ class Host:
         state: the state folder.
         workflows: the folder of saved workflows; holds a runnable and a broken one.
         environment: settings and other variables of the processes.
+        prefix: a command that runs them.
     """
 
     state: Path
     workflows: Path
     environment: dict[str, str] = field(default_factory=dict)
+    prefix: list[str] = field(default_factory=list)
+
+    @property
+    def reports(self) -> dict[str, bytes]:
+        """The last full report, in each of its forms, by the name of its file."""
+        return {name: (self.state / name).read_bytes() for name in sorted(REPORTS)}
 
     def start(self, *arguments: str, **settings: str | Path) -> subprocess.Popen[str]:
         """Start ``comfywatchman`` with more settings, by default one cycle."""
         given = {f"COMFYWATCHMAN_{name.upper()}": str(v) for name, v in settings.items()}
         return subprocess.Popen(
-            [sys.executable, "-m", "comfywatchman.cli", *(arguments or ["--run-check"])],
+            [
+                *self.prefix,
+                sys.executable,
+                "-m",
+                "comfywatchman.cli",
+                *(arguments or ["--run-check"]),
+            ],
+            cwd=self.workflows.parent,
             env=self.environment | given,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

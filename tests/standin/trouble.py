@@ -1,0 +1,105 @@
+"""Builds the stand-in for a host in trouble, and mounts disks that are small."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SOURCE = Path(__file__).with_name("trouble.c")
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """The library, to be loaded by ``LD_PRELOAD``."""
+
+    library: Path
+
+    def clock(self, file: Path) -> dict[str, str]:
+        """Variables of a process whose clock is off by the seconds that a file holds."""
+        return {"LD_PRELOAD": str(self.library), "STANDIN_CLOCK": str(file)}
+
+    def disk(self, below: Path, error: int) -> dict[str, str]:
+        """Variables of a process that cannot write files whose path begins like this."""
+        return {
+            "LD_PRELOAD": str(self.library),
+            "STANDIN_WRITE_BELOW": str(below),
+            "STANDIN_WRITE_ERROR": str(error),
+        }
+
+
+def unbuildable() -> str:
+    """Why the library cannot be built; empty when it can."""
+    return "" if shutil.which("gcc") else "gcc is not installed: a host in trouble is not built"
+
+
+def build(folder: Path) -> Trouble:
+    """Compile the library into a folder that exists."""
+    library = folder / "libtrouble.so"
+    flags = ["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror"]
+    subprocess.run(["gcc", *flags, "-o", library, SOURCE, "-ldl"], check=True)
+    return Trouble(library)
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A file system of its own, in a mount namespace of its own.
+
+    Attributes:
+        pid: the process that keeps it mounted.
+        point: where it is mounted in the namespace.
+    """
+
+    pid: int
+    point: Path
+
+    @property
+    def path(self) -> Path:
+        """Where it is seen from everywhere."""
+        return Path(f"/proc/{self.pid}/root{self.point}")
+
+    def remount(self, options: str) -> None:
+        """Change how it is mounted."""
+        user = [] if os.geteuid() == 0 else ["--user"]
+        enter = ["nsenter", f"--target={self.pid}", "--mount", *user, "--preserve-credentials"]
+        subprocess.run(
+            [*enter, "mount", "-o", f"remount,{options}", self.point],
+            check=True,
+            capture_output=True,
+        )
+
+
+@contextmanager
+def mounted(point: Path, size: int) -> Iterator[Disk | str]:
+    """Mount a file system of ``size`` bytes on a folder that exists.
+
+    Yields:
+        It, or why it cannot be.
+    """
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    program = f'mount -t tmpfs -o size={size} none "$1" && echo mounted && exec cat'
+    try:
+        holder = subprocess.Popen(
+            ["unshare", "--mount", *user, "sh", "-c", program, "sh", point],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    except OSError as error:
+        yield f"nothing can be mounted here: {error}"
+        return
+    with holder:
+        assert holder.stdout
+        assert holder.stderr
+        if holder.stdout.readline() == "mounted\n":
+            yield Disk(holder.pid, point)
+        else:
+            yield f"nothing can be mounted here: {holder.stderr.read().strip()}"
