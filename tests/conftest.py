@@ -9,7 +9,6 @@ import pytest
 
 from tests.standin import certificates
 from tests.standin import nvml as nvml_stand_in
-from tests.standin import trouble as trouble_stand_in
 from tests.standin.comfyui import StandIn
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     from tests.standin.certificates import Certificates
     from tests.standin.nvml import Nvml
-    from tests.standin.trouble import Trouble
 
 
 @pytest.fixture(autouse=True)
@@ -59,11 +57,3 @@ def nvml(tmp_path_factory: pytest.TempPathFactory) -> Nvml:
     if reason := nvml_stand_in.unbuildable():
         pytest.skip(reason)
     return nvml_stand_in.build(tmp_path_factory.mktemp("nvml"))
-
-
-@pytest.fixture(scope="session")
-def trouble(tmp_path_factory: pytest.TempPathFactory) -> Trouble:
-    """A clock that is set and a disk that fails, for processes that the test starts."""
-    if reason := trouble_stand_in.unbuildable():
-        pytest.skip(reason)
-    return trouble_stand_in.build(tmp_path_factory.mktemp("trouble"))

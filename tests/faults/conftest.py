@@ -6,11 +6,17 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import comfywatchman
+from tests.faults import clock as wall_clock
+from tests.faults import disk as disk_that_fails
+
+if TYPE_CHECKING:
+    from tests.faults.clock import Clock
+    from tests.faults.disk import FailingDisk
 
 RUNNABLE = {
     "1": {
@@ -124,3 +130,19 @@ def make_host(folder: Path) -> Host:
 def host(tmp_path: Path) -> Host:
     """A host of the test's own, in ``tmp_path``."""
     return make_host(tmp_path)
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    """A wall clock that the test may set, for processes that it starts."""
+    if reason := wall_clock.unbuildable():
+        pytest.skip(reason)
+    return wall_clock.build(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def failing_disk(tmp_path_factory: pytest.TempPathFactory) -> FailingDisk:
+    """A disk that fails, for processes that the test starts."""
+    if reason := disk_that_fails.unbuildable():
+        pytest.skip(reason)
+    return disk_that_fails.build(tmp_path_factory.mktemp("disk"))

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults import clock as wall_clock
 from tests.faults.conftest import KEPT
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.faults.clock import Clock
     from tests.faults.conftest import Host
@@ -151,13 +149,6 @@ def test_wrong_settings_are_a_sentence_and_on_record(host: Host) -> None:
     assert refused.returncode == 78
     assert "--schedule-interval = '0': input should be greater than 0" in refused.stderr
     assert host.last_run["outcome"] == "failed"
-
-
-@pytest.fixture
-def clock(tmp_path: Path) -> Clock:
-    if reason := wall_clock.unbuildable():
-        pytest.skip(reason)
-    return wall_clock.build(tmp_path)
 
 
 def test_a_clock_that_is_set_neither_silences_nor_multiplies_it(

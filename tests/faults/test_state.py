@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 import comfywatchman
-from tests.faults.conftest import BROKEN, KEPT, NEEDS_A_MODEL, RUNNABLE, make_host
+from tests.faults.conftest import BROKEN, KEPT, NEEDS_A_MODEL, make_host
+from tests.faults.disk import Disk, mounted
 from tests.standin.comfyui import StandIn
-from tests.standin.trouble import Disk, mounted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.faults.clock import Clock
     from tests.faults.conftest import Host
-    from tests.standin.trouble import Trouble
+    from tests.faults.disk import FailingDisk
 
 NOBODY = 65534
 NO_GATE = {"min_free_disk": "0"}
@@ -117,10 +118,10 @@ def test_read_only_disk(host: Host, kept: Path, comfyui: StandIn) -> None:
     ids=["quota", "bad disk", "full for the page alone"],
 )
 def test_write_errors(
-    reported: Host, comfyui: StandIn, trouble: Trouble, error: int, below: str, words: str
+    reported: Host, comfyui: StandIn, failing_disk: FailingDisk, error: int, below: str, words: str
 ) -> None:
     before, environment = reported.reports, dict(reported.environment)
-    reported.environment |= trouble.disk(Path(f"{reported.state}/{below}"), error)
+    reported.environment |= failing_disk.environment(Path(f"{reported.state}/{below}"), error)
     ended = reported.run(comfyui_url=comfyui.url)
     assert ended.returncode == 74
     assert f"could not be written: {words}" in ended.stderr
@@ -131,10 +132,12 @@ def test_write_errors(
 
 
 def test_verdicts_that_cannot_be_kept_cost_no_report(
-    reported: Host, comfyui: StandIn, trouble: Trouble
+    reported: Host, comfyui: StandIn, failing_disk: FailingDisk
 ) -> None:
     before = reported.latest["started_at"]
-    reported.environment |= trouble.disk(reported.state / ".verdicts.cache", errno.ENOSPC)
+    reported.environment |= failing_disk.environment(
+        reported.state / ".verdicts.cache", errno.ENOSPC
+    )
     ended = reported.run(comfyui_url=comfyui.url)
     assert (ended.returncode, reported.last_run["outcome"]) == (0, "done")
     assert "not kept for the next cycle: No space left on device" in ended.stderr
@@ -199,14 +202,13 @@ def test_a_cycle_of_root_by_hand_does_not_lock_the_user_out(
     ids=["back", "back to an empty battery", "suspend"],
 )
 def test_the_clock_is_set_while_a_cycle_runs(
-    reported: Host, comfyui: StandIn, trouble: Trouble, tmp_path: Path, jump: timedelta
+    reported: Host, comfyui: StandIn, clock: Clock, jump: timedelta
 ) -> None:
-    off = tmp_path / "off"
-    reported.environment |= trouble.clock(off)
+    reported.environment |= clock.environment
     comfyui.behaviour = "hold@/object_info"
     with reported.start(comfyui_url=comfyui.url) as cycle:
         comfyui.wait_for("/object_info", timeout=30)
-        off.write_text(str(int(jump.total_seconds())))
+        clock.set(int(jump.total_seconds()))
         comfyui.behaviour = "ok"
         cycle.communicate(timeout=30)
     assert cycle.returncode == 0
@@ -219,15 +221,12 @@ def test_the_clock_is_set_while_a_cycle_runs(
         assert abs(datetime.fromisoformat(moment) - now) < timedelta(minutes=1)
 
 
-def test_the_end_of_summer_time(
-    reported: Host, comfyui: StandIn, trouble: Trouble, tmp_path: Path
-) -> None:
-    reported.environment |= trouble.clock(tmp_path / "off") | {"TZ": "Europe/Berlin"}
+def test_the_end_of_summer_time(reported: Host, comfyui: StandIn, clock: Clock) -> None:
+    reported.environment |= clock.environment | {"TZ": "Europe/Berlin"}
     summer = datetime(2026, 10, 25, 0, 59, tzinfo=UTC)  # 02:59 in Berlin, and 02:04 comes next
     started = []
     for moment in (summer, summer + timedelta(minutes=5)):
-        off = int((moment - datetime.now(UTC)).total_seconds())
-        (tmp_path / "off").write_text(str(off))
+        clock.set(int((moment - datetime.now(UTC)).total_seconds()))
         assert reported.run(comfyui_url=comfyui.url).returncode == 0
         started.append(datetime.fromisoformat(reported.latest["started_at"]))
         assert abs(started[-1] - moment) < timedelta(minutes=1)
@@ -235,15 +234,15 @@ def test_the_end_of_summer_time(
 
 
 def test_an_old_clock_does_not_make_an_old_verdict(
-    reported: Host, comfyui: StandIn, trouble: Trouble, tmp_path: Path
+    reported: Host, comfyui: StandIn, clock: Clock
 ) -> None:
-    (tmp_path / "off").write_text("-86400")
+    clock.set(-86_400)
     good = reported.workflows / "good.json"
     times = good.stat()
     content = json.dumps(NEEDS_A_MODEL)
     good.write_text(json.dumps(BROKEN).ljust(len(content)))
     os.utime(good, ns=(times.st_atime_ns, times.st_mtime_ns))
-    reported.environment |= trouble.clock(tmp_path / "off")
+    reported.environment |= clock.environment
     assert reported.run(comfyui_url=comfyui.url).returncode == 0
     assert reported.last_run["summary"]["broken"] == 2
 
@@ -361,10 +360,3 @@ def test_damaged_reports_are_replaced_by_the_next_cycle(
     assert reported.run(comfyui_url=comfyui.url).returncode == 0
     assert reported.latest["summary"] == {"runnable": 1, "partial": 0, "broken": 1, "unknown": 0}
     assert reported.files() == KEPT
-
-
-def test_a_report_is_never_of_two_cycles(reported: Host, comfyui: StandIn) -> None:
-    (reported.workflows / "third.json").write_text(json.dumps(RUNNABLE))
-    assert reported.run(comfyui_url=comfyui.url).returncode == 0
-    for content in reported.reports.values():
-        assert b"third.json" in content

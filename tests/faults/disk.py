@@ -1,4 +1,4 @@
-"""Builds the stand-in for a host in trouble, and mounts disks that are small."""
+"""Disks that fail: one whose writes do, by ``LD_PRELOAD``, and real ones that are small."""
 
 from __future__ import annotations
 
@@ -13,39 +13,35 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SOURCE = Path(__file__).with_name("trouble.c")
+SOURCE = Path(__file__).with_name("disk.c")
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """The library, to be loaded by ``LD_PRELOAD``."""
+class FailingDisk:
+    """A library that has writes fail."""
 
     library: Path
 
-    def clock(self, file: Path) -> dict[str, str]:
-        """Variables of a process whose clock is off by the seconds that a file holds."""
-        return {"LD_PRELOAD": str(self.library), "STANDIN_CLOCK": str(file)}
-
-    def disk(self, below: Path, error: int) -> dict[str, str]:
+    def environment(self, below: Path, error: int) -> dict[str, str]:
         """Variables of a process that cannot write files whose path begins like this."""
         return {
             "LD_PRELOAD": str(self.library),
-            "STANDIN_WRITE_BELOW": str(below),
-            "STANDIN_WRITE_ERROR": str(error),
+            "FAILING_DISK_BELOW": str(below),
+            "FAILING_DISK_ERROR": str(error),
         }
 
 
 def unbuildable() -> str:
     """Why the library cannot be built; empty when it can."""
-    return "" if shutil.which("gcc") else "gcc is not installed: a host in trouble is not built"
+    return "" if shutil.which("gcc") else "gcc is not installed: the failing disk is not built"
 
 
-def build(folder: Path) -> Trouble:
+def build(folder: Path) -> FailingDisk:
     """Compile the library into a folder that exists."""
-    library = folder / "libtrouble.so"
+    library = folder / "disk.so"
     flags = ["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror"]
     subprocess.run(["gcc", *flags, "-o", library, SOURCE, "-ldl"], check=True)
-    return Trouble(library)
+    return FailingDisk(library)
 
 
 @dataclass(frozen=True)
