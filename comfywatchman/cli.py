@@ -323,6 +323,59 @@ def report(
         _show(ReportStore.latest(state.locate(state_dir, config)), output_format)
 
 
+class FleetFailOn(StrEnum):
+    """What ends ``fleet`` with exit code 1."""
+
+    NEVER = "never"
+    HOSTS = "hosts"
+    BROKEN = "broken"
+    PARTIAL = "partial"
+
+
+@app.command()
+def fleet(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder that playbooks/status.yml filled.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where to write fleet.json, fleet.md and fleet.html.", show_default="DIR"
+        ),
+    ] = None,
+    output_format: Annotated[
+        StatusFormat, typer.Option("--format", help="Form of the fleet on standard output.")
+    ] = StatusFormat.TEXT,
+    fail_on: Annotated[
+        FleetFailOn,
+        typer.Option(
+            help="Exit with 1 if a host is not well (hosts), or also if a workflow is broken, or "
+            "partial, somewhere."
+        ),
+    ] = FleetFailOn.HOSTS,
+    stale_after: Annotated[
+        float | None,
+        typer.Option(
+            help="Hours after which a report is stale.",
+            show_default="two of the host's own intervals",
+        ),
+    ] = None,
+) -> None:
+    """Make one picture of every host, out of what playbooks/status.yml collected."""
+    from comfywatchman.fleet import command
+
+    with _sentences():
+        raise typer.Exit(
+            command.run(
+                folder,
+                output,
+                json_wanted=output_format is StatusFormat.JSON,
+                fail_on=fail_on.value,
+                stale_after=stale_after,
+            )
+        )
+
+
 @app.command()
 def graph() -> None:
     """Print the cycle as LangGraph draws it (Mermaid)."""

@@ -8,17 +8,17 @@ import json
 import sys
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from comfywatchman.report import model
+from pydantic import TypeAdapter
+
+from comfywatchman.fleet.model import FLEET_SCHEMA_VERSION, Fleet
 from comfywatchman.report.model import REPORT_SCHEMA_VERSION, LastRun, Report
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-_PUBLISHED: dict[str, type[BaseModel]] = {
+_PUBLISHED: dict[str, type] = {
     f"report-{REPORT_SCHEMA_VERSION}.json": Report,
     "last-run-1.json": LastRun,
+    f"fleet-{FLEET_SCHEMA_VERSION}.json": Fleet,
 }
 
 
@@ -29,7 +29,7 @@ def schemas() -> dict[str, str]:
             {
                 "$schema": "https://json-schema.org/draft/2020-12/schema",
                 "$id": f"urn:comfywatchman:{name.removesuffix('.json')}",
-                **_as_promised(_described(kind.model_json_schema(mode="serialization"))),
+                **_as_promised(_described(kind)),
             },
             indent=2,
         )
@@ -38,10 +38,11 @@ def schemas() -> dict[str, str]:
     }
 
 
-def _described(schema: dict[str, Any]) -> dict[str, Any]:
-    """Give each field the docstring that stands below it in the model's source."""
+def _described(model: type) -> dict[str, Any]:
+    """The schema, in which each field has the docstring that stands below it in the source."""
+    schema = TypeAdapter(model).json_schema(mode="serialization")
     kinds = {schema["title"]: schema, **schema.get("$defs", {})}
-    for kind in ast.parse(inspect.getsource(model)).body:
+    for kind in ast.parse(inspect.getsource(sys.modules[model.__module__])).body:
         if not isinstance(kind, ast.ClassDef):
             continue
         fields = kinds.get(kind.name, {}).get("properties", {})
@@ -62,7 +63,7 @@ def _as_promised(schema: dict[str, Any]) -> dict[str, Any]:
     for kind in (schema, *schema.get("$defs", {}).values()):
         if kind.get("type") == "object":
             kind["required"] = list(kind["properties"])
-            del kind["additionalProperties"]
+            kind.pop("additionalProperties", None)
     return schema
 
 

@@ -1,0 +1,130 @@
+"""``comfywatchman fleet DIR``: reads what was collected, writes the picture, says how it is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from comfywatchman import state
+from comfywatchman.errors import ConfigError, Exit
+from comfywatchman.fleet import folder as collection
+from comfywatchman.fleet import html, markdown, text
+from comfywatchman.fleet.survey import survey
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from comfywatchman.fleet.model import Fleet
+
+
+FailOn = Literal["never", "hosts", "broken", "partial"]
+
+
+def make(folder: Path, stale_after_s: float | None = None) -> Fleet:
+    """Put together what was collected in ``folder``.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    return survey(collection.read(folder), time.time(), stale_after_s)
+
+
+def write(fleet: Fleet, folder: Path) -> None:
+    """Write ``fleet.json``, ``fleet.md`` and ``fleet.html``, each replaced in one step.
+
+    Raises:
+        ConfigError: they cannot be written.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, render in (
+            ("fleet.md", markdown.render),
+            ("fleet.html", html.render),
+            ("fleet.json", as_json),
+        ):
+            state.replace_file(folder / name, render(fleet).encode())
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be written: {error.strerror}") from None
+
+
+def as_json(fleet: Fleet) -> str:
+    """The fleet as JSON that ends with a newline."""
+    return json.dumps(fleet, default=_as_object, ensure_ascii=False) + "\n"
+
+
+def exit_code(fleet: Fleet, fail_on: FailOn) -> Exit:
+    """What the command ends with.
+
+    Args:
+        fleet: the fleet.
+        fail_on: 1 if a host is not well (``hosts``), or also if a workflow is broken
+            (``broken``), or broken or partial (``partial``), on a host.
+    """
+    wrong = {"broken": {"broken"}, "partial": {"broken", "partial"}}.get(fail_on, set())
+    well = fleet.well and not any(g.state in wrong for w in fleet.workflows for g in w.groups)
+    return Exit.OK if well or fail_on == "never" else Exit.FAIL_ON
+
+
+def _as_object(value: Any) -> dict[str, Any]:
+    return {each.name: getattr(value, each.name) for each in fields(value)}
+
+
+def run(
+    folder: Path,
+    output: Path | None,
+    *,
+    json_wanted: bool,
+    fail_on: FailOn,
+    stale_after: float | None,
+) -> Exit:
+    """Do it all, and print the fleet.
+
+    Args:
+        folder: what ``playbooks/status.yml`` filled.
+        output: where to write; None means ``folder`` itself.
+        json_wanted: whether to print JSON and not text.
+        fail_on: see :func:`exit_code`.
+        stale_after: age in hours from which a report is stale.
+
+    Raises:
+        ConfigError: something cannot be read or written.
+    """
+    os.umask(0o077)  # reports name workflows and paths: for their reader alone
+    fleet = make(folder, None if stale_after is None else stale_after * 3600)
+    where = output or folder
+    write(fleet, where)
+    if json_wanted:
+        shown = as_json(fleet)
+    else:
+        shown = f"{text.render(fleet)}\n\nFor a browser: {where.absolute() / 'fleet.html'}\n"
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(shown.encode(encoding, "backslashreplace").decode(encoding))
+    return exit_code(fleet, fail_on)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """``python -m comfywatchman.fleet``: the same without anything that Ansible does not bring."""
+    parser = argparse.ArgumentParser(prog="comfywatchman fleet", description=__doc__)
+    parser.add_argument("folder", metavar="DIR", type=Path)
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--fail-on", choices=get_args(FailOn), default="hosts")
+    parser.add_argument("--stale-after", metavar="HOURS", type=float)
+    given = parser.parse_args(arguments)
+    try:
+        return run(
+            given.folder,
+            given.output,
+            json_wanted=given.format == "json",
+            fail_on=given.fail_on,
+            stale_after=given.stale_after,
+        )
+    except ConfigError as error:
+        sys.stderr.write(f"comfywatchman: {error}\n")
+        return Exit.CONFIG

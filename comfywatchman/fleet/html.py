@@ -1,0 +1,166 @@
+"""The fleet as one HTML page that needs nothing but itself.
+
+A thousand hosts with five hundred workflows are half a million cells: they are in the page as data,
+each distinct finding and each run of equal cells once, and its script draws those that are seen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from comfywatchman.fleet.model import HOST_STATES, STATES
+from comfywatchman.report import page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from jinja2 import Template
+
+    from comfywatchman.fleet.model import Fleet, Group, Host
+
+REMARK_LIMIT = 100
+"""Remarks shown above the table; each host's own are shown with it."""
+REMARKS_AT_FIRST = 8
+DIFFERENCE_LIMIT = 100
+"""Differences shown of models, and of packs."""
+NAMES_LIMIT = 20
+"""Names in one list."""
+
+_HOST_STATES = (
+    ("well", "well"),
+    ("problem", "with a problem"),
+    ("stale", "stale"),
+    ("silent", "silent"),
+)
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(fleet: Fleet) -> str:
+    """The page, without a line of anybody else's: inline style and script, no address to fetch.
+
+    What hosts wrote is in it as escaped text, or as JSON in which no mark-up can begin. Its
+    Content-Security-Policy allows exactly its own style and script, by their hashes.
+    """
+    remarks = [(h.name, r) for h in fleet.hosts for r in h.remarks if r.problem]
+    return _template().render(
+        fleet=fleet,
+        title=_title(fleet),
+        counts=Counter(host.state for host in fleet.hosts),
+        bar=list(_bar(fleet.hosts)),
+        remarks=remarks[:REMARK_LIMIT],
+        remarks_left_out=max(0, len(remarks) - REMARK_LIMIT),
+        data=_embedded(data(fleet)),
+        difference_limit=DIFFERENCE_LIMIT,
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = page.environment(_TEMPLATES)
+    environment.globals.update(
+        page.inline([page.STYLE, _TEMPLATES / "fleet.css"], [page.THEME, _TEMPLATES / "fleet.js"]),
+        names_limit=NAMES_LIMIT,
+        remarks_at_first=REMARKS_AT_FIRST,
+        host_states=_HOST_STATES,
+    )
+    return environment.get_template("fleet.html.j2")
+
+
+def data(fleet: Fleet) -> dict[str, Any]:
+    """The fleet as the page's script reads it.
+
+    Returns:
+        ``states`` (their names), ``made`` (ISO 8601), ``hosts`` (as in ``fleet.json``),
+        ``findings`` (each distinct one once: code, severity, message, fix, where) and ``workflows``
+        (``[name, groups]``). A group is ``[state, verdict, findings, left out, outputs lost, not
+        checked, hosts]``: state and verdict by their place in ``states``, findings by theirs in
+        ``findings``, hosts as runs: place of the first, number, place of the next, ...
+    """
+    place = {host.name: position for position, host in enumerate(fleet.hosts)}
+    findings: dict[tuple[str, str, str, str | None, str], int] = {}
+
+    def group_of(group: Group) -> list[Any]:
+        found = [
+            findings.setdefault((f.code, f.severity, f.message, f.fix, f.where), len(findings))
+            for f in group.findings
+        ]
+        return [
+            STATES.index(group.state),
+            STATES.index(group.verdict),
+            found,
+            group.findings_left_out,
+            group.outputs_lost,
+            group.not_checked,
+            _runs(place[name] for name in group.hosts),
+        ]
+
+    workflows = [[w.name, [group_of(group) for group in w.groups]] for w in fleet.workflows]
+    return {
+        "states": STATES,
+        "made": fleet.made_at,
+        "hosts": [_host(host) for host in fleet.hosts],
+        "findings": list(findings),
+        "workflows": workflows,
+    }
+
+
+def _host(host: Host) -> dict[str, Any]:
+    return {
+        "name": host.name,
+        "state": host.state,
+        "remarks": [[remark.message, remark.problem] for remark in host.remarks],
+        "collected": host.collected_age_s,
+        "report": host.report_age_s,
+        "release": host.release,
+        "version": host.comfywatchman_version,
+        "comfyui": host.comfyui_version,
+        "timer": host.timer and host.timer.sub,
+        "cycle": host.cycle and [host.cycle.outcome, host.cycle.reason, host.cycle.age_s],
+        "counts": [host.broken, host.partial, host.unknown, host.runnable],
+    }
+
+
+def _runs(positions: Iterable[int]) -> list[int]:
+    runs: list[int] = []
+    for position in sorted(positions):
+        if runs and runs[-2] + runs[-1] == position:
+            runs[-1] += 1
+        else:
+            runs += [position, 1]
+    return runs
+
+
+def _embedded(value: Any) -> Markup:
+    """JSON that can stand in a ``script`` element: nothing in it ends the element or begins one."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704  (escaped just now)
+
+
+def _title(fleet: Fleet) -> str:
+    if not fleet.hosts:
+        return "There are no hosts"
+    unwell = sum(host.state != "well" for host in fleet.hosts)
+    total = len(fleet.hosts)
+    if unwell:
+        of_all = "The host needs" if total == 1 else f"{unwell:,} of {total:,} hosts need"
+        return f"{of_all} attention"
+    return "The host is well" if total == 1 else f"All {total:,} hosts are well"
+
+
+def _bar(hosts: Sequence[Host]) -> Iterator[tuple[str, float, float]]:
+    """State, start and length of each part of the bar, in thousandths of its width."""
+    counts = Counter(host.state for host in hosts)
+    start = 0.0
+    for state in HOST_STATES:
+        length = 1000 * counts[state] / max(1, len(hosts))
+        if length:
+            yield state, round(start, 2), round(length, 2)
+        start += length

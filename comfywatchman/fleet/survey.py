@@ -1,0 +1,438 @@
+"""Making one picture of the fleet out of what each host reported."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
+
+from comfywatchman import __version__
+from comfywatchman.fleet.differences import Stock, compare
+from comfywatchman.fleet.model import (
+    STATES,
+    Cycle,
+    Finding,
+    Fleet,
+    Group,
+    Host,
+    HostState,
+    Remark,
+    State,
+    Timer,
+    Verdict,
+    Version,
+    Workflow,
+)
+from comfywatchman.fleet.shape import DamagedError, Shape
+from comfywatchman.report.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from comfywatchman.fleet.folder import Collected
+
+FINDING_LIMIT: Final = 20
+"""Findings kept of one workflow on one host."""
+PLACE_LIMIT: Final = 5
+_USUAL_INTERVAL_S: Final = 7200.0
+_GRACE_S: Final = 900.0
+_CLOCK_S: Final = 120.0
+_VERDICTS: Final = get_args(Verdict)
+_SEVERITIES: Final = {"error": 0, "warning": 1, "info": 2}
+
+_FindingKey = tuple[str, str, str, str | None, str]
+_CellKey = tuple[Verdict, tuple[_FindingKey, ...], int, tuple[str, ...], tuple[str, ...]]
+
+
+def survey(collected: Iterable[Collected], now: float, stale_after: float | None = None) -> Fleet:
+    """Put together what the hosts reported.
+
+    Args:
+        collected: the hosts, by name.
+        now: the controller's clock, in seconds since 1970.
+        stale_after: age in seconds from which a report is stale; None: two of the host's own
+            intervals, the delay of its timer, and a quarter of an hour.
+    """
+    hosts: list[Host] = []
+    cells: dict[str, dict[tuple[State, _CellKey], list[str]]] = {}
+    stocks: list[Stock] = []
+    releases: dict[str, list[str]] = {}
+    comfyui_versions: dict[str, list[str]] = {}
+    seen: dict[_CellKey, _CellKey] = {}
+    for each in collected:
+        reading = _Reading(each, now, stale_after)
+        host = reading.host()
+        hosts.append(host)
+        for workflow, cell in reading.workflows.items():
+            state: State = cell[0]
+            if host.state == "silent" or host.state == "stale":
+                state = host.state
+            # Hosts agree more often than not: equal cells are kept once.
+            key = state, seen.setdefault(cell, cell)
+            cells.setdefault(workflow, {}).setdefault(key, []).append(host.name)
+        releases.setdefault(host.release or "", []).append(host.name)
+        comfyui_versions.setdefault(host.comfyui_version or "", []).append(host.name)
+        if host.state != "silent" and reading.stock is not None:
+            stocks.append(reading.stock)
+    workflows = [_workflow(name, groups) for name, groups in sorted(cells.items(), key=_by_name)]
+    models, models_left_out, packs = compare(stocks)
+    return Fleet(
+        comfywatchman_version=__version__,
+        made_at=datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"),
+        well=all(host.state == "well" for host in hosts),
+        hosts=hosts,
+        workflows=workflows,
+        releases=_versions(releases),
+        comfyui_versions=_versions(comfyui_versions),
+        compared=[stock.host for stock in stocks],
+        models=models,
+        models_left_out=models_left_out,
+        packs=packs,
+    )
+
+
+class _Reading:
+    """What one host said, with all that is wrong about it."""
+
+    def __init__(self, found: Collected, now: float, stale_after: float | None) -> None:
+        self.found = found
+        self.name = visible(found.name, limit=NAME_LIMIT)
+        self.now = now
+        self.stale_after = stale_after
+        self.remarks: list[Remark] = []
+        self.workflows: dict[str, _CellKey] = {}
+        self.stock: Stock | None = None
+        self.silent = self.stale = False
+        self._versions: tuple[str | None, str | None] = (None, None)
+
+    def host(self) -> Host:
+        """Read all of it."""
+        found = self.found
+        answered = found.collected_at
+        self._say_what_was_missed()
+        report_age = timer = cycle = release = None
+        try:
+            release, timer, cycle = self._read_status()
+        except DamagedError as error:
+            self._problem("damaged", f"what it answered is damaged: {error}", silent=True)
+            found.status = None
+        try:
+            report_age = self._read_report()
+        except DamagedError as error:
+            self.workflows = {}
+            self._problem("damaged", f"its report is damaged: {error}", silent=True)
+        try:
+            if found.inventory is not None:
+                self.stock = Stock.read(self.name, found.inventory)
+        except DamagedError as error:
+            self._problem("damaged", f"its inventory is damaged: {error}")
+        counts = [cell[0] for cell in self.workflows.values()]
+        return Host(
+            name=self.name,
+            state=self._state(),
+            remarks=self.remarks,
+            collected_age_s=None if answered is None else max(0.0, self.now - answered),
+            report_age_s=report_age,
+            release=release,
+            comfywatchman_version=self._versions[0],
+            comfyui_version=self._versions[1],
+            timer=timer,
+            cycle=cycle,
+            **{verdict: counts.count(verdict) for verdict in _VERDICTS},
+        )
+
+    def _state(self) -> HostState:
+        if self.silent:
+            return "silent"
+        if self.stale:
+            return "stale"
+        return "problem" if any(remark.problem for remark in self.remarks) else "well"
+
+    def _problem(self, code: str, message: str, *, silent: bool = False) -> None:
+        self.remarks.append(Remark(code, visible(message, limit=SENTENCE_LIMIT), problem=True))
+        self.silent = self.silent or silent
+
+    def _note(self, code: str, message: str) -> None:
+        self.remarks.append(Remark(code, visible(message, limit=SENTENCE_LIMIT), problem=False))
+
+    def _say_what_was_missed(self) -> None:
+        found = self.found
+        for damage in found.damage:
+            self._problem("damaged", damage, silent=found.report is None)
+        if found.missing:
+            self._problem("not_collected", f"nothing is known of it: {found.missing}", silent=True)
+        elif found.failure:
+            code = "unreachable" if found.unreachable else "not_collected"
+            verb = "could not be reached" if found.unreachable else "could not be asked"
+            self._problem(code, f"it {verb}: {found.failure}", silent=True)
+
+    def _since_collected(self) -> float:
+        """Seconds since it answered: by the controller's clock, so that the host's may differ."""
+        answered = self.found.collected_at
+        return 0.0 if answered is None else max(0.0, self.now - answered)
+
+    def _age(self, at: float | None, status: Shape) -> float | None:
+        clock = status.number("now")
+        if at is None or clock is None:
+            return None
+        return clock - at + self._since_collected()
+
+    def _read_status(self) -> tuple[str | None, Timer | None, Cycle | None]:
+        status = self.found.status
+        if status is None:
+            return None, None, None
+        clock = status.number("now")
+        answered = self.found.collected_at
+        if clock is None:
+            raise DamagedError("it does not say what time it is there")
+        if answered is not None and abs(clock - answered) > _CLOCK_S:
+            ahead = "ahead" if clock > answered else "behind"
+            self._note("clock", f"its clock is {span(abs(clock - answered))} {ahead}")
+        release = _name(status.text("release"))
+        if not status.truth("installed"):
+            self._problem(
+                "not_installed",
+                "ComfyWatchman is not installed there: run playbooks/deploy.yml",
+                silent=True,
+            )
+            return release, None, None
+        cycle = self._read_cycle(status)
+        return release, self._read_timer(status), cycle
+
+    def _read_timer(self, status: Shape) -> Timer | None:
+        if status.text("scheduler") == "apscheduler":  # there is no systemd, and so no timer
+            return None
+        if complaint := status.text("complaint"):
+            self._problem("systemd", f"systemd could not be asked: {complaint}")
+        found = status.child("timer")
+        if found is None:
+            if not status.truth("manager"):
+                self._problem(
+                    "manager",
+                    f"the service manager of {status.text('user') or 'its user'} does not run, so "
+                    "nothing starts the cycles: run playbooks/deploy.yml",
+                )
+            return None
+        timer = Timer(
+            sub=_name(found.text("sub")) or "unknown",
+            enabled=found.truth("enabled"),
+            next_at=found.number("next"),
+        )
+        if not timer.enabled:
+            self._problem("timer", "its timer is not enabled: no cycle starts after a reboot")
+        if timer.sub not in ("waiting", "running"):
+            self._problem(
+                "timer", f"its timer is not waiting but {timer.sub}: run playbooks/deploy.yml"
+            )
+        elif timer.sub == "waiting" and timer.next_at is None:
+            self._problem("timer", "its timer has no next start: run playbooks/deploy.yml")
+        return timer
+
+    def _read_cycle(self, status: Shape) -> Cycle | None:
+        if exposed := status.texts("exposed"):
+            self._problem(
+                "exposed", f"others may read {', '.join(exposed)}: run playbooks/deploy.yml"
+            )
+        service = status.child("service")
+        found = status.child("last_run")
+        active = service.text("active") if service is not None else None
+        if found is None:
+            self._note("no_cycle", "no cycle has run there yet")
+            return None
+        outcome, reason = found.need("outcome"), found.text("reason") or ""
+        ended = _moment(found.text("finished_at")) or _moment(found.text("started_at"))
+        age = self._age(ended, status)
+        ago = "" if age is None else f", {span(age)} ago"
+        if outcome == "failed":
+            self._problem("cycle_failed", f"its last cycle failed{ago}: {reason}")
+        elif outcome == "skipped":
+            self._note("cycle_skipped", f"its last cycle was skipped{ago}: {reason}")
+        elif (
+            outcome == "running"
+            and service is not None
+            and active
+            not in (
+                "activating",
+                "active",
+                "reloading",
+                "deactivating",
+            )
+        ):
+            self._problem("cycle_interrupted", f"its last cycle was killed in the middle{ago}")
+        if outcome != "failed" and active == "failed" and service is not None:
+            self._problem(
+                "service_failed",
+                f"its service failed ({service.text('result') or 'no reason given'}): see its "
+                "journal",
+            )
+        return Cycle(
+            outcome=visible(outcome, limit=NAME_LIMIT),
+            reason=visible(reason, limit=SENTENCE_LIMIT),
+            age_s=None if age is None else max(0.0, age),
+        )
+
+    def _read_report(self) -> float | None:
+        report, status = self.found.report, self.found.status
+        if report is None or status is None:
+            if not self.silent:
+                self._problem("no_report", "there is no full report of it yet", silent=True)
+            return None
+        server = report.child("server")
+        self._versions = (
+            _name(report.text("comfywatchman_version")),
+            _name(server.text("version")) if server is not None else None,
+        )
+        for workflow in report.objects("workflows"):
+            name, cell = _cell(workflow)
+            # Two of one name, e.g. in two folders: the one that needs a person counts.
+            if name in self.workflows:
+                cell = min(cell, self.workflows[name], key=lambda c: STATES.index(c[0]))
+            self.workflows[name] = cell
+        started = _moment(report.need("started_at"))
+        age = self._age(started, status)
+        if age is None:
+            raise DamagedError("it does not say when it was made")
+        limit = self.stale_after if self.stale_after is not None else _limit(status)
+        if age < -_CLOCK_S:
+            self.stale = True
+            self._problem(
+                "stale",
+                f"its last full report is dated {span(-age)} ahead of its own clock, so its age "
+                "cannot be told",
+            )
+        elif age > limit:
+            self.stale = True
+            if not self.silent:
+                self._problem(
+                    "stale", f"its last full report is {span(age)} old, more than {span(limit)}"
+                )
+        return max(0.0, age)
+
+
+def _limit(status: Shape) -> float:
+    timer = status.child("timer")
+    interval = (timer and timer.number("interval")) or _USUAL_INTERVAL_S
+    slack = (timer and timer.number("slack")) or 0.0
+    return 2 * interval + slack + _GRACE_S
+
+
+def _cell(workflow: Shape) -> tuple[str, _CellKey]:
+    verdict = workflow.need("verdict")
+    if verdict not in _VERDICTS:
+        raise DamagedError(f"there is no verdict {verdict!r}")
+    merged: dict[tuple[str, str, str, str | None], list[str]] = {}
+    for finding in workflow.objects("findings"):
+        fix = finding.text("fix")
+        key = (
+            visible(finding.need("code"), limit=NAME_LIMIT),
+            finding.need("severity"),
+            visible(finding.need("message"), limit=SENTENCE_LIMIT),
+            None if fix is None else visible(fix, limit=SENTENCE_LIMIT),
+        )
+        merged.setdefault(key, []).append(_place(finding))
+    sorted_keys = sorted(merged, key=lambda k: _SEVERITIES.get(k[1], len(_SEVERITIES)))
+    return identity(workflow.need("path"), workflow.need("name")), (
+        cast("Verdict", verdict),
+        tuple((*key, _places(merged[key])) for key in sorted_keys[:FINDING_LIMIT]),
+        max(0, len(merged) - FINDING_LIMIT),
+        tuple(
+            f"{_name(o.text('node_type')) or ''} #{_name(o.text('node_id')) or ''}"
+            for o in workflow.objects("outputs_lost")[:FINDING_LIMIT]
+        ),
+        tuple(
+            visible(sentence, limit=SENTENCE_LIMIT)
+            for sentence in workflow.texts("not_checked")[:FINDING_LIMIT]
+        )
+        if verdict == "unknown"
+        else (),
+    )
+
+
+def identity(path: str, name: str) -> str:
+    """What a workflow is called in the fleet, so that it is the same one on every host.
+
+    It is the path below the folder that was searched; of one saved on the server, the path below
+    its user's folder, with the user's name before it unless that is ``default``.
+
+    Args:
+        path: ``path`` of the workflow in the host's report.
+        name: ``name`` of the workflow there.
+    """
+    user, _, below = name.partition("/")
+    if user == "default" and below and path.endswith(f"{user}/workflows/{below}"):
+        name = below
+    return visible(name, limit=NAME_LIMIT)
+
+
+def _place(finding: Shape) -> str:
+    node_id, node_type, slot = (finding.text(k) for k in ("node_id", "node_type", "input"))
+    number = None if node_id is None else f"#{node_id}"
+    place = " ".join(part for part in (node_type, number) if part)
+    return visible(f"{place} ({slot})" if place and slot else place or slot or "", limit=NAME_LIMIT)
+
+
+def _places(places: list[str]) -> str:
+    named = [place for place in dict.fromkeys(places) if place]
+    more = len(named) - PLACE_LIMIT
+    return ", ".join(named[:PLACE_LIMIT]) + (f" and {more} more" if more > 0 else "")
+
+
+def _workflow(name: str, groups: Mapping[tuple[State, _CellKey], list[str]]) -> Workflow:
+    ordered = sorted(groups.items(), key=lambda g: (STATES.index(g[0][0]), -len(g[1])))
+    return Workflow(
+        name=name,
+        runnable_on=sorted(
+            host for (state, _), hosts in ordered if state == "runnable" for host in hosts
+        ),
+        groups=[
+            Group(
+                state=state,
+                verdict=verdict,
+                findings=[Finding(*finding) for finding in findings],
+                findings_left_out=left_out,
+                outputs_lost=list(lost),
+                not_checked=list(not_checked),
+                hosts=hosts,
+            )
+            for (state, (verdict, findings, left_out, lost, not_checked)), hosts in ordered
+        ],
+    )
+
+
+def _by_name(item: tuple[str, Any]) -> tuple[str, str]:
+    return item[0].casefold(), item[0]
+
+
+def _versions(hosts: Mapping[str, list[str]]) -> list[Version]:
+    return [Version(*item) for item in sorted(hosts.items(), key=lambda i: (-len(i[1]), i[0]))]
+
+
+def _name(text: str | None) -> str | None:
+    return None if text is None else visible(text, limit=NAME_LIMIT)
+
+
+_FRACTION = re.compile(r"\.(\d{1,6})\d*")
+
+
+def _moment(text: str | None) -> float | None:
+    """Seconds since 1970 of an ISO 8601 time; one without a zone is UTC."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(_FRACTION.sub(r".\1", text))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise DamagedError(f"{text[:40]!r} is no time") from None
+
+
+def span(seconds: float) -> str:
+    """A length of time as people say it, e.g. ``3 h 20 min``."""
+    minutes = int(abs(seconds) // 60)
+    if minutes < 1:
+        return f"{int(abs(seconds))} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{hours // 24} days"

@@ -1,0 +1,482 @@
+const { states, made, hosts, findings, workflows } = JSON.parse(byId("data").textContent);
+const SYMBOLS = { broken: "✕", partial: "◐", unknown: "?", stale: "~", silent: "–", runnable: "✓" };
+const ABSENT = 255;
+const NO_GROUP = 65535;
+const RUNNABLE = states.indexOf("runnable");
+const SILENT = states.indexOf("silent");
+const HOSTS_AT_FIRST = 50;
+const NAMES_AT_MOST = 100;
+const count = (number) => number.toLocaleString("en");
+
+// --- The cells: one byte for the state, two for the group that says why ---------------------------
+
+const width = hosts.length;
+const height = workflows.length;
+const stateOf = new Uint8Array(width * height).fill(ABSENT);
+const groupOf = new Uint16Array(width * height).fill(NO_GROUP);
+hosts.forEach((host, h) => {
+  if (host.state === "silent") for (let w = 0; w < height; w += 1) stateOf[w * width + h] = SILENT;
+});
+workflows.forEach(([, groups], w) => {
+  groups.forEach(({ 0: state, 6: runs }, g) => {
+    for (let i = 0; i < runs.length; i += 2) {
+      const first = w * width + runs[i];
+      stateOf.fill(state, first, first + runs[i + 1]);
+      groupOf.fill(g, first, first + runs[i + 1]);
+    }
+  });
+});
+const hostNames = hosts.map((host) => host.name.toLowerCase());
+const workflowNames = workflows.map(([name]) => name.toLowerCase());
+
+// --- Elements, made of text alone -------------------------------------------------------------------
+
+function make(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "class") element.className = value;
+    else if (name === "click") element.addEventListener("click", value);
+    else element.setAttribute(name, value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== ""));
+  return element;
+}
+const bdi = (text) => make("bdi", {}, text);
+const badge = (state) => make("span", { class: `badge ${state}` }, state);
+const list = (texts) => make("ul", { class: "plain" }, ...texts.map((text) => make("li", {}, text)));
+const button = (text, click) => make("button", { type: "button", click }, text);
+const link = (text, click) => make("button", { type: "button", class: "linked", click }, bdi(text));
+
+function span(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 1) return `${Math.floor(seconds)} s`;
+  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 2880) return `${Math.floor(minutes / 60)} h`;
+  return `${Math.floor(minutes / 1440)} days`;
+}
+const ago = (seconds) => (seconds === null ? "never" : `${span(seconds)} ago`);
+
+// --- The filter -----------------------------------------------------------------------------------------
+
+const searchWorkflow = byId("workflow");
+const searchHost = byId("host");
+const chosen = new Set();
+let rows = [];
+let columns = [];
+let runnableIn = [];
+
+const totals = new Array(states.length).fill(0);
+for (const state of stateOf) if (state !== ABSENT) totals[state] += 1;
+const chips = states.map((name, state) => {
+  const dot = make("span", { class: "dot" });
+  const chip = make("button", { type: "button", class: name, "aria-pressed": "false", "data-state": name }, dot, `${count(totals[state])} ${name}`);
+  chip.hidden = totals[state] === 0;
+  chip.addEventListener("click", () => {
+    if (!chosen.delete(state)) chosen.add(state);
+    chip.setAttribute("aria-pressed", String(chosen.has(state)));
+    filter();
+  });
+  return chip;
+});
+
+function matching(names, wanted) {
+  const found = [];
+  for (let i = 0; i < names.length; i += 1) if (names[i].includes(wanted)) found.push(i);
+  return found;
+}
+
+function filter() {
+  columns = matching(hostNames, searchHost.value.trim().toLowerCase());
+  rows = matching(workflowNames, searchWorkflow.value.trim().toLowerCase());
+  if (chosen.size) {
+    const wanted = states.map((_, state) => chosen.has(state));
+    const hit = new Uint8Array(width);
+    rows = rows.filter((w) => {
+      let any = false;
+      for (const h of columns) {
+        if (wanted[stateOf[w * width + h]]) {
+          hit[h] = 1;
+          any = true;
+        }
+      }
+      return any;
+    });
+    columns = columns.filter((h) => hit[h]);
+  }
+  runnableIn = rows.map((w) => {
+    let number = 0;
+    for (const h of columns) if (stateOf[w * width + h] === RUNNABLE) number += 1;
+    return number;
+  });
+  cursor.row = Math.max(0, Math.min(cursor.row, rows.length - 1));
+  cursor.column = Math.max(0, Math.min(cursor.column, columns.length - 1));
+  grid.scrollTo(0, 0);
+  layOut();
+  listHosts(HOSTS_AT_FIRST);
+  byId("shown").textContent =
+    `${part(rows.length, height, "workflow")} × ${part(columns.length, width, "host")}`;
+}
+function part(some, all, noun) {
+  return `${some === all ? "" : `${count(some)} of `}${count(all)} ${noun}${all === 1 ? "" : "s"}`;
+}
+
+function clear() {
+  searchWorkflow.value = "";
+  searchHost.value = "";
+  chosen.clear();
+  for (const chip of chips) chip.setAttribute("aria-pressed", "false");
+  filter();
+}
+
+// --- The grid: what is seen is drawn, and a little around it ---------------------------------------------
+
+const ROW = 28;
+const NARROW = 26;
+const WIDE = 150;
+const WORDS = 78;
+const AROUND = 3;
+const PRINTED = 20000;
+const grid = byId("grid");
+const plane = make("div", { class: "plane", role: "presentation" });
+const cursor = { row: 0, column: 0 };
+let size = { label: 0, column: 0, head: 0 };
+let drawn = "";
+let printing = false;
+
+function layOut() {
+  const room = grid.parentElement.clientWidth - 2;
+  const label = Math.min(340, Math.max(140, Math.floor(room * 0.3)));
+  const column = Math.max(NARROW, Math.min(WIDE, Math.floor((room - label) / Math.max(1, columns.length))));
+  const upright = column < WORDS;
+  size = { label, column, head: upright ? 132 : 38 };
+  grid.classList.toggle("upright", upright);
+  plane.style.width = `${label + column * columns.length}px`;
+  plane.style.height = `${size.head + ROW * rows.length}px`;
+  const nothing = rows.length === 0 || columns.length === 0;
+  grid.hidden = nothing;
+  byId("nothing").hidden = !nothing;
+  byId("nothing").textContent =
+    width === 0 ? "The group comfyui of the inventory is empty."
+    : height === 0 ? "No host has reported a workflow yet."
+    : "Nothing matches the filter. Esc clears it.";
+  grid.setAttribute("aria-rowcount", String(rows.length + 1));
+  grid.setAttribute("aria-colcount", String(columns.length + 1));
+  drawAnew();
+}
+
+function seen() {
+  if (printing) return [0, rows.length, 0, columns.length];
+  const first = (scrolled, one) => Math.max(0, Math.floor(scrolled / one) - AROUND);
+  const last = (scrolled, room, one, all) => Math.min(all, Math.ceil((scrolled + room) / one) + AROUND);
+  return [
+    first(grid.scrollTop, ROW),
+    last(grid.scrollTop, grid.clientHeight, ROW, rows.length),
+    first(grid.scrollLeft, size.column),
+    last(grid.scrollLeft, grid.clientWidth, size.column, columns.length),
+  ];
+}
+
+function drawAnew() {
+  drawn = "";
+  draw();
+}
+
+function draw() {
+  if (grid.hidden) {
+    plane.replaceChildren();
+    return;
+  }
+  const range = seen();
+  const now = [...range, cursor.row, cursor.column].join();
+  if (now === drawn) return;
+  drawn = now;
+  const [top, bottom, left, right] = range;
+  const lines = [headLine(left, right)];
+  for (let r = top; r < bottom; r += 1) lines.push(line(r, left, right));
+  plane.replaceChildren(...lines);
+  grid.setAttribute("aria-activedescendant", `at-${cursor.row}-${cursor.column}`);
+}
+
+function headLine(left, right) {
+  const heads = make("div", { class: "heads", role: "row", "aria-rowindex": "1" });
+  heads.style.height = `${size.head}px`;
+  const corner = make("div", { class: "corner", role: "columnheader" }, "can run it now / hosts shown");
+  corner.style.width = `${size.label}px`;
+  heads.append(corner);
+  for (let c = left; c < right; c += 1) {
+    const { name, state } = hosts[columns[c]];
+    const head = make("div", { class: `head ${state}`, role: "columnheader", title: `${name}: ${state}`, "aria-colindex": String(c + 2) }, bdi(name));
+    place(head, -1, c, 0);
+    heads.append(head);
+  }
+  return heads;
+}
+
+function line(r, left, right) {
+  const w = rows[r];
+  const [name] = workflows[w];
+  const row = make("div", { class: "line", role: "row", "aria-rowindex": String(r + 2) });
+  row.style.top = `${size.head + r * ROW}px`;
+  const label = make("div", { class: "label", role: "rowheader", title: name }, bdi(name), make("span", {}, `${count(runnableIn[r])} / ${count(columns.length)}`));
+  label.style.width = `${size.label}px`;
+  mark(label, r, -1);
+  row.append(label);
+  for (let c = left; c < right; c += 1) {
+    const state = stateOf[w * width + columns[c]];
+    const word = states[state] || "absent";
+    const cell = document.createElement("div");
+    cell.className = chosen.size && !chosen.has(state) ? `cell dim ${word}` : `cell ${word}`;
+    cell.setAttribute("role", "gridcell");
+    cell.setAttribute("aria-colindex", String(c + 2));
+    cell.setAttribute("aria-label", `${name} on ${hosts[columns[c]].name}: ${word}`);
+    if (state !== ABSENT) cell.textContent = size.column < WORDS ? SYMBOLS[word] : word;
+    place(cell, r, c, 1);
+    row.append(cell);
+  }
+  return row;
+}
+
+function mark(element, row, column) {
+  element.id = `at-${row}-${column}`;
+  element.dataset.row = row;
+  element.dataset.column = column;
+  if (row === cursor.row && column === cursor.column) element.classList.add("cursor");
+}
+function place(element, row, column, gap) {
+  mark(element, row, column);
+  element.style.left = `${size.label + column * size.column + gap}px`;
+  element.style.width = `${size.column - 2 * gap}px`;
+}
+
+function move(row, column) {
+  cursor.row = Math.max(-1, Math.min(rows.length - 1, row));
+  cursor.column = Math.max(-1, Math.min(columns.length - 1, column));
+  const y = cursor.row * ROW;
+  const x = cursor.column * size.column;
+  const below = grid.clientHeight - size.head - ROW;
+  const beside = grid.clientWidth - size.label - size.column;
+  if (cursor.row >= 0) grid.scrollTop = Math.min(y, Math.max(grid.scrollTop, y - below));
+  if (cursor.column >= 0) grid.scrollLeft = Math.min(x, Math.max(grid.scrollLeft, x - beside));
+  draw();
+}
+
+grid.append(plane);
+let asked = false;
+grid.addEventListener("scroll", () => {
+  if (asked) return;
+  asked = true;
+  requestAnimationFrame(() => {
+    asked = false;
+    draw();
+  });
+});
+const STEPS = {
+  ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1],
+  PageUp: [-10, 0], PageDown: [10, 0], Home: [0, -Infinity], End: [0, Infinity],
+};
+grid.addEventListener("keydown", (event) => {
+  const step = STEPS[event.key];
+  if (step) move(cursor.row + step[0], cursor.column + step[1]);
+  else if (event.key === "Enter" || event.key === " ") explain();
+  else return;
+  event.preventDefault();
+});
+grid.addEventListener("click", (event) => {
+  const at = event.target.closest("[data-row]");
+  if (!at) return;
+  move(Number(at.dataset.row), Number(at.dataset.column));
+  explain();
+});
+addEventListener("resize", layOut);
+addEventListener("beforeprint", () => {
+  printing = rows.length * columns.length <= PRINTED;
+  drawAnew();
+  listHosts(width);
+});
+addEventListener("afterprint", () => {
+  printing = false;
+  drawAnew();
+});
+
+// --- Why: a drawer for a cell, a workflow or a host --------------------------------------------------------
+
+const drawer = byId("drawer");
+let before = null;
+
+function explain() {
+  const { row, column } = cursor;
+  if (row >= 0 && column >= 0) showCell(rows[row], columns[column]);
+  else if (row >= 0) showWorkflow(rows[row]);
+  else if (column >= 0) showHost(columns[column]);
+}
+
+function open(title, ...body) {
+  if (drawer.hidden) before = document.activeElement;
+  byId("drawer-title").replaceChildren(...title);
+  byId("drawer-body").replaceChildren(...body.flat().filter(Boolean));
+  drawer.hidden = false;
+  drawer.scrollTop = 0;
+  byId("drawer-title").focus();
+}
+function close() {
+  drawer.hidden = true;
+  if (before) before.focus();
+}
+byId("close").addEventListener("click", close);
+
+function showCell(w, h) {
+  const host = hosts[h];
+  const [name, groups] = workflows[w];
+  const group = groups[groupOf[w * width + h]];
+  const links = make("p", { class: "links" }, button("On every host", () => showWorkflow(w)), button("All of this host", () => showHost(h)));
+  const title = [bdi(name), " on ", bdi(host.name)];
+  if (!group) {
+    const silent = host.state === "silent";
+    const why = silent ? "There is no report of this host." : "It is not saved on this host.";
+    open(title, make("p", {}, why), silent && remarks(host), links);
+    return;
+  }
+  const [state, verdict] = group;
+  const said = state === verdict ? "" : `: its last report, made ${ago(host.report)}, says ${states[verdict]}`;
+  open(title, make("p", {}, badge(states[state]), said), said && remarks(host), reasons(group), alike(group, h), links);
+}
+
+function showWorkflow(w) {
+  const [name, groups] = workflows[w];
+  const able = groups.filter(([state]) => state === RUNNABLE).flatMap((group) => [...hostsIn(group)]);
+  const body = [make("h4", {}, `Can run now on ${part(able.length, width, "host")}`), names(able)];
+  for (const group of groups) {
+    const [state, verdict] = group;
+    if (state === RUNNABLE) continue;
+    const on = [...hostsIn(group)];
+    body.push(make("h4", {}, badge(states[state]), ` on ${count(on.length)}`), names(on));
+    if (state === verdict) body.push(...reasons(group));
+  }
+  open([bdi(name)], body);
+}
+
+function showHost(h) {
+  const host = hosts[h];
+  const facts = [
+    ["Release", host.release || "not known"],
+    ["ComfyUI", host.comfyui || "not known"],
+    ["Timer", host.timer || "none"],
+    ["Last cycle", host.cycle ? `${host.cycle[0]}, ${ago(host.cycle[2])}: ${host.cycle[1]}` : "not known"],
+    ["Last full report", ago(host.report)],
+    ["Last answer", ago(host.collected)],
+  ].flatMap(([term, text]) => [make("dt", {}, term), make("dd", {}, bdi(text))]);
+  const wrong = [];
+  for (let w = 0; w < height; w += 1) {
+    const at = w * width + h;
+    if (groupOf[at] !== NO_GROUP && stateOf[at] !== RUNNABLE) wrong.push([w, states[stateOf[at]]]);
+  }
+  const entries = wrong.slice(0, NAMES_AT_MOST).map(([w, state]) => make("li", {}, link(workflows[w][0], () => showCell(w, h)), " ", badge(state)));
+  const more = wrong.length - NAMES_AT_MOST;
+  open(
+    [bdi(host.name)],
+    make("p", {}, badge(host.state)),
+    remarks(host),
+    make("dl", {}, facts),
+    wrong.length && [make("h4", {}, `Cannot run now: ${part(wrong.length, height, "workflow")}`), make("ul", { class: "plain" }, entries)],
+    more > 0 && make("p", { class: "quiet" }, `and ${count(more)} more`),
+  );
+}
+
+function reasons([, , found, leftOut, lost, notChecked]) {
+  return [
+    ...(lost.length ? [make("h4", {}, "Outputs lost"), make("p", {}, lost.flatMap((output) => [make("code", {}, bdi(output)), " "]))] : []),
+    ...(found.length ? [make("ul", { class: "found" }, found.map(finding))] : []),
+    ...(leftOut ? [make("p", { class: "quiet" }, `and ${count(leftOut)} more in the host's own report`)] : []),
+    ...(notChecked.length ? [make("h4", {}, "Not checked"), list(notChecked)] : []),
+  ];
+}
+function finding(number) {
+  const [code, severity, message, fix, where] = findings[number];
+  const known = severity === "error" || severity === "warning" ? severity : "info";
+  return make(
+    "li",
+    { class: known },
+    make("span", { class: "severity" }, known === "info" ? "note" : known),
+    make("p", {}, message),
+    make("p", { class: "where" }, code, where && [" at ", make("code", {}, bdi(where))]),
+    fix ? make("p", { class: "fix" }, fix) : null,
+  );
+}
+function* hostsIn({ 6: runs }) {
+  for (let i = 0; i < runs.length; i += 2) for (let n = 0; n < runs[i + 1]; n += 1) yield runs[i] + n;
+}
+function names(numbers) {
+  const more = numbers.length - NAMES_AT_MOST;
+  const shown = numbers.slice(0, NAMES_AT_MOST).flatMap((h) => [make("code", {}, bdi(hosts[h].name)), " "]);
+  return make("p", {}, shown, more > 0 ? `and ${count(more)} more` : "");
+}
+function alike(group, h) {
+  const others = [...hostsIn(group)].filter((other) => other !== h);
+  if (!others.length) return [];
+  return [make("h4", {}, `The same on ${count(others.length)} other host${others.length === 1 ? "" : "s"}`), names(others)];
+}
+function remarks(host) {
+  if (!host.remarks.length) return null;
+  return make("ul", { class: "plain" }, host.remarks.map(([message, problem]) => make("li", problem ? {} : { class: "quiet" }, message)));
+}
+
+// --- The hosts ------------------------------------------------------------------------------------------------
+
+function listHosts(limit) {
+  document.querySelector("#hosts tbody").replaceChildren(...columns.slice(0, limit).map(hostRow));
+  byId("more-hosts").hidden = columns.length <= limit;
+  byId("more-hosts").textContent = `Show all ${count(columns.length)}`;
+}
+
+function hostRow(h) {
+  const host = hosts[h];
+  const [outcome, reason, age] = host.cycle || ["–", "", null];
+  const why = outcome === "skipped" || outcome === "failed" ? make("div", { class: "quiet" }, reason) : null;
+  const verdicts = ["broken", "partial", "unknown", "runnable"].flatMap((name, i) =>
+    host.counts[i] ? [make("span", { class: `tally ${name}` }, make("span", { class: "dot" }), `${count(host.counts[i])} ${name}`)] : []);
+  return make(
+    "tr",
+    {},
+    make("th", { scope: "row" }, link(host.name, () => showHost(h))),
+    make("td", { class: `nowrap ${host.state}` }, make("span", { class: "dot" }), host.state),
+    make("td", {}, host.release ? make("code", {}, bdi(host.release)) : "–"),
+    make("td", {}, host.comfyui ? bdi(host.comfyui) : "–"),
+    make("td", {}, host.timer ? bdi(host.timer) : "–"),
+    make("td", {}, bdi(outcome), age === null ? "" : `, ${ago(age)}`, why),
+    make("td", { class: "nowrap" }, host.report === null ? "none" : ago(host.report)),
+    make("td", {}, verdicts),
+  );
+}
+
+// --- Keys, and how it begins ----------------------------------------------------------------------------------
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "/" && !event.target.matches("input") && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    event.preventDefault();
+    searchWorkflow.focus();
+    searchWorkflow.select();
+  } else if (event.key === "Escape" && !drawer.hidden) {
+    close();
+  } else if (event.key === "Escape") {
+    clear();
+  }
+});
+const moreRemarks = byId("more-remarks");
+if (moreRemarks) {
+  moreRemarks.addEventListener("click", () => {
+    document.querySelector(".remarks").classList.add("all");
+    moreRemarks.remove();
+  });
+}
+function showAge() {
+  const seconds = (Date.now() - new Date(made)) / 1000;
+  byId("age").textContent = seconds < 60 ? "(just now)" : `(${ago(seconds)})`;
+}
+showAge();
+setInterval(showAge, 60000);
+
+byId("chips").append(...chips);
+byId("more-hosts").addEventListener("click", () => listHosts(width));
+searchWorkflow.addEventListener("input", filter);
+searchHost.addEventListener("input", filter);
+filter();

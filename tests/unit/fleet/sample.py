@@ -1,0 +1,236 @@
+"""Folders as playbooks/status.yml fills them: a small studio's, a hostile one, a render farm's."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import zlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tests.unit.report import sample as reports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+NOW = 1_766_000_000.0
+HOUR = 3600.0
+
+
+def at(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat()
+
+
+def report(
+    verdicts: Mapping[str, str], started_at: float = NOW - HOUR, version: str = "0.9.0"
+) -> dict[str, Any]:
+    """A full report: verdict by the name of the workflow."""
+    return {
+        "schema_version": 1,
+        "comfywatchman_version": "0.2.0",
+        "host": "localhost",
+        "started_at": at(started_at),
+        "duration_s": 1.5,
+        "outcome": "done",
+        "reason": "",
+        "server": {"url": "http://127.0.0.1:8188", "version": version, "node_types": 700},
+        "gate": [],
+        "summary": {},
+        "workflows": [workflow(name, verdict) for name, verdict in verdicts.items()],
+        "not_checked": [],
+    }
+
+
+def workflow(name: str, verdict: str, *findings: dict[str, Any]) -> dict[str, Any]:
+    broken = finding("value_not_in_list", f"checkpoint for '{name}' is not on the server")
+    return {
+        "path": f"/srv/workflows/{name}",
+        "name": name,
+        "verdict": verdict,
+        "outputs": [],
+        "outputs_lost": [{"node_id": "9", "node_type": "SaveImage"}] * (verdict == "partial"),
+        "findings": list(findings) or [broken] * (verdict in ("broken", "partial")),
+        "not_checked": ["its options are filled in by the browser"] * (verdict == "unknown"),
+    }
+
+
+def finding(code: str, message: str, **more: Any) -> dict[str, Any]:
+    return {
+        "code": code,
+        "severity": "error",
+        "message": message,
+        "fix": "download it",
+        "node_id": "4",
+        "node_type": "CheckpointLoaderSimple",
+        "input": "ckpt_name",
+    } | more
+
+
+def status(now: float = NOW, **more: Any) -> dict[str, Any]:
+    """What the module comfywatchman_status returns."""
+    return {
+        "now": now,
+        "user": "artist",
+        "scope": "user",
+        "installed": True,
+        "release": "0.2.0-1a2b3c4d-py3.13",
+        "lingering": True,
+        "manager": True,
+        "complaint": "",
+        "exposed": [],
+        "timer": {
+            "loaded": True,
+            "enabled": True,
+            "active": "active",
+            "sub": "waiting",
+            "interval": 7200.0,
+            "slack": 900.0,
+            "next": now + HOUR,
+            "last": now - HOUR,
+        },
+        "service": {"active": "inactive", "result": "success", "status": 0, "invocation": ""},
+        "last_run": {
+            "schema_version": 1,
+            "outcome": "done",
+            "reason": "3 workflows: 2 runnable, 1 broken",
+            "started_at": at(now - HOUR),
+            "finished_at": at(now - HOUR + 2),
+        },
+    } | more
+
+
+def inventory(models: Mapping[str, list[str]], packs: Mapping[str, int]) -> dict[str, Any]:
+    return {"schema_version": 1, "taken_at": at(NOW), "models": models, "packs": packs}
+
+
+def host(name: str, **more: Any) -> dict[str, Any]:
+    """The file of a host that is well."""
+    return {
+        "schema_version": 1,
+        "host": name,
+        "asked_at": NOW,
+        "failure": "",
+        "unreachable": False,
+        "collected_at": NOW,
+        "status": status(),
+        "report": report({"a.json": "runnable"}),
+        "inventory": inventory({}, {}),
+    } | more
+
+
+def packed(document: object) -> dict[str, Any]:
+    raw = json.dumps(document).encode()
+    return {"zlib": base64.b64encode(zlib.compress(raw, 1)).decode()}
+
+
+def write(
+    folder: Path, hosts: Iterable[dict[str, Any]], *, expected: Iterable[str] | None = None
+) -> Path:
+    """Fill ``folder``; with ``expected``, as a run that asked these hosts."""
+    (folder / "hosts").mkdir(parents=True, exist_ok=True)
+    for each in hosts:
+        (folder / "hosts" / f"{each['host']}.json").write_text(json.dumps(each), encoding="utf-8")
+    if expected is not None:
+        listed = {
+            "schema_version": 1,
+            "started_at": NOW - 5,
+            "hosts": [{"name": n, "file": f"{n}.json", "asked": True} for n in expected],
+        }
+        (folder / "expected.json").write_text(json.dumps(listed), encoding="utf-8")
+    return folder
+
+
+def studio(folder: Path) -> Path:
+    """Nine hosts with the workflows of a studio, and one of each trouble."""
+    base = json.loads(reports.realistic().model_dump_json()) | {"started_at": at(NOW - HOUR)}
+    names = [f"render{n:02d}.example.com" for n in range(1, 7)] + ["anna", "ben", "gpu-cloud-1"]
+    checkpoints = ["sd_xl_base_1.0.safetensors", "v1-5-pruned-emaonly.safetensors"]
+    stock = inventory(
+        {"checkpoints": checkpoints, "loras": ["add_detail.safetensors"]}, {"kjnodes": 212}
+    )
+    hosts = []
+    for number, name in enumerate(names):
+        chance = random.Random(name)
+        workflows = [
+            w | {"verdict": "runnable", "findings": [], "not_checked": []}
+            if w["verdict"] != "runnable" and chance.random() < 0.7
+            else w
+            for w in base["workflows"]
+            if number < 6 or chance.random() < 0.8
+        ]
+        hosts.append(host(name, report=base | {"workflows": workflows}, inventory=stock))
+    hosts[1]["inventory"] = inventory(
+        {"checkpoints": checkpoints[:1], "loras": ["add_detail.safetensors"]}, {"kjnodes": 198}
+    )
+    hosts[2] |= {
+        "failure": "Connection timed out",
+        "unreachable": True,
+        "collected_at": NOW - 30 * HOUR,
+    }
+    hosts[4]["report"] = hosts[4]["report"] | {"started_at": at(NOW - 11 * HOUR)}
+    busy = "GPU 0: only 0.4 of 24.0 GiB of VRAM free at best, 2.0 GiB wanted"
+    hosts[4]["status"] = status(
+        last_run={"outcome": "skipped", "reason": busy, "started_at": at(NOW - HOUR)}
+    )
+    elapsed = status()["timer"] | {"sub": "elapsed", "next": None}
+    hosts[7]["status"] = status(timer=elapsed, release="0.1.0-77aa01b2-py3.11")
+    hosts[8] |= {"report": None, "status": status(last_run=None)}
+    return write(folder, hosts, expected=names)
+
+
+def hostile(folder: Path) -> Path:
+    """Every hostile string in every place that a host or the inventory can write to."""
+    hosts = []
+    listed = []
+    for number, text in enumerate(reports.HOSTILE):
+        bad = workflow(text, "broken", finding(text, text, fix=text, node_type=text, input=text))
+        made = report({}, version=text) | {"comfywatchman_version": text}
+        made["workflows"] = [bad, workflow(f"also {text}", "partial") | {"path": text}]
+        run = {"outcome": text, "reason": text, "started_at": at(NOW)}
+        timer = status()["timer"] | {"sub": text}
+        hosts.append(
+            host(
+                f"{number}",
+                report=made,
+                failure=text * (number % 2),
+                status=status(release=text, complaint=text, last_run=run, timer=timer),
+                inventory=inventory({text: [text]}, {text: 3}),
+            )
+        )
+        listed.append({"name": text, "file": f"{number}.json", "asked": True})
+    write(folder, hosts)
+    expected = {"schema_version": 1, "started_at": NOW - 5, "hosts": listed}
+    (folder / "expected.json").write_text(json.dumps(expected), encoding="utf-8")
+    return folder
+
+
+def farm(folder: Path, hosts: int, workflows: int) -> Path:
+    """A render farm on which about a third of the cells are bad, each for two of 400 reasons."""
+    chance = random.Random(0)
+    verdicts = ["runnable"] * 13 + ["broken"] * 4 + ["partial"] * 2 + ["unknown"]
+    problems = [
+        finding(
+            "value_not_in_list",
+            f"checkpoint 'model-{n:03d}.safetensors' is not among the {n} files ComfyUI lists",
+            fix=f"download model-{n:03d}.safetensors into models/checkpoints",
+            node_id=str(n),
+        )
+        for n in range(400)
+    ]
+    names = [f"render{n:04d}.example.com" for n in range(hosts)]
+    for name in names:
+        cells = []
+        for n in range(workflows):
+            verdict = chance.choice(verdicts)
+            found = [] if verdict == "runnable" else chance.sample(problems, 2)
+            path = f"project {n % 23:02d}/shot {n:04d}, usual name.json"
+            cells.append(workflow(path, verdict, *found))
+        made = report({}) | {"workflows": cells}
+        models = [
+            f"model-{n:03d}.safetensors" for n in range(400) if n % 10 or chance.random() < 0.9
+        ]
+        stock = inventory({"checkpoints": models}, {f"pack{n}": 10 + n for n in range(40)})
+        write(folder, [host(name, report=packed(made), inventory=packed(stock))])
+    return write(folder, [], expected=names)

@@ -1,0 +1,222 @@
+"""What is made of what the hosts reported."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from comfywatchman.fleet import command, folder
+from comfywatchman.fleet.model import Fleet, Host
+from comfywatchman.fleet.survey import identity, survey
+from tests.unit.fleet import sample
+from tests.unit.fleet.sample import HOUR, NOW, at, host, report, status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def picture(at_: Path, *hosts: dict[str, Any], stale_after: float | None = None) -> Fleet:
+    sample.write(at_, hosts, expected=[each["host"] for each in hosts])
+    return survey(folder.read(at_), NOW, stale_after)
+
+
+def only(at_: Path, **more: Any) -> Host:
+    return picture(at_, host("a", **more)).hosts[0]
+
+
+def codes(found: Host) -> set[str]:
+    return {remark.code for remark in found.remarks}
+
+
+def states(fleet: Fleet, workflow: str) -> dict[str, str]:
+    found = next(w for w in fleet.workflows if w.name == workflow)
+    return {name: group.state for group in found.groups for name in group.hosts}
+
+
+def test_a_fleet_that_is_well(tmp_path: Path) -> None:
+    fleet = picture(tmp_path, host("a"), host("b", report=report({"a.json": "broken"})))
+    assert fleet.well
+    assert [(h.name, h.state, h.remarks) for h in fleet.hosts] == [
+        ("a", "well", []),
+        ("b", "well", []),
+    ]
+    assert states(fleet, "a.json") == {"a": "runnable", "b": "broken"}
+    assert fleet.workflows[0].runnable_on == ["a"]
+    broken = fleet.workflows[0].groups[0]
+    assert broken.findings[0].message == "checkpoint for 'a.json' is not on the server"
+    assert broken.findings[0].where == "CheckpointLoaderSimple #4 (ckpt_name)"
+
+
+@pytest.mark.parametrize(
+    ("more", "state", "code"),
+    [
+        ({"failure": "Connection timed out", "unreachable": True}, "silent", "unreachable"),
+        ({"failure": "no python3"}, "silent", "not_collected"),
+        ({"asked_at": NOW - 99, "collected_at": NOW - 99}, "silent", "not_collected"),
+        ({"report": None}, "silent", "no_report"),
+        ({"status": status(installed=False)}, "silent", "not_installed"),
+        ({"report": report({}, NOW - 5 * HOUR)}, "stale", "stale"),
+        ({"report": report({}, NOW + 5 * HOUR)}, "stale", "stale"),
+        ({"status": status(timer=status()["timer"] | {"sub": "elapsed"})}, "problem", "timer"),
+        ({"status": status(timer=status()["timer"] | {"next": None})}, "problem", "timer"),
+        ({"status": status(timer=status()["timer"] | {"enabled": False})}, "problem", "timer"),
+        ({"status": status(timer=None, manager=False)}, "problem", "manager"),
+        ({"status": status(exposed=["/x"])}, "problem", "exposed"),
+        ({"status": status(complaint="no bus")}, "problem", "systemd"),
+        (
+            {"status": status(service={"active": "failed", "result": "timeout"})},
+            "problem",
+            "service_failed",
+        ),
+        (
+            {"status": status(last_run={"outcome": "failed", "reason": "x"})},
+            "problem",
+            "cycle_failed",
+        ),
+        ({"status": status(last_run={"outcome": "running"})}, "problem", "cycle_interrupted"),
+        (
+            {"status": status(last_run={"outcome": "skipped", "reason": "busy"})},
+            "well",
+            "cycle_skipped",
+        ),
+        ({"status": status(last_run=None)}, "well", "no_cycle"),
+    ],
+)
+def test_what_ails_a_host(tmp_path: Path, more: dict[str, Any], state: str, code: str) -> None:
+    found = only(tmp_path, **more)
+    assert (found.state, codes(found)) == (state, {code})
+
+
+def test_a_cycle_that_runs_now_is_no_trouble(tmp_path: Path) -> None:
+    running = {"outcome": "running", "started_at": at(NOW)}
+    timer = status()["timer"] | {"sub": "running", "next": None}
+    service = {"active": "activating", "result": "success"}
+    found = only(tmp_path, status=status(last_run=running, timer=timer, service=service))
+    assert (found.state, found.remarks) == ("well", [])
+
+
+def test_a_host_without_systemd_needs_no_timer(tmp_path: Path) -> None:
+    found = only(tmp_path, status=status(scheduler="apscheduler", timer=None, manager=False))
+    assert (found.state, found.timer) == ("well", None)
+
+
+def test_a_silent_or_stale_host_can_run_nothing_for_sure(tmp_path: Path) -> None:
+    fleet = picture(
+        tmp_path,
+        host("gone", unreachable=True, failure="x"),
+        host("old", report=report({"a.json": "broken"}, NOW - 9 * HOUR)),
+        host("well"),
+    )
+    assert not fleet.well
+    assert states(fleet, "a.json") == {"gone": "silent", "old": "stale", "well": "runnable"}
+    assert {g.state: g.verdict for g in fleet.workflows[0].groups} == {
+        "silent": "runnable",
+        "stale": "broken",
+        "runnable": "runnable",
+    }
+    assert fleet.workflows[0].runnable_on == ["well"]
+
+
+def test_when_a_report_is_stale(tmp_path: Path) -> None:
+    """Two intervals, the timer's delay, and a quarter of an hour: here 4.5 hours."""
+    made = report({}, NOW - 4.4 * HOUR)
+    slower = status(timer=status()["timer"] | {"interval": 6 * HOUR})
+    assert only(tmp_path, report=made).state == "well"
+    assert only(tmp_path, report=report({}, NOW - 4.6 * HOUR)).state == "stale"
+    assert only(tmp_path, report=report({}, NOW - 9 * HOUR), status=slower).state == "well"
+    assert picture(tmp_path, host("a", report=made), stale_after=4 * HOUR).hosts[0].state == "stale"
+
+
+def test_ages_are_by_the_hosts_own_clock(tmp_path: Path) -> None:
+    """A host ten days behind, which reported an hour ago, and was asked half an hour ago."""
+    behind = NOW - 240 * HOUR
+    more = {"collected_at": NOW - HOUR / 2, "asked_at": NOW, "report": report({}, behind - HOUR)}
+    found = only(tmp_path, status=status(behind), **more)
+    assert found.report_age_s == 1.5 * HOUR
+    assert (found.state, codes(found)) == ("well", {"clock"})
+    assert found.remarks[0].message == "its clock is 9 days behind"
+
+
+def test_a_host_outside_the_limit_keeps_what_it_last_said(tmp_path: Path) -> None:
+    sample.write(tmp_path, [host("a", asked_at=NOW - 2 * HOUR, collected_at=NOW - 2 * HOUR)])
+    listed = [{"name": "a", "file": "a.json", "asked": False}]
+    expected = {"schema_version": 1, "started_at": NOW - 5, "hosts": listed}
+    (tmp_path / "expected.json").write_text(json.dumps(expected))
+    found = next(iter(survey(folder.read(tmp_path), NOW).hosts))
+    assert (found.state, found.collected_age_s) == ("well", 2 * HOUR)
+
+
+def test_hosts_are_those_that_should_be_there(tmp_path: Path) -> None:
+    sample.write(tmp_path, [host("a"), host("left")], expected=["a", "never"])
+    fleet = survey(folder.read(tmp_path), NOW)
+    assert [(h.name, h.state) for h in fleet.hosts] == [("a", "well"), ("never", "silent")]
+
+
+def test_without_a_list_they_are_those_that_reported(tmp_path: Path) -> None:
+    sample.write(tmp_path, [host("b"), host("a")])
+    assert [h.name for h in survey(folder.read(tmp_path), NOW).hosts] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "same"),
+    [
+        ("/srv/w/flux/a.json", "flux/a.json", "flux/a.json"),
+        ("userdata:default/workflows/flux/a.json", "default/flux/a.json", "flux/a.json"),
+        ("/srv/user/default/workflows/flux/a.json", "default/flux/a.json", "flux/a.json"),
+        ("userdata:maria/workflows/a.json", "maria/a.json", "maria/a.json"),
+        ("/srv/w/default/a.json", "default/a.json", "default/a.json"),
+    ],
+)
+def test_what_makes_workflows_the_same(path: str, name: str, same: str) -> None:
+    assert identity(path, name) == same
+
+
+def test_the_worse_of_two_with_one_name_counts(tmp_path: Path) -> None:
+    made = report({}) | {
+        "workflows": [sample.workflow("a.json", v) for v in ("runnable", "broken", "partial")]
+    }
+    assert states(picture(tmp_path, host("a", report=made)), "a.json") == {"a": "broken"}
+
+
+def test_models_and_packs_that_differ(tmp_path: Path) -> None:
+    def stocked(name: str, models: list[str], packs: dict[str, int]) -> dict[str, Any]:
+        return host(name, inventory=sample.inventory({"loras": models}, packs))
+
+    fleet = picture(
+        tmp_path,
+        stocked("a", ["x", "y", "z"], {"kj": 2, "same": 1}),
+        stocked("b", ["x"], {"kj": 3, "same": 1}),
+        stocked("c", ["x", "y", "z"], {"same": 1}),
+        host("no inventory", inventory=None),
+        host("gone", unreachable=True, failure="x"),
+    )
+    assert fleet.compared == ["a", "b", "c"]
+    assert [(d.folder, d.names, d.on, d.missing_on) for d in fleet.models] == [
+        ("loras", ["y", "z"], ["a", "c"], ["b"])
+    ]
+    assert [(p.name, [(v.node_types, v.hosts) for v in p.variants]) for p in fleet.packs] == [
+        ("kj", [(3, ["b"]), (2, ["a"]), (0, ["c"])])
+    ]
+
+
+def test_versions(tmp_path: Path) -> None:
+    fleet = picture(
+        tmp_path,
+        host("a", status=status(release="2")),
+        host("b", status=status(release="1"), report=report({}, version="0.1")),
+        host("c", status=status(release="2")),
+    )
+    assert [(v.value, v.hosts) for v in fleet.releases] == [("2", ["a", "c"]), ("1", ["b"])]
+    assert [(v.value, v.hosts) for v in fleet.comfyui_versions] == [
+        ("0.9.0", ["a", "c"]),
+        ("0.1", ["b"]),
+    ]
+
+
+def test_what_is_written_is_what_the_schema_promises(tmp_path: Path) -> None:
+    fleet = survey(folder.read(sample.studio(tmp_path)), NOW)
+    written = json.loads(command.as_json(fleet))
+    assert TypeAdapter(Fleet).validate_python(written) == fleet
