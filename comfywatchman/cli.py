@@ -268,16 +268,13 @@ def schedule(
     state_dir: StateDir = None,
 ) -> None:
     """Run cycles on schedule, on hosts without systemd, until stopped by SIGTERM or Ctrl-C."""
-    del schedule_interval, schedule_jitter, schedule_first_delay, cycle_time_limit
+    del schedule_interval, schedule_jitter, schedule_first_delay, cycle_time_limit, state_dir
     with _sentences(), _bugs_on_record(context, config):
         settings = _settings_or_record(context, config)
         from comfywatchman import scheduler, state
 
-        arguments = [f"--config={state.as_typed(config)}"] if config else []
-        if state_dir:
-            arguments.append(f"--state-dir={state.as_typed(state_dir)}")
         try:
-            scheduler.run(settings, arguments, run_now=run_now)
+            scheduler.run(settings, state.as_typed(config) if config else None, run_now=run_now)
         except scheduler.AlreadyScheduledError as error:
             _end(Exit.LOCKED, str(error))
 
@@ -305,6 +302,33 @@ def status(
             typer.echo(json.dumps(found, indent=2))
         else:
             _print(of_host.in_words(found))
+
+
+@app.command()
+def notify(
+    failed_unit: Annotated[
+        str, typer.Option("--failed-unit", help="The unit that failed, as systemd names it.")
+    ],
+    config: Config = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Say why a unit failed, and run on_failure_command; for OnFailure= of systemd."""
+    from comfywatchman import failure, progress, state
+
+    journal = progress.under_journal(sys.stderr)
+
+    def say(priority: int, text: str) -> None:
+        prefix = f"<{priority}>" if journal else ""
+        for line in text.splitlines():
+            typer.echo(f"{prefix}comfywatchman: {line}", err=True)
+
+    with _sentences():
+        try:
+            folder = state.locate(state_dir, config)
+        except ConfigError:  # which may be what failed; there the cycle left word as well
+            folder = state.default_dir()
+        failed = failure.of_unit(failed_unit, os.environ, folder)
+        failure.handle(failed, folder, config, say)
 
 
 @app.command()

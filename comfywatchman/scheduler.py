@@ -26,7 +26,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from comfywatchman import __version__, child, state
+from comfywatchman import __version__, child, failure, state
 from comfywatchman.errors import Exit
 from comfywatchman.gate import lock
 from comfywatchman.report.escape import visible
@@ -60,12 +60,12 @@ class AlreadyScheduledError(Exception):
     """Another schedule serves the same state folder."""
 
 
-def run(settings: Settings, arguments: Sequence[str], *, run_now: bool) -> None:
+def run(settings: Settings, config: Path | None, *, run_now: bool) -> None:
     """Run cycles on schedule until a signal says stop.
 
     Args:
         settings: the settings; each cycle reads its own.
-        arguments: of ``comfywatchman --run-check`` for each cycle.
+        config: the configuration file, as on the command line.
         run_now: whether the first is due at once.
 
     Raises:
@@ -86,7 +86,7 @@ def run(settings: Settings, arguments: Sequence[str], *, run_now: bool) -> None:
         signals = _signals()
         _start_log(folder)
         _log.info("comfywatchman %s: schedule begins (process %d)", __version__, os.getpid())
-        cycles = _Cycles(arguments, settings.cycle_time_limit)
+        cycles = _Cycles(folder, config, settings.cycle_time_limit)
         scheduler = _scheduler()
         job = scheduler.add_job(
             cycles.run,
@@ -173,15 +173,21 @@ class _Cycles:
     """Starts a cycle in a process of its own, bounds it, and copies what it says to the log.
 
     Args:
-        arguments: of ``comfywatchman --run-check``.
+        folder: the state folder.
+        config: the configuration file, as on the command line.
         limit: seconds that a cycle may take.
     """
 
-    def __init__(self, arguments: Sequence[str], limit: float) -> None:
-        self._command = [sys.executable, "-m", "comfywatchman.cli", "--run-check", *arguments]
+    def __init__(self, folder: Path, config: Path | None, limit: float) -> None:
+        self._folder = folder
+        self._config = config
+        self._limit = limit
+        self._command = [sys.executable, "-m", "comfywatchman.cli", "--run-check"]
+        self._command.append(f"--state-dir={folder}")
+        if config:
+            self._command.append(f"--config={config}")
         # Its standard input ends with this process, however that ends, and the cycle ends with it.
         self._command.append("--end-with-stdin")
-        self._limit = limit
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -202,12 +208,13 @@ class _Cycles:
         copying = threading.Thread(target=_copy, args=[process.stderr], daemon=True)
         copying.start()
         began = time.monotonic()
+        too_long = False
         while process.poll() is None:
             if self._stopping.wait(_POLL):
                 child.end(process)
                 break
             if time.monotonic() - began > self._limit:
-                _log.error("the cycle took longer than cycle_time_limit (%g s): ended", self._limit)
+                too_long = True
                 child.end(process)
                 break
         copying.join(_TICK)
@@ -218,9 +225,19 @@ class _Cycles:
             _log.error("the cycle (process %d) cannot be ended: the kernel holds it", process.pid)
         elif code in (Exit.OK, Exit.LOCKED):
             _log.info("the cycle took %.1f s", time.monotonic() - began)
-        else:
-            how = f"with exit code {code}" if code > 0 else f"by {signal.Signals(-code).name}"
-            _log.error("the cycle ended %s; `comfywatchman status` says more", how)
+        elif not self._stopping.is_set():
+            self._tell(code, too_long)
+
+    def _tell(self, code: int, too_long: bool) -> None:
+        """Do about a failed cycle what systemd does by OnFailure=."""
+        result = "timeout" if too_long else "exit-code" if code >= 0 else "signal"
+        limit = f"cycle_time_limit ({self._limit:g} s)"
+        failed = failure.Failure("the cycle", result, str(abs(code)), limit)
+        failure.handle(failed, self._folder, self._config, _say)
+
+
+def _say(priority: int, text: str) -> None:
+    _log.log(_LEVELS[priority], "%s", text)
 
 
 def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:

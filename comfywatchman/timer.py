@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
@@ -23,6 +23,9 @@ from comfywatchman import state
 
 if sys.platform != "win32":
     import pwd
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _PROPERTIES = (
     "Id",
@@ -120,7 +123,7 @@ def read(instance: str, folder: Path, timeout: float = 2.0) -> Schedule:
             problem="nothing starts cycles here: this host has no systemd",
             remedy="have your supervisor run: comfywatchman schedule (docs/operating.md)",
         )
-    account = _account(folder)
+    account = account_of(folder)
     return _systemd(unit, account, timeout) or own or _unanswered(unit, account)
 
 
@@ -166,7 +169,7 @@ def is_held(file: Path) -> bool:
         return False
 
 
-def _account(folder: Path) -> pwd.struct_passwd | None:
+def account_of(folder: Path) -> pwd.struct_passwd | None:
     """The user to ask for: root may ask for the one whose state it is. None: nobody has a name."""
     uid = os.geteuid()
     with suppress(OSError, KeyError):
@@ -177,42 +180,64 @@ def _account(folder: Path) -> pwd.struct_passwd | None:
 
 
 def _systemd(unit: str, account: pwd.struct_passwd | None, timeout: float) -> Schedule | None:
-    """Ask the user's service manager and the system's at once; None where neither has the timer."""
+    """The timer as the user's or the system's service manager knows it; None where neither does."""
+    now, monotonic = datetime.now(UTC), time.monotonic()
+    for scope, shown in ask(unit, _PROPERTIES, account, timeout).items():
+        found = parse(shown, scope, now, monotonic)
+        if found is not None:
+            lingering = _lingers(account) if scope == "user" else None
+            return judge(replace(found, lingering=lingering), now)
+    return None
+
+
+def ask(
+    unit: str, properties: Sequence[str], account: pwd.struct_passwd | None, timeout: float
+) -> dict[Scope, str]:
+    """Ask the user's service manager and the system's, side by side, about a unit.
+
+    Args:
+        unit: its name.
+        properties: as ``systemctl show`` knows them.
+        account: the user; None asks the system's manager alone.
+        timeout: seconds that both together may take.
+
+    Returns:
+        What those that answered have shown, the user's first. Times are in UTC.
+    """
     deadline = time.monotonic() + timeout
-    asked: list[tuple[Scope, subprocess.Popen[str]]] = [("system", _ask(unit, None))]
-    if account is not None:
-        asked.insert(0, ("user", _ask(unit, account)))
-    found = []
-    for scope, process in asked:
+    command = ["systemctl", "show", unit, "--property", ",".join(properties)]
+    asked: dict[Scope, subprocess.Popen[str]] = {}
+    with suppress(OSError):
+        if account is not None:
+            asked["user"] = _ask_user(command, account)
+        asked["system"] = _start(command, {})
+    answers: dict[Scope, str] = {}
+    for scope, process in asked.items():
         try:
             shown, _ = process.communicate(timeout=max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-            continue
-        found.append(parse(shown, scope, datetime.now(UTC), time.monotonic()))
-    timer = next(filter(None, found), None)
-    if timer is None:
-        return None
-    if timer.scope == "user":
-        timer = replace(timer, lingering=_lingers(account))
-    return judge(timer, datetime.now(UTC))
+        else:
+            answers[scope] = shown
+    return answers
 
 
-def _ask(unit: str, user: pwd.struct_passwd | None) -> subprocess.Popen[str]:
-    command = ["systemctl", "show", unit, "--property", ",".join(_PROPERTIES)]
-    environment = os.environ | {"TZ": "UTC", "LC_ALL": "C"}
+def _ask_user(command: list[str], account: pwd.struct_passwd) -> subprocess.Popen[str]:
+    # Neither su nor cron sets it, and one who asks for another has the wrong one.
+    environment = {"XDG_RUNTIME_DIR": f"/run/user/{account.pw_uid}"}
     options: dict[str, Any] = {}
-    if user is not None:
-        command.insert(1, "--user")
-        # Neither su nor cron sets it, and one who asks for another has the wrong one.
-        environment["XDG_RUNTIME_DIR"] = f"/run/user/{user.pw_uid}"
-        environment.pop("DBUS_SESSION_BUS_ADDRESS", None)
-        if user.pw_uid != os.geteuid():
-            options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    if account.pw_uid != os.geteuid():
+        options = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    return _start([command[0], "--user", *command[1:]], environment, **options)
+
+
+def _start(
+    command: list[str], environment: dict[str, str], **options: Any
+) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603
         command,
-        env=environment,
+        env=os.environ | {"TZ": "UTC", "LC_ALL": "C"} | environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

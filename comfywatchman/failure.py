@@ -1,0 +1,248 @@
+"""What to do when a cycle has failed: say why, put it on record, run ``on_failure_command``.
+
+systemd's ``OnFailure=`` and ``comfywatchman schedule`` come here. It must work where the
+configuration does not, as that may be what failed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+import filelock
+import orjson
+
+from comfywatchman import child, state, timer
+from comfywatchman.errors import ConfigError, Exit
+from comfywatchman.gate import lock
+from comfywatchman.report.escape import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+COMMAND_TIME_LIMIT = 30.0
+"""Seconds that ``on_failure_command`` may take."""
+_RECENT = timedelta(minutes=10)
+_ERROR, _WARNING, _INFO = 3, 4, 6
+
+_RESULTS = {
+    "oom-kill": (
+        "the kernel killed it for want of memory",
+        "see whether the host or MemoryMax= is short of it",
+    ),
+    "start-limit-hit": ("it failed too often in a short time", "mend what the cycles before say"),
+    "resources": ("its service manager lacked resources to start it", "see: systemctl status"),
+}
+_EXIT_CODES = {
+    Exit.FAIL_ON: ("workflows are as bad as fail_on says", "see: comfywatchman report"),
+    Exit.USAGE: (
+        "it refused its command line: unit and program do not fit",
+        "deploy it again",
+    ),
+    Exit.INTERNAL: (
+        "a bug of ComfyWatchman or of its installation",
+        "last-crash.txt in the state folder holds what its developers need",
+    ),
+    Exit.CONFIG: ("its configuration is wrong", "correct what is named"),
+    200: ("its WorkingDirectory= is gone", "deploy it again"),
+    203: ("its program cannot be started: the installation is damaged", "deploy it again"),
+    217: ("its user does not exist", "correct User= or comfywatchman_user"),
+    226: (
+        "its sandbox cannot be set up on this host",
+        "deploy it again, or switch the sandbox off",
+    ),
+    228: ("its filter of system calls cannot be set up", "switch the sandbox off"),
+    243: ("its credentials cannot be read", "deploy it again: their files are gone"),
+}
+
+
+class Say(Protocol):
+    """Tells a line, at a priority of sd-daemon(3)."""
+
+    def __call__(self, priority: int, text: str) -> None:
+        """Tell one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a unit or cycle failed, in systemd's words.
+
+    Attributes:
+        unit: what failed.
+        result: ``exit-code``, ``timeout``, ``signal``, …: ``$SERVICE_RESULT`` in systemd.exec(5).
+        status: the exit status, or the name of the signal.
+        limit: what set the time limit.
+        log: the command that shows what it said.
+    """
+
+    unit: str
+    result: str
+    status: str
+    limit: str = "TimeoutStartSec="
+    log: str = ""
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code; None where it did not exit."""
+        return int(self.status) if self.result == "exit-code" and self.status.isdigit() else None
+
+    def explain(self) -> tuple[str, str]:
+        """One sentence why, one what to do."""
+        if self.result == "timeout":
+            return (
+                f"it took longer than {self.limit} allows and was ended",
+                "see whether ComfyUI hangs, or allow more",
+            )
+        if self.result in ("signal", "core-dump"):
+            return f"it was killed by {_signal(self.status)}", "see who did: journalctl -k, dmesg"
+        if self.exit_code in _EXIT_CODES:
+            return _EXIT_CODES[self.exit_code]
+        if self.result == "exit-code":
+            return f"it ended with exit code {self.status}", "its log says more"
+        return _RESULTS.get(self.result, (f"its result is {self.result!r}", "its log says more"))
+
+
+def of_unit(unit: str, environment: Mapping[str, str], folder: Path) -> Failure:
+    """Find out how a unit failed: from what OnFailure= hands on (systemd 251), else by asking."""
+    result = environment.get("MONITOR_SERVICE_RESULT")
+    status = environment.get("MONITOR_EXIT_STATUS", "")
+    invocation = environment.get("MONITOR_INVOCATION_ID", "")
+    scope = None
+    if result is None:
+        scope, values = _ask(unit, folder)
+        result = values.get("Result", "unknown")
+        status, invocation = values.get("ExecMainStatus", ""), values.get("InvocationID", "")
+    log = f"journalctl _SYSTEMD_INVOCATION_ID={invocation}" if invocation else ""
+    if not log:
+        log = f"journalctl {'--user ' if scope == 'user' else ''}--unit {shlex.quote(unit)}"
+    return Failure(unit, result, status, log=log)
+
+
+def _ask(unit: str, folder: Path) -> tuple[timer.Scope | None, dict[str, str]]:
+    if sys.platform == "win32":
+        return None, {}
+    properties = ("LoadState", "Result", "ExecMainStatus", "InvocationID")
+    for scope, shown in timer.ask(unit, properties, timer.account_of(folder), 5.0).items():
+        values = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+        if values.get("LoadState") == "loaded":
+            return scope, values
+    return None, {}
+
+
+def handle(failure: Failure, folder: Path, config: Path | None, say: Say) -> None:
+    """Tell of a failure wherever it shall be told. Raises nothing that could hide it.
+
+    Args:
+        failure: what failed.
+        folder: the state folder.
+        config: the configuration file, as on the command line.
+        say: writes to the log.
+    """
+    why, remedy = failure.explain()
+    said = _own_words(failure, folder)
+    reason = f"{why}: {said}" if said else why
+    say(_ERROR, visible(f"{failure.unit} failed: {reason}"))
+    say(_ERROR, f"what to do: {remedy}; then: comfywatchman doctor")
+    if failure.log:
+        say(_INFO, f"all it said: {failure.log}")
+    try:
+        if _put_on_record(folder, f"the cycle was ended in the middle: {reason}"):
+            say(_INFO, f"{folder / state.LAST_RUN} said that it still runs; it now says this")
+    except (OSError, ValueError) as error:
+        say(_WARNING, f"{folder / state.LAST_RUN} could not be brought up to date: {error}")
+    try:
+        command = _command(config)
+    except ConfigError as error:
+        say(_WARNING, f"on_failure_command is not known: {error}")
+        return
+    if command:
+        _run(command, failure, reason, folder, say)
+
+
+def _own_words(failure: Failure, folder: Path) -> str:
+    """What the cycle itself said last, where it is likely to have been this one."""
+    if failure.exit_code is None or failure.exit_code >= 200:
+        return ""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        last_run = orjson.loads((folder / state.LAST_RUN).read_bytes())
+        age = datetime.now(UTC) - datetime.fromisoformat(last_run["finished_at"])
+        if abs(age) < _RECENT and last_run["outcome"] in ("failed", "done"):
+            return str(last_run["reason"])
+    return ""
+
+
+def _put_on_record(folder: Path, reason: str) -> bool:
+    """Have ``last-run.json`` say how a cycle ended that could not say so itself.
+
+    Returns:
+        Whether there was need to.
+    """
+    file = folder / state.LAST_RUN
+    if not file.exists():
+        return False
+    try:
+        with lock.make(folder / state.LOCK):
+            record: dict[str, Any] = orjson.loads(file.read_bytes())
+            if record.get("outcome") != "running":
+                return False
+            record |= {"outcome": "failed", "reason": reason, "finished_at": datetime.now(UTC)}
+            state.replace_file(file, orjson.dumps(record, option=orjson.OPT_INDENT_2) + b"\n")
+    except filelock.Timeout:  # the next cycle runs already
+        return False
+    return True
+
+
+def _command(config: Path | None) -> list[str]:
+    """Read ``on_failure_command`` alone: other settings may be what is wrong.
+
+    Raises:
+        ConfigError: the configuration file cannot be read, or this is no command.
+    """
+    if text := os.environ.get("COMFYWATCHMAN_ON_FAILURE_COMMAND"):
+        try:
+            return shlex.split(text)
+        except ValueError as error:
+            raise ConfigError(f"environment: COMFYWATCHMAN_ON_FAILURE_COMMAND: {error}") from None
+    file, values = state.read_config(config)
+    command = values.get("on_failure_command", [])
+    if not isinstance(command, list) or not all(isinstance(word, str) for word in command):
+        raise ConfigError(f"{file}: on_failure_command must be a list of texts")
+    return command
+
+
+def _run(command: list[str], failure: Failure, reason: str, folder: Path, say: Say) -> None:
+    told = (failure.unit, socket.gethostname(), reason)
+    environment = os.environ | dict(zip(state.FAILURE_VARIABLES, told, strict=True))
+    environment["COMFYWATCHMAN_STATE_DIR"] = str(folder)
+    name = visible(command[0])
+    try:
+        process = child.start(command, stdin=subprocess.DEVNULL, env=environment)
+    except (OSError, ValueError) as error:
+        say(_ERROR, f"on_failure_command: {name} cannot be started: {error}")
+        return
+    try:
+        code = process.wait(COMMAND_TIME_LIMIT)
+    except subprocess.TimeoutExpired:
+        child.end(process)
+        say(_ERROR, f"on_failure_command: {name} took longer than {COMMAND_TIME_LIMIT:g} s: ended")
+        return
+    if code:
+        say(_ERROR, f"on_failure_command: {name} ended with exit code {code}")
+    else:
+        say(_INFO, f"on_failure_command: {name} has run")
+
+
+def _signal(status: str) -> str:
+    """Name a signal that systemd gives as ``KILL`` or, asked afterwards, as ``9``."""
+    with suppress(ValueError):
+        return signal.Signals(int(status)).name
+    return status if status.startswith("SIG") else f"SIG{status}"

@@ -1,0 +1,142 @@
+"""``comfywatchman notify``: what systemd's OnFailure= runs when a cycle has failed."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from comfywatchman import failure
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+    from tests.faults.conftest import Host
+    from tests.standin.comfyui import StandIn
+
+PATIENT = {"read_timeout": "60", "catalog_timeout": "60"}
+UNIT = "comfywatchman-gpu1.service"
+
+
+def notify(
+    host: Host, result: str, status: str = "", *arguments: str, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    host.environment |= {
+        "MONITOR_UNIT": UNIT,
+        "MONITOR_SERVICE_RESULT": result,
+        "MONITOR_EXIT_STATUS": status,
+        "MONITOR_INVOCATION_ID": "0123abcd",
+    }
+    ended = host.run("notify", "--failed-unit", UNIT, *arguments, **settings)
+    assert ended.returncode == 0
+    return ended
+
+
+def program(tmp_path: Path, text: str) -> str:
+    """A command, as the environment takes it, that runs this text of Python."""
+    file = tmp_path / "on failure.py"
+    file.write_text(text)
+    return shlex.join([sys.executable, str(file), "an argument"])
+
+
+WRITES_ENVIRONMENT = """
+import json, os, sys
+told = {k: v for k, v in os.environ.items() if k.startswith("COMFYWATCHMAN_")}
+json.dump([sys.argv[1:], told], open(os.environ["COMFYWATCHMAN_STATE_DIR"] + "/told", "w"))
+"""
+
+
+def test_a_cycle_that_was_killed_is_on_record_and_told(
+    host: Host, comfyui: StandIn, tmp_path: Path
+) -> None:
+    comfyui.behaviour = "hang@/object_info"
+    with host.start(comfyui_url=comfyui.url, **PATIENT) as killed:
+        comfyui.wait_for("/object_info", timeout=30)
+        killed.kill()
+    command = program(tmp_path, WRITES_ENVIRONMENT)
+    ended = notify(host, "oom-kill", "KILL", on_failure_command=command)
+    why = "the kernel killed it for want of memory"
+    assert f"{UNIT} failed: {why}" in ended.stderr
+    assert "what to do: see whether the host or MemoryMax= is short of it" in ended.stderr
+    assert "journalctl _SYSTEMD_INVOCATION_ID=0123abcd" in ended.stderr
+    assert host.last_run["outcome"] == "failed"
+    assert host.last_run["pid"] == killed.pid
+    assert host.last_run["reason"] == f"the cycle was ended in the middle: {why}"
+    assert host.last_run["finished_at"] >= host.last_run["started_at"]
+    arguments, told = json.loads((host.state / "told").read_text())
+    assert arguments == ["an argument"]
+    assert told["COMFYWATCHMAN_FAILED_UNIT"] == UNIT
+    assert told["COMFYWATCHMAN_REASON"] == why
+    assert told["COMFYWATCHMAN_HOST"]
+
+
+def test_a_cycle_that_runs_now_is_left_alone(host: Host, comfyui: StandIn) -> None:
+    comfyui.behaviour = "hold@/object_info"
+    with host.start(comfyui_url=comfyui.url, **PATIENT) as running:
+        comfyui.wait_for("/object_info", timeout=30)
+        notify(host, "signal", "KILL")
+        assert host.last_run["outcome"] == "running"
+        comfyui.behaviour = "ok"
+        running.communicate(timeout=30)
+    assert host.last_run["outcome"] == "done"
+
+
+def test_a_wrong_configuration_is_told_though_it_is_wrong(host: Host, tmp_path: Path) -> None:
+    command = json.dumps(shlex.split(program(tmp_path, WRITES_ENVIRONMENT)))
+    file = tmp_path / "config.toml"
+    file.write_text(f"on_failure_command = {command}\nread_timeout = -1")
+    host.environment["COMFYWATCHMAN_CONFIG"] = str(file)
+    assert host.run().returncode == 78
+    ended = notify(host, "exit-code", "78")
+    assert f"{UNIT} failed: its configuration is wrong: {file}: read_timeout = -1" in ended.stderr
+    assert "read_timeout" in (host.state / "told").read_text()
+
+    file.write_text("on_failure_command = [")
+    assert "on_failure_command is not known: " in notify(host, "exit-code", "78").stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("import sys; sys.exit(3)", "ended with exit code 3"),
+        ("import time; print(1, flush=True); time.sleep(600)", "took longer than 0.5 s: ended"),
+        (None, "cannot be started: "),
+    ],
+)
+def test_a_command_that_fails_is_told_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, told: str
+) -> None:
+    monkeypatch.setattr(failure, "COMMAND_TIME_LIMIT", 0.5)
+    command = program(tmp_path, text) if text else str(tmp_path / "gone")
+    monkeypatch.setenv("COMFYWATCHMAN_ON_FAILURE_COMMAND", command)
+    said: list[str] = []
+    failed = failure.Failure(UNIT, "timeout", "TERM")
+    failure.handle(failed, tmp_path, None, lambda _, line: said.append(line))
+    assert told in said[-1]
+    assert said[0] == f"{UNIT} failed: it took longer than TimeoutStartSec= allows and was ended"
+
+
+@pytest.mark.parametrize(
+    ("result", "status", "why"),
+    [
+        ("exit-code", "1", "workflows are as bad as fail_on says"),
+        ("exit-code", "70", "a bug of ComfyWatchman"),
+        ("exit-code", "203", "its program cannot be started"),
+        ("exit-code", "226", "its sandbox cannot be set up"),
+        ("exit-code", "243", "its credentials cannot be read"),
+        ("exit-code", "9", "it ended with exit code 9"),
+        ("signal", "KILL", "it was killed by SIGKILL"),
+        ("signal", "9", "it was killed by SIGKILL"),
+        ("core-dump", "SEGV", "it was killed by SIGSEGV"),
+        ("start-limit-hit", "", "it failed too often"),
+        ("protocol", "", "its result is 'protocol'"),
+    ],
+)
+def test_each_result_is_a_sentence(result: str, status: str, why: str) -> None:
+    told, remedy = failure.Failure(UNIT, result, status).explain()
+    assert told.startswith(why)
+    assert remedy
