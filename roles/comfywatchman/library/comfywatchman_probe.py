@@ -49,7 +49,7 @@ account:
   type: dict
   returned: always
 paths: {description: 'root, config, state, units', type: dict, returned: always}
-python: {description: 'path, version', type: dict, returned: always}
+python: {description: 'path, version, machine, glibc', type: dict, returned: always}
 release: {description: 'id, path, complete', type: dict, returned: always}
 record:
   description: >-
@@ -131,14 +131,23 @@ import os, sys
 sys.exit(not all(os.statvfs(path).f_flag & os.ST_RDONLY for path in sys.argv[1:]))
 """
 DESCRIBE_PYTHON = """
-import json, sys
+import json, os, platform, sys
 missing = []
 for name in ("venv", "ensurepip"):
     try:
         __import__(name)
     except ImportError:
         missing.append(name)
-print(json.dumps({"version": list(sys.version_info[:3]), "missing": missing}))
+try:
+    glibc = os.confstr("CS_GNU_LIBC_VERSION").split()[1]
+except (ValueError, OSError, AttributeError, IndexError):
+    glibc = ""
+print(json.dumps({
+    "version": list(sys.version_info[:3]),
+    "missing": missing,
+    "machine": platform.machine(),
+    "glibc": glibc,
+}))
 """
 
 
@@ -175,7 +184,7 @@ def describe_python(name, account):
         found = None
     if not isinstance(found, dict):
         return None
-    return {"path": path, "version": tuple(found["version"]), "missing": found["missing"]}
+    return {**found, "path": path, "version": tuple(found["version"])}
 
 
 def choose_python(wanted, account):
@@ -447,7 +456,12 @@ def main():
         and {"uid": account.pw_uid, "gid": account.pw_gid, "home": home, "name": account.pw_name},
         paths=paths,
         python=python
-        and {"path": python["path"], "version": ".".join(map(str, python["version"]))},
+        and {
+            "path": python["path"],
+            "version": ".".join(map(str, python["version"])),
+            "machine": python["machine"],
+            "glibc": python["glibc"],
+        },
         release=release,
         record=record,
         wanted_record=wanted_record,

@@ -95,6 +95,7 @@ def test_secrets_are_kept_from_the_log() -> None:
     assert {name for name, option in OPTIONS.items() if option.get("no_log")} == {
         "comfywatchman_comfyui_token",
         "comfywatchman_comfyui_basic_auth",
+        "comfywatchman_pip_environment",
     }
     tasks = yaml.safe_load((ROLE / "tasks" / "activate.yml").read_text())
     with_secrets = [task for task in tasks if "__comfywatchman_credentials" in str(task)]
