@@ -12,8 +12,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import typer
-import typer.core
+try:
+    import typer
+    import typer.core
+except ImportError as damage:  # without it not even the doctor could say so
+    sys.stderr.write(f"comfywatchman: the installation is damaged ({damage}): deploy it again\n")
+    raise SystemExit(70) from None
 
 from comfywatchman import __version__
 from comfywatchman.errors import ConfigError, Exit
@@ -302,6 +306,35 @@ def status(
             typer.echo(json.dumps(found, indent=2))
         else:
             _print(of_host.in_words(found))
+
+
+@app.command()
+def doctor(
+    config: Config = None,
+    state_dir: StateDir = None,
+    output_format: Annotated[
+        StatusFormat, typer.Option("--format", help="Form of what was found.")
+    ] = StatusFormat.TEXT,
+) -> None:
+    """Examine this installation, point by point, and say what to do. Exit code 1: problems."""
+    from comfywatchman import doctor as of_installation
+    from comfywatchman import state
+
+    points = []
+    state_dir = state.as_typed(state_dir) if state_dir else None
+    for point in of_installation.examine(config, state_dir):
+        points.append(point)
+        if output_format is StatusFormat.TEXT:
+            _print(of_installation.in_words(point))
+    problems = sum(point.status is of_installation.Status.PROBLEM for point in points)
+    if output_format is StatusFormat.JSON:
+        found = {"healthy": not problems, "points": [point.as_json() for point in points]}
+        typer.echo(json.dumps({"comfywatchman_version": __version__, **found}, indent=2))
+    else:
+        _print(
+            f"\n{problems} problem{'s' * (problems != 1)} found" if problems else "\nall is well"
+        )
+    raise typer.Exit(Exit.FAIL_ON if problems else Exit.OK)
 
 
 @app.command()

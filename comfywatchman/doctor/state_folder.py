@@ -1,0 +1,131 @@
+"""Can reports be kept, and what do they say of the last cycle?"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from comfywatchman import state, timer
+from comfywatchman.doctor.point import Examination, Point, Status
+from comfywatchman.gate import disk as disk_gate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LONG = timedelta(hours=1)
+"""How long no cycle should take."""
+
+
+def folder(examination: Examination) -> Iterator[Point]:
+    """Whether this user can write there, and others cannot read."""
+    found = examination.folder
+    if not found.exists():
+        said = f"{found} is not there yet; the first cycle makes it"
+        yield Point("state folder", Status.NOTE, said)
+        return
+    if (mode := found.stat().st_mode & 0o777) & 0o077:
+        said = f"{found} is open to others (mode {mode:04o})"
+        yield Point("state folder", Status.PROBLEM, said, f"chmod 700 '{found}'")
+    try:
+        with tempfile.TemporaryFile(dir=found) as file:
+            file.write(b"x" * 4096)
+    except OSError as error:
+        said = f"{found} cannot be written: {error.strerror}"
+        yield Point("state folder", Status.PROBLEM, said, "correct its owner, mode or file system")
+    else:
+        yield Point("state folder", Status.OK, f"{found} can be written")
+
+
+def disk(examination: Examination) -> Iterator[Point]:
+    """Whether there is room for reports."""
+    assert examination.settings is not None  # noqa: S101
+    place = examination.folder
+    while not place.exists():
+        place = place.parent
+    if place == examination.folder:
+        answer = disk_gate.probe(place, examination.settings.min_free_disk)
+        yield Point("disk", Status.OK if answer.ok else Status.PROBLEM, answer.reason)
+    free = os.statvfs(place)
+    if free.f_files and not free.f_favail:
+        said = f"no file can be made at {place}: its file system has no inodes left"
+        yield Point("disk", Status.PROBLEM, said, "remove what is not needed there")
+
+
+def last_cycle(examination: Examination) -> Iterator[Point]:
+    """What became of the last cycle, and whether it is as young as the schedule promises."""
+    last_run = examination.last_run
+    if last_run is None:
+        yield Point("last cycle", Status.NOTE, "none has run yet", "comfywatchman check runs one")
+        return
+    try:
+        outcome, reason = str(last_run["outcome"]), str(last_run["reason"])
+        started = datetime.fromisoformat(last_run["started_at"])
+        age = datetime.now(UTC) - started
+    except (KeyError, ValueError, TypeError):
+        said = f"{examination.folder / state.LAST_RUN} is damaged"
+        yield Point("last cycle", Status.PROBLEM, said, "the next cycle replaces it")
+        return
+    said = f"{outcome}, begun {_span(age)} ago: {reason}"
+    if outcome == "running" and not timer.is_held(examination.folder / state.LOCK):
+        said = f"the last cycle, begun {_span(age)} ago, was killed in the middle"
+        yield Point("last cycle", Status.PROBLEM, said, "the journal says by whom: journalctl -k")
+    elif outcome == "failed":
+        yield Point("last cycle", Status.PROBLEM, said, "mend what is named")
+    else:
+        yield Point("last cycle", Status.NOTE if outcome == "skipped" else Status.OK, said)
+    if age < -timedelta(minutes=1):
+        said = f"the last cycle began {_span(-age)} in the future: the clock was set back"
+        yield Point("last cycle", Status.PROBLEM, said, "see: timedatectl")
+    schedule = examination.schedule
+    if schedule.interval_s is not None:
+        longest = timedelta(seconds=2 * schedule.interval_s + (schedule.slack_s or 0))
+        if age > longest:
+            said = f"the last cycle is {_span(age)} old; one is due every "
+            said += _span(timedelta(seconds=schedule.interval_s))
+            yield Point("last cycle", Status.PROBLEM, said, "see what is said of the timer")
+
+
+def lock(examination: Examination) -> Iterator[Point]:
+    """Whether a cycle runs now, and which process that is."""
+    file = examination.folder / state.LOCK
+    if not timer.is_held(file):
+        yield Point("lock", Status.OK, "no cycle is running")
+        return
+    last_run = examination.last_run or {}
+    pid = _holder(file) or last_run.get("pid")
+    said = f"a cycle is running (process {pid or 'not known'})"
+    age = timedelta()
+    if last_run.get("outcome") == "running":
+        age = datetime.now(UTC) - datetime.fromisoformat(last_run["started_at"])
+        said += f", since {_span(age)}"
+    if age > _LONG:
+        yield Point("lock", Status.PROBLEM, said, f"it hangs: kill {pid}")
+    else:
+        yield Point("lock", Status.OK, said)
+
+
+def _holder(file: Path) -> int | None:
+    """The process that holds the kernel's lock on a file; None where the kernel does not tell."""
+    try:
+        status = file.stat()
+        locks = Path("/proc/locks").read_text()
+    except OSError:
+        return None
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    for line in locks.splitlines():
+        fields = line.split()
+        if device in fields and fields[4].isdigit() and int(fields[4]):
+            return int(fields[4])
+    return None
+
+
+def _span(span: timedelta) -> str:
+    seconds = max(0, int(span.total_seconds()))
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {unit}{'s' * (count > 1)}"
+    return f"{seconds} s"

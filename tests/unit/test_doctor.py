@@ -1,0 +1,170 @@
+"""The doctor: finds what is wrong, and nothing else, and never ends in a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from comfywatchman import doctor, state
+from comfywatchman.gate import lock
+from comfywatchman.report.model import Outcome
+from comfywatchman.report.store import ReportStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.standin.comfyui import StandIn
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """The state folder of a healthy host: a schedule runs, the last cycle is done."""
+    store = ReportStore(tmp_path / "state")
+    now = datetime.now(UTC)
+    store.finish(Outcome.DONE, "1 workflow: 1 runnable", now - timedelta(minutes=30))
+    facts = {
+        "pid": os.getpid(),
+        "next_run": (now + timedelta(minutes=90)).isoformat(),
+        "interval_s": 7200.0,
+        "jitter_s": 120.0,
+    }
+    (store.folder / state.SCHEDULE).write_text(json.dumps(facts))
+    with lock.make(store.folder / state.SCHEDULE_LOCK):
+        yield store.folder
+
+
+@pytest.fixture
+def config(tmp_path: Path, comfyui: StandIn) -> Path:
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "a.json").write_text("{}")
+    file = tmp_path / "config.toml"
+    file.write_text(
+        f'comfyui_url = "{comfyui.url}"\nworkflow_dirs = ["{tmp_path}/flows"]\nmin_free_vram = 0\n'
+    )
+    return file
+
+
+def problems(config: Path, folder: Path) -> list[str]:
+    points = doctor.examine(config, folder)
+    return [f"{p.name}: {p.said}" for p in points if p.status is doctor.Status.PROBLEM]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "comfywatchman.cli", "doctor", *map(str, arguments)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in ended.stderr
+    return ended
+
+
+def test_nothing_is_wrong_with_a_healthy_host(config: Path, folder: Path) -> None:
+    ended = run("--config", config, "--state-dir", folder, "--format", "json")
+    found = json.loads(ended.stdout)
+    assert [p for p in found["points"] if p["status"] == "problem"] == []
+    assert (ended.returncode, found["healthy"]) == (0, True)
+    said = {point["name"]: point["said"] for point in found["points"]}
+    assert said["ComfyUI"].startswith("ComfyUI 0.8.0 at http://127.0.0.1:")
+    assert said["workflow folder"].endswith("flows: 1 saved workflows")
+    assert said["timer"].startswith("comfywatchman schedule runs; every 7200 s, up to 120 s late")
+    assert said["next cycle"].startswith("due at 20")
+    assert said["last cycle"] == "done, begun 30 minutes ago: 1 workflow: 1 runnable"
+
+
+def test_a_wrong_configuration_is_named_and_the_rest_is_examined(
+    config: Path, folder: Path
+) -> None:
+    config.write_text('comfyui_ulr = "http://x"\nread_timeout = 0')
+    ended = run("--config", config, "--state-dir", folder)
+    assert ended.returncode == 1
+    assert f"problem  configuration      {config}: unknown key 'comfyui_ulr'" in ended.stdout
+    assert f"problem  configuration      {config}: read_timeout = 0" in ended.stdout
+    assert "skipped  comfyui" in ended.stdout
+    assert "ok       state folder" in ended.stdout
+    config.write_text("comfyui_url = ")
+    assert any("is not valid TOML" in line for line in problems(config, folder))
+    gone = config.with_name("gone.toml")
+    assert any("there is no such file" in line for line in problems(gone, folder))
+
+
+@pytest.mark.parametrize("module", ["orjson", "pydantic", "langgraph.graph"])
+def test_a_missing_package_is_named(config: Path, folder: Path, module: str) -> None:
+    program = (
+        f"import sys; sys.modules[{module!r}] = None;"
+        f"sys.argv = ['x', 'doctor', '--config={config}', '--state-dir={folder}'];"
+        "from comfywatchman.cli import main; main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr == ""
+    package = module.partition(".")[0]
+    assert f"problem  packages           {package} " in ended.stdout
+    assert "cannot be imported" in ended.stdout
+
+
+def test_without_the_command_line_library_it_is_a_sentence() -> None:
+    program = "import sys; sys.modules['typer'] = None; import comfywatchman.cli"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.returncode == 70
+    assert ended.stderr.startswith("comfywatchman: the installation is damaged (")
+
+
+def test_what_is_wrong_with_the_state_folder(config: Path, folder: Path) -> None:
+    folder.chmod(0o755)
+    (folder / state.LAST_RUN).write_text('{"outcome":')
+    found = problems(config, folder)
+    assert f"state folder: {folder} is open to others (mode 0755)" in found
+    assert f"last cycle: {folder}/last-run.json is damaged" in found
+
+
+def test_a_cycle_that_is_old_and_a_schedule_that_is_gone(config: Path, tmp_path: Path) -> None:
+    store = ReportStore(tmp_path / "old")
+    store.finish(Outcome.FAILED, "no disk", datetime.now(UTC) - timedelta(hours=5))
+    facts = {"pid": 1, "next_run": "2026-01-01", "interval_s": 7200, "jitter_s": 0}
+    (store.folder / state.SCHEDULE).write_text(json.dumps(facts))
+    found = problems(config, store.folder)
+    assert "last cycle: failed, begun 5 hours ago: no disk" in found
+    assert "last cycle: the last cycle is 5 hours old; one is due every 2 hours" in found
+    assert "timer: comfywatchman schedule does not run; every 7200 s, up to 0 s late" in found
+    assert any(line.startswith("next cycle: ") and "was killed" in line for line in found)
+
+
+def test_a_cycle_that_runs_is_told_with_its_process(config: Path, folder: Path) -> None:
+    with lock.make(folder / state.LOCK):
+        ReportStore(folder).begin(datetime.now(UTC) - timedelta(hours=3), [])
+        told = [p for p in doctor.examine(config, folder) if p.name == "lock"]
+        assert told[0].said == f"a cycle is running (process {os.getpid()}), since 3 hours"
+        assert told[0].remedy == f"it hangs: kill {os.getpid()}"
+    assert any("was killed in the middle" in line for line in problems(config, folder))
+
+
+def test_what_is_wrong_with_comfyui_and_its_folders(
+    config: Path, folder: Path, comfyui: StandIn, tmp_path: Path
+) -> None:
+    comfyui.behaviour = "refused"
+    config.write_text(
+        f'comfyui_url = "{comfyui.url}"\ncomfyui_dir = "{tmp_path}"\nworkflow_dirs = ["/nowhere"]'
+    )
+    config.chmod(0o666)
+    found = problems(config, folder)
+    assert any(line.startswith("ComfyUI: nothing listens at ") for line in found)
+    assert f"ComfyUI folder: {tmp_path}/input is not there, or no folder" in found
+    assert "workflow folder: /nowhere is not there, or no folder" in found
+    assert any("others may write" in line for line in found)
+
+
+def test_a_secret_that_others_can_read(
+    config: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(config.parent))
+    secret = config.with_name("comfyui_token")
+    secret.write_text("hunter2")
+    secret.chmod(0o640)
+    found = problems(config, folder)
+    assert f"credentials: {secret} can be read by others (mode 0640)" in found
+    assert "hunter2" not in str(found)
