@@ -1,92 +1,101 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: MIT
-"""Ansible module: make one release the one that runs, whole or not at all; or remove all."""
+"""Ansible module: make one release the one that runs, whole and proven, or not at all."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: comfywatchman_activation
-short_description: Activate a release of ComfyWatchman, or remove all of them
+short_description: Activate a release of ComfyWatchman, or go back to an earlier one
 description:
   - Units and settings are staged inside the release and verified there, by systemd and by the
     release itself. Only then are they put in place, each by rename, the link C(current) is moved,
-    systemd is told, and the timer is enabled.
-  - When any of that fails, what was active before is put back before the task fails.
+    systemd is told, the timer is enabled, and one check is run as a proof.
+  - When any of that fails, what was active before is put back before the task fails, and the
+    release is marked as one that failed.
+  - What is proven is kept in the release, so that going back needs nothing but the host.
   - The timer is never restarted, so a deploy makes no host run its check out of turn.
 author: The ComfyWatchman maintainers
 options:
   state:
     description: >-
-      Whether it shall be there.
+      Whether to activate the release named, or an earlier one with its own units and settings.
     type: str
-    choices: [present, absent]
+    choices: [present, rolled_back]
     default: present
   scope: {description: Whose service manager., type: str, choices: [user, system], required: true}
+  scheduler:
+    description: >-
+      What starts the checks. Without systemd there are neither units nor a timer.
+    type: str
+    choices: [systemd, apscheduler]
+    default: systemd
+  instance: {description: Name of the instance; empty for the usual one., type: str, default: ''}
   user: {description: The user who runs ComfyUI., type: str, required: true}
   paths:
     description: >-
       root, config, state, units: as the probe found them.
     type: dict
     required: true
-  release: {description: Id of the release., type: str}
-  units: {description: Contents by path below the folder of units., type: dict, default: {}}
-  optional_units:
+  release:
     description: >-
-      Paths that are removed unless they are in C(units).
-    type: list
-    elements: str
-    default: []
+      Id of the release. To go back, an id, a version, or nothing for the release before.
+    type: str
+    default: ''
+  units: {description: Contents by path below the folder of units., type: dict, default: {}}
   settings: {description: Content of config.toml., type: str, default: ''}
+  credentials: {description: Secrets by name; others are removed., type: dict, default: {}}
+  state_dir_before:
+    description: >-
+      Where reports went until now; they move along.
+    type: str
+    default: ''
   timer_enabled: {description: Whether the timer shall run., type: bool, default: true}
+  smoke_test: {description: Whether to run one check as a proof., type: bool, default: true}
   keep_releases:
     description: >-
       How many releases stay; those in use always do.
     type: int
     default: 3
-  keep_state:
-    description: >-
-      With absent, whether reports and history stay.
-    type: bool
-    default: false
-  home: {description: 'With absent, the home of the user, who may be gone.', type: str}
-  made:
-    description: >-
-      With absent, the directories that may go once they are empty.
-    type: list
-    elements: str
-    default: []
 """
 
 RETURN = r"""
 actions: {description: what was, or would be, done, type: list, elements: str, returned: always}
+release: {description: the release that is, or would be, active, type: str, returned: always}
+before: {description: the release that was active, type: str, returned: always}
 """
 
-import contextlib
+import datetime as dt
+import json
 import os
 import shutil
 import stat
+import time
+from typing import NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.comfywatchman import (
     CREDENTIALS,
-    NOTIFICATION,
-    SERVICE,
-    TIMER,
-    UNIT,
+    OURS_IN_STATE,
+    SETTINGS,
     CommandError,
     Systemd,
+    Units,
     account_of,
     as_user,
+    attempt,
     link,
     make_directories,
     mode_of,
     read,
+    read_last_run,
     release_behind,
+    remove_if_empty,
     run,
+    stamp_of,
     write,
 )
 
-SETTINGS = "config.toml"
 CHECK_SETTINGS = """
 import pathlib, sys
 from comfywatchman.errors import ConfigError
@@ -100,59 +109,200 @@ MODES = {  # (files, directories)
     "user": (0o600, 0o700),
     "system": (0o644, 0o755),
 }
+LOCKED = 75  # another cycle, started by hand, is running
+CYCLE_SECONDS = 1800  # for the test alone: the service has a limit of its own
 
 
 class RejectedError(Exception):
     """What was staged is no good; nothing was changed."""
 
 
+class UnprovenError(Exception):
+    """The check that was run as a proof did not work."""
+
+
+class Wanted(NamedTuple):
+    """What is to be active."""
+
+    release: str
+    units: dict  # content by path below the folder of units
+    settings: bytes
+
+
+class Releases:
+    """The releases on a host: ``releases/ID``, with the links ``current`` and ``previous``."""
+
+    def __init__(self, root):
+        self.root = root
+        self.folder = os.path.join(root, "releases")
+
+    def path(self, release, *names):
+        return os.path.join(self.folder, release, *names)
+
+    def behind(self, name):
+        return release_behind(self.root, name)
+
+    def point(self, name, release):
+        """Let a link point to a release, or to none."""
+        path = os.path.join(self.root, name)
+        if release is not None:
+            link(path, os.path.join("releases", release))
+        elif os.path.lexists(path):
+            os.unlink(path)
+
+    def completed(self):
+        """Ids of the releases that were built to their end."""
+        names = sorted(os.listdir(self.folder)) if os.path.isdir(self.folder) else []
+        return [name for name in names if os.path.exists(self.path(name, ".complete"))]
+
+    def kept(self, release):
+        """The units and settings a release was proven with, or ``None``."""
+        settings = read(self.path(release, SETTINGS))
+        if settings is None:
+            return None
+        units, top = {}, self.path(release, "units")
+        for folder, _, names in os.walk(top):
+            for name in names:
+                path = os.path.join(folder, name)
+                units[os.path.relpath(path, top)] = read(path)
+        return Wanted(release, units, settings)
+
+    def keep(self, wanted, file_mode, directory_mode):
+        """Keep what a release was proven with inside it."""
+        folder, new = self.path(wanted.release, "units"), self.path(wanted.release, "units.new")
+        shutil.rmtree(new, ignore_errors=True)
+        make_directories(new, directory_mode)
+        for name, content in wanted.units.items():
+            make_directories(os.path.dirname(os.path.join(new, name)), directory_mode)
+            write(os.path.join(new, name), content, file_mode)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.rename(new, folder)
+        write(self.path(wanted.release, SETTINGS), wanted.settings, 0o600)
+
+    def rejection(self, release):
+        """Why a release is not to be chosen: ``{"at", "reason", "failed"}``, or ``None``."""
+        try:
+            found = json.loads(read(self.path(release, ".rejected")) or b"null")
+        except ValueError:
+            found = None
+        return found if isinstance(found, dict) else None
+
+    def reject(self, release, reason, failed):
+        """Mark a release, so that nobody goes back to it unawares."""
+        now = dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")  # noqa: UP017
+        note = {"at": now, "reason": reason, "failed": failed}
+        write(self.path(release, ".rejected"), json.dumps(note).encode() + b"\n", 0o644)
+
+    def accept(self, release):
+        """Take back the mark of a release that was proven after all, and note when that was."""
+        if os.path.lexists(self.path(release, ".rejected")):
+            os.unlink(self.path(release, ".rejected"))
+        write(self.path(release, ".activated"), b"", 0o644)
+
+    def activated_at(self, release):
+        try:
+            return os.stat(self.path(release, ".activated")).st_mtime_ns
+        except OSError:
+            return 0
+
+    def to_go_back_to(self, current):
+        """Id of the release to go back to, or ``None``: the last one that was proven."""
+        good = [
+            name
+            for name in self.completed()
+            if name != current and self.kept(name) and not self.rejection(name)
+        ]
+        before = self.behind("previous")
+        return before if before in good else max(good, key=self.activated_at, default=None)
+
+    def named(self, name):
+        """The release of that id or version; raises :class:`RejectedError`."""
+        completed = self.completed()
+        found = [one for one in completed if one == name or one.startswith(name + "-")]
+        if len(found) != 1:
+            there = ", ".join(completed) or "none"
+            fault = "is not on this host" if not found else "stands for several releases"
+            raise RejectedError(f"The release {name!r} {fault}; there are: {there}.")
+        rejection = self.rejection(found[0])
+        if rejection and rejection.get("failed"):
+            raise RejectedError(
+                f"The release {found[0]} failed here at {rejection.get('at')} "
+                f"({rejection.get('reason')}); to try it again, deploy it."
+            )
+        if not self.kept(found[0]):
+            raise RejectedError(f"The release {found[0]} was never active here; deploy it.")
+        return found[0]
+
+    def superfluous(self, keep):
+        """Ids that may go: the oldest, and those that were never completed. Never one in use."""
+        in_use = {self.behind("current"), self.behind("previous")}
+        names = os.listdir(self.folder) if os.path.isdir(self.folder) else []
+        others = sorted(set(names) - in_use, key=self._age, reverse=True)
+        kept = max(0, keep - len(in_use - {None}))
+        complete = set(self.completed())
+        return [n for position, n in enumerate(others) if position >= kept or n not in complete]
+
+    def _age(self, release):
+        try:
+            return os.stat(self.path(release, ".complete")).st_mtime
+        except OSError:
+            return 0
+
+
 class Activation:
     """One release, its units and its settings, about to become the active ones."""
 
-    def __init__(self, module):
+    def __init__(self, module, wanted, releases, backwards):
         given = module.params
-        self.module = module
+        self.wanted = wanted
+        self.releases = releases
+        self.backwards = backwards
         self.paths = given["paths"]
         self.scope = given["scope"]
+        self.instance = given["instance"]
         self.account = account_of(given["user"])
-        self.systemd = Systemd(self.scope, self.account)
+        self.scheduled = given["scheduler"] == "systemd"
+        self.systemd = Systemd(self.scope, self.account) if self.scheduled else None
+        self.names = Units(self.instance)
         self.file_mode, self.directory_mode = MODES[self.scope]
-        self.release = given["release"]
-        self.release_path = os.path.join(self.paths["root"], "releases", self.release)
-        self.units = {name: text.encode() for name, text in given["units"].items()}
-        self.settings = given["settings"].encode()
-        self.optional = set(given["optional_units"]) - set(self.units)
+        self.credentials = None if backwards else given["credentials"]
         self.timer_enabled = given["timer_enabled"]
-        self.keep_releases = given["keep_releases"]
+        self.smoke_test = given["smoke_test"] and not backwards
+        self.state_before = given["state_dir_before"]
+        self.before = releases.behind("current")
+        self.previous = releases.behind("previous")
 
-    def wanted_files(self):
-        """``{path: (content or None, mode, group)}`` of all that goes outside the release."""
-        settings_mode, group = (0o600, -1) if self.scope == "user" else (0o640, self.account.pw_gid)
-        files = {self.settings_path: (self.settings, settings_mode, group)}
-        for name, content in self.units.items():
-            files[os.path.join(self.paths["units"], name)] = (content, self.file_mode, -1)
-        for name in self.optional:
-            files[os.path.join(self.paths["units"], name)] = (None, 0, -1)
+    # --- What has to change ------------------------------------------------------------------
+
+    def unit_files(self):
+        """``{path: (content or None, mode, group)}`` of the units."""
+        wanted = self.wanted.units
+        drop_ins = [f"{name}.d/50-site.conf" for name in (self.names.service, self.names.timer)]
+        ours = {*self.names.all, *drop_ins, *wanted} if self.scheduled else set()
+        return {
+            os.path.join(self.paths["units"], name): (wanted.get(name), self.file_mode, -1)
+            for name in sorted(ours)
+        }
+
+    def setting_files(self):
+        """The same of the settings, and of the secrets if they are to change too."""
+        mode, group = (0o600, -1) if self.scope == "user" else (0o640, self.account.pw_gid)
+        files = {self.settings_path: (self.wanted.settings, mode, group)}
+        if self.credentials is not None:
+            for name in CREDENTIALS:
+                content = self.credentials.get(name)
+                path = os.path.join(self.paths["config"], name)
+                files[path] = (content.encode() if content is not None else None, 0o600, -1)
         return files
-
-    @property
-    def staged_units(self):
-        return os.path.join(self.release_path, "units.new")
 
     @property
     def settings_path(self):
         return os.path.join(self.paths["config"], SETTINGS)
 
-    def different_files(self):
-        return {
-            path: wanted
-            for path, wanted in self.wanted_files().items()
-            if read(path) != wanted[0] or (wanted[0] is not None and mode_of(path) != wanted[1])
-        }
-
-    def current(self):
-        """Id of the release that is active, or ``None``."""
-        return release_behind(self.paths["root"], "current")
+    @property
+    def unproven_path(self):
+        """A file that is there from the moment a release is activated until it is proven."""
+        return os.path.join(self.paths["root"], "unproven")
 
     def state_directory_is_right(self):
         try:
@@ -161,38 +311,61 @@ class Activation:
             return False
         return found.st_uid == self.account.pw_uid and not found.st_mode & 0o077
 
+    def state_moves(self):
+        """``{from: to}`` of the reports that are still where they went before."""
+        before, now = self.state_before, self.paths["state"]
+        if not before or before == now or not os.path.isdir(before):
+            return {}
+        return {
+            os.path.join(before, name): os.path.join(now, name)
+            for name in os.listdir(before)
+            if name.startswith(OURS_IN_STATE)
+        }
+
     def timer_actions(self):
         """The words for ``systemctl`` that bring the timer to where it shall be."""
+        if not self.scheduled:
+            return []
+        timer_unit = self.names.timer
         if not self.systemd.running:
-            return [("daemon-reload",), ("enable", TIMER), ("start", TIMER)]
-        timer = self.systemd.show(TIMER, "UnitFileState", "ActiveState", "NeedDaemonReload")
-        service = self.systemd.show(SERVICE, "NeedDaemonReload")
+            return [("daemon-reload",), ("enable", timer_unit), ("start", timer_unit)]
+        timer = self.systemd.show(timer_unit, "UnitFileState", "ActiveState", "NeedDaemonReload")
+        service = self.systemd.show(self.names.service, "NeedDaemonReload")
         stale = "yes" in (timer["NeedDaemonReload"], service["NeedDaemonReload"])
         actions = [("daemon-reload",)] if stale else []
         if self.timer_enabled:
             if timer["UnitFileState"] != "enabled":
-                actions.append(("enable", TIMER))
+                actions.append(("enable", timer_unit))
             if timer["ActiveState"] != "active":
-                actions.append(("start", TIMER))
+                actions.append(("start", timer_unit))
         else:
             if timer["ActiveState"] == "active":
-                actions.append(("stop", TIMER))
+                actions.append(("stop", timer_unit))
             if timer["UnitFileState"] == "enabled":
-                actions.append(("disable", TIMER))
+                actions.append(("disable", timer_unit))
         return actions
 
     def plan(self):
         """``(different files, sentences)``: what has to change."""
-        different = self.different_files()
+        different = {
+            path: wanted
+            for path, wanted in {**self.unit_files(), **self.setting_files()}.items()
+            if read(path) != wanted[0] or (wanted[0] is not None and mode_of(path) != wanted[1])
+        }
         sentences = [
             f"{'write' if content is not None else 'remove'} {path}"
             for path, (content, _, _) in different.items()
         ]
-        if self.current() != self.release:
-            sentences.append(f"activate release {self.release}")
+        if self.before != self.wanted.release:
+            sentences.append(f"activate release {self.wanted.release}")
         if not self.state_directory_is_right():
             sentences.append(f"make {self.paths['state']}")
+        sentences += [f"move {old} to {new}" for old, new in self.state_moves().items()]
         sentences += ["systemctl " + " ".join(action) for action in self.timer_actions()]
+        if self.smoke_test and (sentences or os.path.exists(self.unproven_path)):
+            sentences.append("run one check as a proof")
+        if not sentences and self.releases.kept(self.wanted.release) != self.wanted:
+            sentences.append(f"keep units and settings in release {self.wanted.release}")
         return different, sentences
 
     def diff(self, different):
@@ -201,30 +374,33 @@ class Activation:
                 "before_header": path,
                 "after_header": path,
                 "before": (read(path) or b"").decode("utf-8", "replace"),
-                "after": (content or b"").decode(),
+                "after": (content or b"").decode("utf-8", "replace"),
             }
             for path, (content, _, _) in different.items()
+            if os.path.basename(path) not in CREDENTIALS
         ]
 
-    def stage(self):
-        """Write units and settings into the release and have them verified there."""
-        staged = self.staged_units
-        settings = os.path.join(self.release_path, "config.toml.new")
+    # --- Changing it -------------------------------------------------------------------------
+
+    def verify(self):
+        """Have units and settings verified, inside the release; raises :class:`RejectedError`."""
+        staged = self.releases.path(self.wanted.release, "staged")
+        settings = os.path.join(staged, SETTINGS)
         shutil.rmtree(staged, ignore_errors=True)
         try:
-            for name, content in self.units.items():
-                path = os.path.join(staged, name)
-                make_directories(os.path.dirname(path), self.directory_mode)
-                write(path, content, self.file_mode)
-            complaint = self.systemd.verify(
-                [os.path.join(staged, SERVICE), os.path.join(staged, TIMER)]
-            )
-            if complaint:
-                raise RejectedError(f"systemd does not accept the units: {complaint}")
-            write(settings, self.settings, 0o644)
-            python = os.path.join(self.release_path, "venv", "bin", "python")
+            make_directories(staged, 0o755)
+            for name, content in self.wanted.units.items():
+                make_directories(os.path.dirname(os.path.join(staged, name)), 0o755)
+                write(os.path.join(staged, name), content, 0o644)
+            if self.scheduled:
+                units = [os.path.join(staged, n) for n in (self.names.service, self.names.timer)]
+                complaint = self.systemd.verify(units)
+                if complaint:
+                    raise RejectedError(f"systemd does not accept the units: {complaint}")
+            _, mode, group = self.setting_files()[self.settings_path]
+            write(settings, self.wanted.settings, mode, group)
             code, _, complaint = run(
-                [*as_user(self.account), python, "-Ic", CHECK_SETTINGS, settings],
+                [*as_user(self.account), self.python, "-Ic", CHECK_SETTINGS, settings],
                 {"PATH": "/usr/bin:/bin", "HOME": self.account.pw_dir, "LC_ALL": "C.UTF-8"},
             )
             if code != 0:
@@ -232,18 +408,12 @@ class Activation:
                     "ComfyWatchman does not accept its settings: "
                     + complaint.replace(settings, self.settings_path)
                 )
-        except BaseException:
-            shutil.rmtree(staged, ignore_errors=True)
-            raise
         finally:
-            if os.path.lexists(settings):
-                os.unlink(settings)
+            shutil.rmtree(staged, ignore_errors=True)
 
-    def keep_staged(self):
-        """The units that are active are those the release is kept with."""
-        kept = os.path.join(self.release_path, "units")
-        shutil.rmtree(kept, ignore_errors=True)
-        os.rename(self.staged_units, kept)
+    @property
+    def python(self):
+        return self.releases.path(self.wanted.release, "venv", "bin", "python")
 
     def put(self, files, undo):
         """Write or remove files; ``undo`` gets what undoes it, file by file."""
@@ -258,237 +428,262 @@ class Activation:
                 write(path, content, mode, group)
             elif before:
                 os.unlink(path)
-                remove_if_empty(os.path.dirname(path))
+                if path.endswith(".conf"):
+                    remove_if_empty(os.path.dirname(path))
+
+    def put_units(self, different, undo):
+        files = {path: different[path] for path in self.unit_files() if path in different}
+        self.put(files, undo)
+        if files:
+            self.systemd.systemctl("daemon-reload")
+
+    def put_settings(self, different, undo):
+        files = {path: different[path] for path in self.setting_files() if path in different}
+        self.put(files, undo)
 
     def apply(self, different):
-        """Make the change; on any error put everything back and raise."""
-        root, before = self.paths["root"], self.current()
+        """Make the change and prove it; on any error put everything back and raise."""
         make_directories(self.paths["state"], 0o700)
         if not self.state_directory_is_right():
             if os.geteuid() == 0:
                 os.chown(self.paths["state"], self.account.pw_uid, self.account.pw_gid)
             os.chmod(self.paths["state"], 0o700)
-        staged = bool(different) or before != self.release
-        if staged:
-            self.stage()
+        new = bool(different) or self.before != self.wanted.release
+        if new:
+            self.verify()
         undo = {}
         try:
-            self.put(different, undo)
-            if before != self.release:
-                link(os.path.join(root, "current"), os.path.join("releases", self.release))
-            if staged:
-                self.systemd.systemctl("daemon-reload")
+            if self.smoke_test and not os.path.exists(self.unproven_path):
+                write(self.unproven_path, (self.before or "").encode(), 0o644)
+            # A program knows the settings of an older one, not the other way round: whichever is
+            # older comes last, should the host stop half-way.
+            for put in (self.put_units, self.put_settings)[:: -1 if self.backwards else 1]:
+                put(different, undo)
+            if self.before != self.wanted.release:
+                self.releases.point("current", self.wanted.release)
+                if self.before is not None:
+                    self.releases.point("previous", self.before)
             for action in self.timer_actions():
+                if action[0] == "start":
+                    self.touch_stamp()
                 self.systemd.systemctl(*action)
-        except BaseException:
-            shutil.rmtree(self.staged_units, ignore_errors=True)
-            self.restore(undo, before)
+            if self.smoke_test:
+                self.prove()
+        except UnprovenError as error:
+            self.reject(undo, str(error))
             raise
-        if staged:
-            self.keep_staged()
-        if before is not None and before != self.release:
-            link(os.path.join(root, "previous"), os.path.join("releases", before))
+        except BaseException:
+            self.restore(undo)
+            raise
+        self.move_state()
+        self.releases.keep(self.wanted, self.file_mode, self.directory_mode)
+        self.releases.accept(self.wanted.release)
+        if os.path.lexists(self.unproven_path):
+            os.unlink(self.unproven_path)
 
-    def restore(self, undo, before):
-        current = os.path.join(self.paths["root"], "current")
-        if before is None:
-            # Nothing was installed: leave no timer behind that has nothing to start.
-            for action in (("stop", TIMER), ("disable", TIMER)):
-                attempt(self.systemd.systemctl, *action)
-            if os.path.lexists(current):
-                os.unlink(current)
-        else:
-            link(current, os.path.join("releases", before))
-        self.put(undo, {})
-        attempt(self.systemd.systemctl, "daemon-reload")
-        if before is not None and self.timer_enabled:
-            attempt(self.systemd.systemctl, "start", TIMER)
+    def touch_stamp(self):
+        """Have a timer that is about to start count from now, as if the last check were now.
 
-    def superfluous_releases(self):
-        """Paths of the releases that may go: the oldest, and those that were never completed."""
-        releases = os.path.join(self.paths["root"], "releases")
-        in_use = {self.release, release_behind(self.paths["root"], "previous")}
-        completed = {
-            name: mode_and_time[1]
-            for name in (os.listdir(releases) if os.path.isdir(releases) else [])
-            if name not in in_use
-            for mode_and_time in [completed_at(os.path.join(releases, name))]
-        }
-        newest_first = sorted(completed, key=completed.get, reverse=True)
-        kept = max(0, self.keep_releases - len(in_use - {None}))
-        return [
-            os.path.join(releases, name)
-            for position, name in enumerate(newest_first)
-            if position >= kept or completed[name] == 0
-        ]
+        Otherwise all hosts of a rollout would make up at once for a check that nobody missed.
+        """
+        stamp = stamp_of(self.scope, self.account.pw_dir, self.names.timer)
+        make_directories(os.path.dirname(stamp), self.directory_mode)
+        with open(stamp, "ab"):
+            os.utime(stamp)
 
-
-def completed_at(release):
-    """``(complete, when)`` of a release directory; when is 0 for one that was never completed."""
-    try:
-        return True, os.stat(os.path.join(release, ".complete")).st_mtime
-    except OSError:
-        return False, 0
-
-
-def attempt(function, *arguments):
-    """Call a function of the way back: one step that fails must not stop the others."""
-    with contextlib.suppress(CommandError, OSError):
-        function(*arguments)
-
-
-def remove_if_empty(directory):
-    try:
-        os.rmdir(directory)
-    except OSError:
-        return False
-    return True
-
-
-def present(module):
-    activation = Activation(module)
-    different, actions = activation.plan()
-    diff = activation.diff(different)
-    if module.check_mode:
-        module.exit_json(changed=bool(actions), actions=actions, diff=diff)
-    try:
-        if actions:
-            activation.apply(different)
-        for path in activation.superfluous_releases():
-            shutil.rmtree(path)
-            actions.append(f"remove {path}")
-    except RejectedError as error:
-        module.fail_json(msg=f"{error}\nNothing was changed.")
-    except CommandError as error:
-        module.fail_json(msg=f"{error}\nWhat was active before is active again.")
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}")
-    module.exit_json(changed=bool(actions), actions=actions, diff=diff)
-
-
-class Removal:
-    """Everything that was installed, about to go, also without the user or their manager."""
-
-    def __init__(self, module):
-        given = module.params
-        self.module = module
-        self.paths = given["paths"]
-        self.keep_state = given["keep_state"]
-        self.made = given["made"]
-        account = account_of(given["user"])
-        self.systemd = Systemd(given["scope"], account) if account else None
-        timers = (
-            os.path.join(given["home"], ".local/share/systemd/timers")
-            if given["scope"] == "user"
-            else "/var/lib/systemd/timers"
-        )
-        self.stamp = os.path.join(timers, "stamp-" + TIMER)
-
-    def leftovers(self):
-        """The paths that are there and have to go."""
-        units, root, config = self.paths["units"], self.paths["root"], self.paths["config"]
-        paths = [
-            os.path.join(units, "timers.target.wants", TIMER),
-            *(os.path.join(units, name + ".d", "50-site.conf") for name in (SERVICE, TIMER)),
-            os.path.join(units, SERVICE),
-            os.path.join(units, TIMER),
-            os.path.join(units, NOTIFICATION),
-            self.stamp,
-            *(os.path.join(config, name) for name in [SETTINGS, *CREDENTIALS]),
-            *(os.path.join(root, name) for name in ("current", "previous", "releases")),
-        ]
-        if not self.keep_state:
-            paths += self.state_paths()
-        return [path for path in paths if os.path.lexists(path)]
-
-    def state_paths(self):
-        """The whole state directory if the role made it, otherwise what is ours in it."""
-        state = self.paths["state"]
-        if state in self.made:
-            return [state]
-        names = os.listdir(state) if os.path.isdir(state) else []
-        ours = ("last-", "latest.json", "report.", "verdicts.", "history.", "cycle.lock")
-        return [os.path.join(state, name) for name in names if name.startswith(ours)]
-
-    def empty_directories(self):
-        units = self.paths["units"]
-        usual = [
-            *(os.path.join(units, name + ".d") for name in (SERVICE, TIMER)),
-            self.paths["root"],
-            self.paths["config"],
-        ]
-        return [path for path in [*usual, *self.made] if os.path.isdir(path)]
-
-    def loaded(self):
-        """Whether systemd still knows one of the units."""
-        if self.systemd is None or not self.systemd.running:
-            return False
-        states = [self.systemd.show(unit, "LoadState", "ActiveState") for unit in (TIMER, SERVICE)]
-        return any(
-            state["LoadState"] not in ("not-found", "") or state["ActiveState"] == "failed"
-            for state in states
-        )
-
-    def apply(self, loaded, leftovers):
-        if loaded:
-            self.systemd.systemctl("stop", TIMER, SERVICE)
-        for path in leftovers:
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
+    def move_state(self):
+        for old, new in self.state_moves().items():
+            if os.path.lexists(new):  # newer: from the proof
+                os.unlink(old)
             else:
-                os.unlink(path)
-        if loaded:
-            self.systemd.systemctl("daemon-reload")
-            attempt(self.systemd.systemctl, "reset-failed", TIMER, SERVICE)
+                shutil.move(old, new)
+        if self.state_before not in ("", self.paths["state"]):
+            remove_if_empty(self.state_before)
+
+    # --- Proving it --------------------------------------------------------------------------
+
+    def prove(self):
+        """Run one check, as the timer would; raises :class:`UnprovenError`."""
+        give_up = time.monotonic() + CYCLE_SECONDS
+        while time.monotonic() < give_up:
+            self.wait_for_the_service(give_up)
+            started = time.time()
+            code, complaint = self.run_once()
+            last = read_last_run(self.paths["state"]) or {}
+            fresh = seconds_of(last.get("started_at")) >= started - 1
+            if fresh and last.get("outcome") in ("done", "skipped"):
+                return
+            if code != LOCKED:
+                reason = last.get("reason") if fresh else None
+                raise UnprovenError(reason or complaint or f"it ended with {code} and no word")
+            time.sleep(1)
+        raise UnprovenError(f"another check has been running for {CYCLE_SECONDS} s")
+
+    def wait_for_the_service(self, give_up):
+        """A check that the timer started with the release of before comes to its end first."""
+        while self.scheduled and time.monotonic() < give_up:
+            state = self.systemd.show(self.names.service, "ActiveState")["ActiveState"]
+            if state not in ("activating", "deactivating", "reloading"):
+                return
+            time.sleep(0.5)
+
+    def run_once(self):
+        """``(exit status, complaint)`` of one check."""
+        if self.scheduled:
+            attempt(self.systemd.systemctl, "reset-failed", self.names.service)
+            try:
+                self.systemd.systemctl("start", self.names.service, timeout=CYCLE_SECONDS)
+            except CommandError as error:
+                complaint = str(error)
+            else:
+                complaint = ""
+            shown = self.systemd.show(self.names.service, "ExecMainStatus")
+            return int(shown["ExecMainStatus"] or 0), complaint
+        code, _, complaint = run(
+            [*as_user(self.account), self.python, "-m", "comfywatchman.cli", "--run-check"],
+            {
+                "PATH": "/usr/bin:/bin",
+                "HOME": self.account.pw_dir,
+                "LC_ALL": "C.UTF-8",
+                "COMFYWATCHMAN_CONFIG": self.settings_path,
+            },
+            CYCLE_SECONDS,
+        )
+        return code, complaint
+
+    # --- The way back ------------------------------------------------------------------------
+
+    def reject(self, undo, reason):
+        """Go back from a release that could not be proven, and mark it."""
+        if self.scheduled:  # it may be about to be tried again
+            attempt(self.systemd.systemctl, "stop", self.names.service)
+            attempt(self.systemd.systemctl, "reset-failed", self.names.service)
+        if undo or self.before != self.wanted.release:
+            self.restore(undo)
+        else:  # it was activated earlier, and the host stopped before it was proven
+            self.go_back()
+        if self.releases.behind("current") != self.wanted.release:
+            attempt(self.releases.reject, self.wanted.release, reason, True)
+
+    def go_back(self):
+        before = (read(self.unproven_path) or b"").decode("utf-8", "replace")
+        kept = self.releases.kept(before) if before in self.releases.completed() else None
+        if kept is None:
+            return
+        self.wanted, rejected = kept, self.wanted
+        self.put({**self.setting_files(), **self.unit_files()}, {})
+        self.releases.point("current", before)
+        if self.scheduled:
+            attempt(self.systemd.systemctl, "daemon-reload")
+        self.wanted = rejected
+        os.unlink(self.unproven_path)
+
+    def restore(self, undo):
+        if self.before is None and self.scheduled:
+            # Nothing was installed: leave no timer behind that has nothing to start.
+            for action in ("stop", "disable"):
+                attempt(self.systemd.systemctl, action, self.names.timer)
+        self.releases.point("current", self.before)
+        self.releases.point("previous", self.previous)
+        self.put(undo, {})
+        if self.scheduled:
+            attempt(self.systemd.systemctl, "daemon-reload")
+            if self.before is not None and self.timer_enabled:
+                attempt(self.systemd.systemctl, "start", self.names.timer)
+        if os.path.lexists(self.unproven_path):
+            os.unlink(self.unproven_path)
 
 
-def absent(module):
-    removal = Removal(module)
+def seconds_of(moment):
+    """Seconds since 1970 of an ISO 8601 time; 0 if it is none."""
     try:
-        loaded, leftovers = removal.loaded(), removal.leftovers()
-        actions = [f"remove {path}" for path in leftovers]
-        if loaded:
-            actions.append(f"stop {UNIT}")
-        if not module.check_mode:
-            if actions:
-                removal.apply(loaded, leftovers)
-            actions += [
-                f"remove {path}" for path in removal.empty_directories() if remove_if_empty(path)
-            ]
-    except CommandError as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}")
-    module.exit_json(changed=bool(actions), actions=actions)
+        return dt.datetime.fromisoformat(moment).timestamp()
+    except (TypeError, ValueError):
+        return 0
+
+
+def wanted_of(given, releases):
+    """``(what to activate, whether that is going back)``; raises :class:`RejectedError`."""
+    if given["state"] == "present":
+        units = {name: text.encode() for name, text in given["units"].items()}
+        return Wanted(given["release"], units, given["settings"].encode()), False
+    current = releases.behind("current")
+    if given["release"]:
+        release = releases.named(given["release"])
+    else:
+        release = releases.to_go_back_to(current)
+    if release is None:
+        why = [
+            f"{name} {'was rejected: ' + rejection['reason'] if rejection else 'was never active'}"
+            for name in releases.completed()
+            if name != current
+            for rejection in [releases.rejection(name)]
+        ]
+        raise RejectedError(
+            f"There is no release to go back to from {current or 'nothing'}"
+            + (": " + "; ".join(why) if why else "")
+            + "."
+        )
+    return releases.kept(release), True
 
 
 def main():
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "rolled_back"], "default": "present"},
             "scope": {"type": "str", "choices": ["user", "system"], "required": True},
+            "scheduler": {
+                "type": "str",
+                "choices": ["systemd", "apscheduler"],
+                "default": "systemd",
+            },
+            "instance": {"type": "str", "default": ""},
             "user": {"type": "str", "required": True},
             "paths": {"type": "dict", "required": True},
-            "release": {"type": "str"},
+            "release": {"type": "str", "default": ""},
             "units": {"type": "dict", "default": {}},
-            "optional_units": {"type": "list", "elements": "str", "default": []},
             "settings": {"type": "str", "default": ""},
+            "credentials": {"type": "dict", "default": {}, "no_log": True},
+            "state_dir_before": {"type": "str", "default": ""},
             "timer_enabled": {"type": "bool", "default": True},
+            "smoke_test": {"type": "bool", "default": True},
             "keep_releases": {"type": "int", "default": 3},
-            "keep_state": {"type": "bool", "default": False},
-            "made": {"type": "list", "elements": "str", "default": []},
-            "home": {"type": "str"},
         },
-        required_if=[
-            ("state", "present", ["release", "settings"]),
-            ("state", "absent", ["home"]),
-        ],
+        required_if=[("state", "present", ["release", "settings"])],
         supports_check_mode=True,
     )
-    if module.params["state"] == "present":
-        present(module)
-    else:
-        absent(module)
+    given = module.params
+    releases = Releases(given["paths"]["root"])
+    before = releases.behind("current")
+    try:
+        wanted, backwards = wanted_of(given, releases)
+        activation = Activation(module, wanted, releases, backwards)
+        different, actions = activation.plan()
+        diff = activation.diff(different)
+        if not module.check_mode:
+            if actions:
+                activation.apply(different)
+            if backwards and before not in (None, wanted.release):
+                releases.reject(before, "it was rolled back by hand", False)
+                releases.point("previous", releases.to_go_back_to(wanted.release))
+            for release in releases.superfluous(given["keep_releases"]):
+                shutil.rmtree(releases.path(release))
+                actions.append(f"remove {releases.path(release)}")
+    except RejectedError as error:
+        module.fail_json(msg=f"{error}\nNothing was changed.")
+    except UnprovenError as error:
+        active = releases.behind("current")
+        module.fail_json(
+            msg=f"The check that was to prove release {given['release']} failed: {error}\n"
+            + (f"Active again, as before: release {active}." if active else "Nothing is active.")
+        )
+    except CommandError as error:
+        module.fail_json(msg=f"{error}\nWhat was active before is active again.")
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}")
+    module.exit_json(
+        changed=bool(actions), actions=actions, diff=diff, release=wanted.release, before=before
+    )
 
 
 if __name__ == "__main__":

@@ -20,6 +20,13 @@ options:
     type: str
     choices: [user, system]
     required: true
+  scheduler:
+    description: >-
+      What starts the checks; C(auto) is systemd where it runs.
+    type: str
+    choices: [auto, systemd, apscheduler]
+    default: auto
+  instance: {description: Name of the instance; empty for the usual one., type: str, default: ''}
   root: {description: Where releases go; empty for the usual place., type: path, default: ''}
   state_dir: {description: Where reports go; empty for the usual place., type: path, default: ''}
   comfyui_dir: {description: ComfyUI's folder., type: path, default: ''}
@@ -48,6 +55,7 @@ account:
     uid, gid, home; null if there is no such user
   type: dict
   returned: always
+scheduler: {description: 'systemd or apscheduler', type: str, returned: always}
 paths: {description: 'root, config, state, units', type: dict, returned: always}
 python: {description: 'path, version, machine, glibc', type: dict, returned: always}
 release: {description: 'id, path, complete', type: dict, returned: always}
@@ -56,6 +64,7 @@ record:
     what the last installation noted down; null if there was none
   type: dict
   returned: always
+record_name: {description: name of the file it was noted down in, type: str, returned: always}
 wanted_record: {description: what this installation is to note down, type: dict, returned: always}
 moved:
   description: >-
@@ -111,12 +120,15 @@ from ansible.module_utils.comfywatchman import (
     as_user,
     paths_of,
     read_record,
+    record_name,
     run,
 )
 
 SYSTEMD_OLDEST = 247  # FixedRandomDelay=, LoadCredential=
 PYTHON_OLDEST = (3, 11)
 PYTHONS = ["python3", "python3.14", "python3.13", "python3.12", "python3.11"]
+INSTALLED_BY = ("user", "scope", "scheduler")
+INSTANCE = re.compile(r"([a-z0-9][a-z0-9_-]{0,31})?")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 RELEASE_BYTES = 300 * 1024**2  # a release takes about 100 MB; pip unpacks beside it
 # The files in which the families of distributions keep their certificate authorities.
@@ -162,6 +174,16 @@ def missing_directories(paths, made_before):
     return sorted(missing, key=lambda path: (-path.count("/"), path))
 
 
+def needed_directories(scope, scheduler, home, paths):
+    """The directories that an installation puts something into."""
+    needed = [paths[name] for name in ("root", "config", "state")]
+    if scheduler == "systemd":
+        needed += [paths["units"], os.path.join(paths["units"], "timers.target.wants")]
+        if scope == "user":
+            needed.append(os.path.join(home, ".local/share/systemd/timers"))
+    return needed
+
+
 def systemd_version():
     """The version of systemd, or ``None`` where it is not process 1."""
     if not os.path.isdir("/run/systemd/system"):
@@ -169,6 +191,17 @@ def systemd_version():
     code, output, _ = run(["systemctl", "--version"])
     found = re.match(r"systemd (\d+)", output)
     return int(found.group(1)) if code == 0 and found else None
+
+
+def systemd_problems(version):
+    """Why systemd could not start the check on time."""
+    if version is None:
+        return [
+            "This host does not run systemd, as comfywatchman_scheduler wants it: set that to auto."
+        ]
+    if version < SYSTEMD_OLDEST:
+        return [f"This host runs systemd {version}; the timer needs {SYSTEMD_OLDEST} or newer."]
+    return []
 
 
 def describe_python(name, account):
@@ -343,6 +376,12 @@ def main():
         argument_spec={
             "user": {"type": "str", "required": True},
             "scope": {"type": "str", "choices": ["user", "system"], "required": True},
+            "scheduler": {
+                "type": "str",
+                "choices": ["auto", "systemd", "apscheduler"],
+                "default": "auto",
+            },
+            "instance": {"type": "str", "default": ""},
             "root": {"type": "str", "default": ""},
             "state_dir": {"type": "str", "default": ""},
             "comfyui_dir": {"type": "str", "default": ""},
@@ -361,7 +400,7 @@ def main():
     given = module.params
     scope = given["scope"]
     account = account_of(given["user"])
-    record = read_record()
+    record = read_record(record_name(given["instance"]))
     problems = []
 
     problems += override_problems(given["overrides"])
@@ -381,17 +420,19 @@ def main():
                 f"There is no user {given['user']!r} on this host: create it, or name the user who "
                 "runs ComfyUI in comfywatchman_user."
             )
-    paths = paths_of(scope, home, given["root"], given["state_dir"])
+    paths = paths_of(scope, home, given["root"], given["state_dir"], given["instance"])
+    if not INSTANCE.fullmatch(given["instance"]):
+        problems.append(
+            f"comfywatchman_instance is {given['instance']!r}: up to 32 small letters, digits, "
+            "hyphens and underscores make a name, a letter or a digit first."
+        )
 
     systemd = systemd_version()
-    if systemd is None:
-        problems.append(
-            "This host does not run systemd: there is nothing that could start the check on time."
-        )
-    elif systemd < SYSTEMD_OLDEST:
-        problems.append(
-            f"This host runs systemd {systemd}; the timer needs {SYSTEMD_OLDEST} or newer."
-        )
+    scheduler = given["scheduler"]
+    if scheduler == "auto":
+        scheduler = "apscheduler" if systemd is None else "systemd"
+    if scheduler == "systemd":
+        problems += systemd_problems(systemd)
 
     python = None
     release = {"id": None, "path": None, "complete": False}
@@ -405,7 +446,7 @@ def main():
                 f"{given['user']} has no home folder ({home}): create it, or set "
                 "comfywatchman_scope to system."
             )
-        if systemd is not None:
+        if scheduler == "systemd" and systemd is not None:
             problems += expression_problems("calendar", given["calendars"])
             problems += expression_problems("timespan", given["timespans"])
         problems += path_problems(paths, given["comfyui_dir"], account)
@@ -421,12 +462,14 @@ def main():
 
     lingering = os.path.exists(os.path.join(LINGERING, given["user"]))
     unprivileged = os.geteuid() != 0 and scope == "user" and account is not None
+    unprivileged = unprivileged and scheduler == "systemd"
     if given["preflight"] and unprivileged and not lingering:
         problems.append(
             f"{given['user']}'s service manager ends with the last login, and only root may change "
             f"that: run 'sudo loginctl enable-linger {given['user']}', or set become for this host."
         )
 
+    lingers = scope == "user" and scheduler == "systemd"
     same_user = record is not None and record["user"] == given["user"]
     enabled_before = same_user and record["scope"] == "user" and record["lingering_enabled"]
     made_before = record["made"] if same_user else []
@@ -434,26 +477,24 @@ def main():
         "user": given["user"],
         "home": home,
         "scope": scope,
+        "scheduler": scheduler,
         "paths": paths,
-        "lingering_enabled": scope == "user" and (enabled_before or not lingering),
-        "made": missing_directories(
-            [*paths.values(), os.path.join(paths["units"], "timers.target.wants")]
-            + ([os.path.join(home, ".local/share/systemd/timers")] if scope == "user" else []),
-            made_before,
-        ),
+        "lingering_enabled": lingers and (enabled_before or not lingering),
+        "made": missing_directories(needed_directories(scope, scheduler, home, paths), made_before),
     }
     moved = record is not None and (
-        any(record[key] != wanted_record[key] for key in ("user", "scope"))
+        any(record.get(key) not in (None, wanted_record[key]) for key in INSTALLED_BY)
         or record["paths"]["root"] != paths["root"]
     )
     if moved and record["paths"]["root"] == paths["root"]:
         release["complete"] = False  # it goes with the rest of the earlier installation
     manager = Systemd(scope, account) if account is not None else None
-    running = manager is not None and manager.running
+    running = scheduler == "systemd" and manager is not None and manager.running
     module.exit_json(
         changed=False,
         account=account
         and {"uid": account.pw_uid, "gid": account.pw_gid, "home": home, "name": account.pw_name},
+        scheduler=scheduler,
         paths=paths,
         python=python
         and {
@@ -464,6 +505,7 @@ def main():
         },
         release=release,
         record=record,
+        record_name=record_name(given["instance"]),
         wanted_record=wanted_record,
         moved=moved,
         installed_user_exists=account_of((record or wanted_record)["user"]) is not None,

@@ -16,6 +16,7 @@ options:
   scope: {description: Whose service manager., type: str, choices: [user, system], required: true}
   root: {description: Where releases go if nothing was noted down., type: str, default: ""}
   state_dir: {description: Where reports go if nothing was noted down., type: str, default: ""}
+  instance: {description: Name of the instance; empty for the usual one., type: str, default: ""}
   verify: {description: Whether to have systemd verify the units., type: bool, default: false}
 """
 
@@ -28,6 +29,9 @@ lingering:
   type: bool
   returned: always
 release: {description: id of the active release; null if there is none, type: str, returned: always}
+previous: {description: id of the release before; null if none, type: str, returned: always}
+units: {description: 'names of the units: service, timer', type: dict, returned: always}
+scheduler: {description: what starts the checks, type: str, returned: always}
 timer:
   description: >-
     loaded, enabled, active, sub, persistent, interval and slack (seconds), next and last (seconds
@@ -67,20 +71,19 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.comfywatchman import (
     CREDENTIALS,
     LINGERING,
-    SERVICE,
-    TIMER,
     CommandError,
     Systemd,
+    Units,
     account_of,
     mode_of,
     paths_of,
-    read,
+    read_last_run,
     read_record,
+    record_name,
     release_behind,
 )
 
 REPORTS = ["last-run.json", "latest.json", "report.md", "report.html"]
-LAST_RUN_BYTES = 1024**2
 INTERVAL = re.compile(r"OnUnitActiveUSec=(.*?) ;")
 NUMBER_AND_UNIT = re.compile(r"([0-9.]+)([a-zμ]+)")
 UNITS_OF_TIME = {
@@ -97,10 +100,10 @@ UNITS_OF_TIME = {
 }
 
 
-def timer_state(systemd):
+def timer_state(systemd, timer):
     """What systemd says of the timer."""
     shown = systemd.show(
-        TIMER,
+        timer,
         "LoadState",
         "UnitFileState",
         "ActiveState",
@@ -110,7 +113,7 @@ def timer_state(systemd):
         "RandomizedDelayUSec",
         "AccuracyUSec",
     )
-    listed = json.loads(systemd.systemctl("list-timers", "--all", "--output=json", TIMER) or "[]")
+    listed = json.loads(systemd.systemctl("list-timers", "--all", "--output=json", timer) or "[]")
     moments = listed[0] if listed else {}
     return {
         "loaded": shown["LoadState"] == "loaded",
@@ -139,9 +142,9 @@ def seconds(microseconds):
     return microseconds / 1e6
 
 
-def service_state(systemd):
+def service_state(systemd, service):
     """What systemd says of the service."""
-    shown = systemd.show(SERVICE, "ActiveState", "Result", "ExecMainStatus", "InvocationID")
+    shown = systemd.show(service, "ActiveState", "Result", "ExecMainStatus", "InvocationID")
     return {
         "active": shown["ActiveState"],
         "result": shown["Result"],
@@ -167,17 +170,6 @@ def describe(path):
     }
 
 
-def last_run_in(state):
-    path = os.path.join(state, "last-run.json")
-    try:
-        if os.path.getsize(path) > LAST_RUN_BYTES:
-            return None
-        found = json.loads(read(path) or b"null")
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def main():
     module = AnsibleModule(
         argument_spec={
@@ -185,16 +177,20 @@ def main():
             "scope": {"type": "str", "choices": ["user", "system"], "required": True},
             "root": {"type": "str", "default": ""},
             "state_dir": {"type": "str", "default": ""},
+            "instance": {"type": "str", "default": ""},
             "verify": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     given = module.params
-    record = read_record() or {}
+    units = Units(given["instance"])
+    record = read_record(record_name(given["instance"])) or {}
     user, scope = record.get("user", given["user"]), record.get("scope", given["scope"])
     account = account_of(user)
     home = account.pw_dir if account else "/nonexistent"
-    paths = record.get("paths") or paths_of(scope, home, given["root"], given["state_dir"])
+    paths = record.get("paths") or paths_of(
+        scope, home, given["root"], given["state_dir"], given["instance"]
+    )
 
     systemd = Systemd(scope, account) if account else None
     manager = systemd is not None and systemd.running
@@ -202,14 +198,16 @@ def main():
     complaint = ""
     if manager:
         try:
-            timer, service = timer_state(systemd), service_state(systemd)
+            timer = timer_state(systemd, units.timer)
+            service = service_state(systemd, units.service)
             if given["verify"]:
-                units = [os.path.join(paths["units"], unit) for unit in (SERVICE, TIMER)]
-                complaint = systemd.verify(units)
+                complaint = systemd.verify(
+                    [os.path.join(paths["units"], unit) for unit in (units.service, units.timer)]
+                )
         except (CommandError, ValueError) as error:
             complaint = str(error)
     files = [
-        *(os.path.join(paths["units"], unit) for unit in (SERVICE, TIMER)),
+        *(os.path.join(paths["units"], unit) for unit in (units.service, units.timer)),
         os.path.join(paths["config"], "config.toml"),
         *(os.path.join(paths["state"], name) for name in REPORTS),
     ]
@@ -224,12 +222,15 @@ def main():
         paths=paths,
         installed=release is not None,
         release=release,
+        scheduler=record.get("scheduler", "systemd"),
+        units={"service": units.service, "timer": units.timer},
+        previous=release_behind(paths["root"], "previous"),
         lingering=os.path.exists(os.path.join(LINGERING, user)),
         manager=manager,
         timer=timer,
         service=service,
         complaint=complaint,
-        last_run=last_run_in(paths["state"]),
+        last_run=read_last_run(paths["state"]),
         files={path: describe(path) for path in files},
         exposed=[path for path in private if (mode_of(path) or 0) & 0o077],
         runtime_dir=f"/run/user/{account.pw_uid}" if account and scope == "user" else "",

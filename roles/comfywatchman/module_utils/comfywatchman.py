@@ -3,19 +3,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
 import subprocess
 import tempfile
 
-UNIT = "comfywatchman"
-SERVICE = UNIT + ".service"
-TIMER = UNIT + ".timer"
-NOTIFICATION = UNIT + "-notify@.service"
 CREDENTIALS = ["comfyui_token", "comfyui_basic_auth"]
 LINGERING = "/var/lib/systemd/linger"
-RECORD = "/var/lib/comfywatchman/installation.json"
+RECORDS = "/var/lib/comfywatchman"
+SETTINGS = "config.toml"
+# What the program leaves in its state folder, by the start of the name.
+OURS_IN_STATE = (
+    "last-",
+    "latest.json",
+    "report.",
+    "inventory.",
+    "verdicts.",
+    "history.",
+    "cycle.lock",
+    "comfywatchman.log",
+    "schedule.",
+)
+LAST_RUN_BYTES = 1024**2
+
+
+def name_of(instance):
+    """What units, folders and the record of an instance are named after; the usual one has no name.
+
+    ``comfywatchman``, or ``comfywatchman-gpu1`` for the instance ``gpu1``.
+    """
+    return "comfywatchman" + ("-" + instance if instance else "")
+
+
+class Units:
+    """The names of an instance's units."""
+
+    def __init__(self, instance):
+        self.service = name_of(instance) + ".service"
+        self.timer = name_of(instance) + ".timer"
+        self.notify = name_of(instance) + "-notify@.service"
+        self.all = [self.service, self.timer, self.notify]
 
 
 class CommandError(Exception):
@@ -84,12 +113,13 @@ class Systemd:
         )
         return state.strip() not in ("", "offline", "stopping", "unknown")
 
-    def systemctl(self, *arguments):
+    def systemctl(self, *arguments, timeout=60):
         """Run ``systemctl`` and return its output; raises :class:`CommandError`."""
         scope = ["--user"] if self._user else ["--system"]
         code, output, error = run(
             [*self._prefix, "systemctl", *scope, "--no-ask-password", *arguments],
             self._environment,
+            timeout,
         )
         if code != 0:
             raise CommandError(f"systemctl {' '.join(arguments)}: {error or output.strip()}")
@@ -152,8 +182,10 @@ def make_directories(path, mode):
     if os.path.isdir(path):
         return
     make_directories(os.path.dirname(path), mode)
-    os.mkdir(path, 0o700)
-    os.chmod(path, mode)
+    # Another instance on this host may be at it in the same moment.
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+        os.chmod(path, mode)
 
 
 def write(path, content, mode, gid=-1):
@@ -181,6 +213,21 @@ def link(path, target):
     os.rename(temporary, path)
 
 
+def attempt(function, *arguments):
+    """Call a function of the way back: one step that fails must not stop the others."""
+    with contextlib.suppress(CommandError, OSError):
+        function(*arguments)
+
+
+def remove_if_empty(directory):
+    """Remove a directory that has nothing in it; returns whether that was so."""
+    try:
+        os.rmdir(directory)
+    except OSError:
+        return False
+    return True
+
+
 def account_of(name):
     """The user's entry in the host's user database, or ``None``."""
     try:
@@ -189,8 +236,9 @@ def account_of(name):
         return None
 
 
-def paths_of(scope, home, root, state_dir):
+def paths_of(scope, home, root, state_dir, instance):
     """Where everything is on this host; a leading ``~/`` is the user's home."""
+    name = name_of(instance)
 
     def expand(path, usual):
         path = path or usual
@@ -198,16 +246,16 @@ def paths_of(scope, home, root, state_dir):
 
     if scope == "user":
         usual = {
-            "root": "~/.local/share/comfywatchman",
-            "config": "~/.config/comfywatchman",
-            "state": "~/.local/state/comfywatchman",
+            "root": "~/.local/share/" + name,
+            "config": "~/.config/" + name,
+            "state": "~/.local/state/" + name,
             "units": "~/.config/systemd/user",
         }
     else:
         usual = {
-            "root": "/opt/comfywatchman",
-            "config": "/etc/comfywatchman",
-            "state": "/var/lib/comfywatchman/state",
+            "root": "/opt/" + name,
+            "config": "/etc/" + name,
+            "state": f"/var/lib/{name}/state",
             "units": "/etc/systemd/system",
         }
     return {
@@ -218,10 +266,37 @@ def paths_of(scope, home, root, state_dir):
     }
 
 
-def read_record():
-    """What the last installation noted down; only root can have written it."""
+def stamp_of(scope, home, timer):
+    """The file whose time is, to systemd, that of the timer's last run (``Persistent=``)."""
+    folder = (
+        os.path.join(home, ".local/share/systemd/timers")
+        if scope == "user"
+        else "/var/lib/systemd/timers"
+    )
+    return os.path.join(folder, "stamp-" + timer)
+
+
+def read_last_run(state):
+    """The content of ``last-run.json`` in a state folder, or ``None``."""
+    path = os.path.join(state, "last-run.json")
     try:
-        return json.loads(read(RECORD) or b"null")
+        if os.path.getsize(path) > LAST_RUN_BYTES:
+            return None
+        found = json.loads(read(path) or b"null")
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def record_name(instance):
+    """Name of the file, in ``RECORDS``, in which an installation is noted down."""
+    return f"installation-{instance}.json" if instance else "installation.json"
+
+
+def read_record(file_name):
+    """What an installation noted down, or ``None``; only root can have written it."""
+    try:
+        return json.loads(read(os.path.join(RECORDS, file_name)) or b"null")
     except ValueError:
         return None
 

@@ -48,6 +48,8 @@ def render(template: str, **variables: Any) -> str:
             "ansible_managed": "Ansible managed",
             "comfywatchman_user": "artist",
             "comfywatchman_comfyui_dir": "/srv/ComfyUI",
+            "__comfywatchman_name": "comfywatchman",
+            "__comfywatchman_on_calendar": "*-*-* 00/2:00:00",
             "__comfywatchman_release": "/home/a/releases/1",
             "__comfywatchman_paths": paths,
             "__comfywatchman_credentials": {},

@@ -1,0 +1,126 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+"""Ansible module: what root has to undo once an installation is gone."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: comfywatchman_farewell
+short_description: Forget an installation of ComfyWatchman that was removed
+description:
+  - Removes the note about it. Lingering ends, and directories go, if an installation brought them
+    and no other instance of the same user is left to need them; else that instance inherits the
+    duty.
+author: The ComfyWatchman maintainers
+options:
+  instance: {description: Name of the instance; empty for the usual one., type: str, default: ''}
+  keep_lingering: {description: Whether lingering stays as it is., type: bool, default: false}
+"""
+
+RETURN = r"""
+actions: {description: what was, or would be, done, type: list, elements: str, returned: always}
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.comfywatchman import (
+    LINGERING,
+    RECORDS,
+    account_of,
+    as_user,
+    read_record,
+    record_name,
+    remove_if_empty,
+    run,
+    write,
+)
+
+
+@contextlib.contextmanager
+def alone():
+    """Two instances of a host may be removed in the same moment; one after the other, then."""
+    with open("/run/comfywatchman.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def heir_of(name, record):
+    """``(file name, record)`` of another installation of the same user, or ``(None, None)``."""
+    for other in sorted(os.listdir(RECORDS)):
+        if other != name and other.startswith("installation"):
+            found = read_record(other)
+            if found and found["user"] == record["user"]:
+                return other, found
+    return None, None
+
+
+def inherit(heir, record, lingers):
+    """The heir's record with the duties of one that goes."""
+    made = sorted({*heir["made"], *record["made"]}, key=lambda path: (-path.count("/"), path))
+    return {
+        **heir,
+        "made": made,
+        "lingering_enabled": heir["lingering_enabled"] or lingers,
+    }
+
+
+def end_lingering(user):
+    account = account_of(user)
+    if account is None:
+        os.unlink(os.path.join(LINGERING, user))
+        return
+    code, _, complaint = run(["loginctl", "disable-linger", user])
+    if code != 0:
+        raise OSError(code, complaint, user)
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "instance": {"type": "str", "default": ""},
+            "keep_lingering": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    name = record_name(module.params["instance"])
+    actions = []
+    try:
+        with alone():
+            record = read_record(name)
+            if record is None:
+                module.exit_json(changed=False, actions=[])
+            user, account = record["user"], account_of(record["user"])
+            lingers = record["lingering_enabled"] and not module.params["keep_lingering"]
+            heir_name, heir = heir_of(name, record)
+            actions.append(f"remove {os.path.join(RECORDS, name)}")
+            if heir:
+                inherited = inherit(heir, record, record["lingering_enabled"])
+                if inherited != heir:
+                    actions.append(f"write {os.path.join(RECORDS, heir_name)}")
+            elif lingers and os.path.exists(os.path.join(LINGERING, user)):
+                actions.append(f"loginctl disable-linger {user}")
+            if module.check_mode:
+                module.exit_json(changed=True, actions=actions)
+            if heir:
+                text = json.dumps(inherited, indent=2) + "\n"
+                write(os.path.join(RECORDS, heir_name), text.encode(), 0o644)
+            else:
+                if actions[1:]:
+                    end_lingering(user)
+                owner = as_user(account) if account and record["scope"] == "user" else []
+                for path in record["made"]:
+                    if os.path.isdir(path):
+                        run([*owner, "rmdir", "--", path])
+            os.unlink(os.path.join(RECORDS, name))
+            remove_if_empty(RECORDS)
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}")
+    module.exit_json(changed=True, actions=actions)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+"""Ansible module: remove an installation, whatever is left of it, and nothing else."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: comfywatchman_removal
+short_description: Remove an installation of ComfyWatchman
+description:
+  - Stops the units and removes them, the settings, the secrets, the releases and, unless they
+    shall stay, the reports. Works without the user and without their service manager too.
+author: The ComfyWatchman maintainers
+options:
+  scope: {description: Whose service manager., type: str, choices: [user, system], required: true}
+  user: {description: The user who runs ComfyUI., type: str, required: true}
+  instance: {description: Name of the instance; empty for the usual one., type: str, default: ''}
+  paths:
+    description: >-
+      root, config, state, units: as they were noted down.
+    type: dict
+    required: true
+  home: {description: 'The home of the user, who may be gone.', type: str, required: true}
+  made:
+    description: >-
+      The directories that may go once they are empty.
+    type: list
+    elements: str
+    default: []
+  keep_state: {description: Whether reports and history stay., type: bool, default: false}
+"""
+
+RETURN = r"""
+actions: {description: what was, or would be, done, type: list, elements: str, returned: always}
+"""
+
+import os
+import shutil
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.comfywatchman import (
+    CREDENTIALS,
+    OURS_IN_STATE,
+    SETTINGS,
+    CommandError,
+    Systemd,
+    Units,
+    account_of,
+    attempt,
+    remove_if_empty,
+    stamp_of,
+)
+
+
+class Removal:
+    """Everything that was installed, about to go."""
+
+    def __init__(self, module):
+        given = module.params
+        self.paths = given["paths"]
+        self.keep_state = given["keep_state"]
+        self.made = given["made"]
+        self.units = Units(given["instance"])
+        account = account_of(given["user"])
+        self.systemd = Systemd(given["scope"], account) if account else None
+        self.stamp = stamp_of(given["scope"], given["home"], self.units.timer)
+
+    def leftovers(self):
+        """The paths that are there and have to go."""
+        units, root, config = self.paths["units"], self.paths["root"], self.paths["config"]
+        links = ("current", "previous", "releases", "unproven")
+        paths = [
+            os.path.join(units, "timers.target.wants", self.units.timer),
+            *(os.path.join(units, name + ".d", "50-site.conf") for name in self.units.all),
+            *(os.path.join(units, name) for name in self.units.all),
+            self.stamp,
+            *(os.path.join(config, name) for name in [SETTINGS, *CREDENTIALS]),
+            *(os.path.join(root, name) for name in links),
+        ]
+        if not self.keep_state:
+            paths += self.state_paths()
+        return [path for path in paths if os.path.lexists(path)]
+
+    def state_paths(self):
+        """The whole state directory if the role made it, otherwise what is ours in it."""
+        state = self.paths["state"]
+        if state in self.made:
+            return [state]
+        names = os.listdir(state) if os.path.isdir(state) else []
+        return [os.path.join(state, name) for name in names if name.startswith(OURS_IN_STATE)]
+
+    def empty_directories(self):
+        units = self.paths["units"]
+        usual = [
+            *(os.path.join(units, name + ".d") for name in self.units.all),
+            self.paths["root"],
+            self.paths["config"],
+        ]
+        return [path for path in [*usual, *self.made] if os.path.isdir(path)]
+
+    def loaded(self):
+        """Whether systemd still knows one of the units."""
+        if self.systemd is None or not self.systemd.running:
+            return False
+        states = [
+            self.systemd.show(unit, "LoadState", "ActiveState")
+            for unit in (self.units.timer, self.units.service)
+        ]
+        return any(
+            state["LoadState"] not in ("not-found", "") or state["ActiveState"] == "failed"
+            for state in states
+        )
+
+    def apply(self, loaded, leftovers):
+        if loaded:
+            self.systemd.systemctl("stop", self.units.timer, self.units.service)
+        for path in leftovers:
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+        if loaded:
+            self.systemd.systemctl("daemon-reload")
+            attempt(self.systemd.systemctl, "reset-failed", self.units.timer, self.units.service)
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "scope": {"type": "str", "choices": ["user", "system"], "required": True},
+            "user": {"type": "str", "required": True},
+            "instance": {"type": "str", "default": ""},
+            "paths": {"type": "dict", "required": True},
+            "home": {"type": "str", "required": True},
+            "made": {"type": "list", "elements": "str", "default": []},
+            "keep_state": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    removal = Removal(module)
+    try:
+        loaded, leftovers = removal.loaded(), removal.leftovers()
+        actions = [f"remove {path}" for path in leftovers]
+        if loaded:
+            actions.append(f"stop {removal.units.timer} and {removal.units.service}")
+        if not module.check_mode:
+            if actions:
+                removal.apply(loaded, leftovers)
+            actions += [
+                f"remove {path}" for path in removal.empty_directories() if remove_if_empty(path)
+            ]
+    except CommandError as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}")
+    module.exit_json(changed=bool(actions), actions=actions)
+
+
+if __name__ == "__main__":
+    main()
