@@ -12,6 +12,7 @@ description:
     was installed tells where it is.
 author: The ComfyWatchman maintainers
 options:
+  reports: {description: Whether to return the reports too., type: bool, default: false}
   user: {description: The user who runs ComfyUI., type: str, required: true}
   scope: {description: Whose service manager., type: str, choices: [user, system], required: true}
   root: {description: Where releases go if nothing was noted down., type: str, default: ""}
@@ -21,6 +22,11 @@ options:
 """
 
 RETURN = r"""
+reports:
+  description: >-
+    report and inventory, the last ones; each null or a dict of zlib (base64) or problem
+  type: dict
+  returned: when asked for
 installed: {description: whether there is an active release, type: bool, returned: always}
 manager: {description: whether the service manager can be reached, type: bool, returned: always}
 lingering:
@@ -60,12 +66,14 @@ complaint: {description: what systemd has against the units, type: str, returned
 now: {description: the host's clock in seconds since 1970, type: float, returned: always}
 """
 
+import base64
 import json
 import os
 import pwd
 import re
 import stat
 import time
+import zlib
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.comfywatchman import (
@@ -83,6 +91,8 @@ from ansible.module_utils.comfywatchman import (
     release_behind,
 )
 
+COLLECTED = {"report": "latest.json", "inventory": "inventory.json"}
+COLLECTED_BYTES = 32 * 1024**2
 REPORTS = ["last-run.json", "latest.json", "report.md", "report.html"]
 INTERVAL = re.compile(r"OnUnitActiveUSec=(.*?) ;")
 NUMBER_AND_UNIT = re.compile(r"([0-9.]+)([a-zμ]+)")
@@ -170,9 +180,34 @@ def describe(path):
     }
 
 
+def packed(path, owners):
+    """A report for the controller; only a file that its owner could have written, never a link."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_uid not in owners:
+                return {"problem": path + " is no file of the user who runs the checks"}
+            content = file.read(COLLECTED_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return {"problem": f"{path} cannot be read: {error.strerror}"}
+    if len(content) > COLLECTED_BYTES:
+        return {"problem": f"{path} has more than {COLLECTED_BYTES // 1024**2} MiB"}
+    return {"zlib": base64.b64encode(zlib.compress(content)).decode()}
+
+
+def collected(state, account, scope):
+    """The reports that a fleet is compared by."""
+    owners = [0] if scope == "system" else []
+    owners += [account.pw_uid] if account else []
+    return {key: packed(os.path.join(state, name), owners) for key, name in COLLECTED.items()}
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
+            "reports": {"type": "bool", "default": False},
             "user": {"type": "str", "required": True},
             "scope": {"type": "str", "choices": ["user", "system"], "required": True},
             "root": {"type": "str", "default": ""},
@@ -214,8 +249,10 @@ def main():
     private = [] if scope == "system" else files[:3]
     private += files[3:] + [os.path.join(paths["config"], name) for name in CREDENTIALS]
     release = release_behind(paths["root"], "current")
+    reports = collected(paths["state"], account, scope) if given["reports"] else None
     module.exit_json(
         changed=False,
+        **({"reports": reports} if reports else {}),
         now=time.time(),
         user=user,
         scope=scope,
