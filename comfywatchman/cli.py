@@ -299,8 +299,8 @@ def status(
         folder = state.locate(state_dir, config)
         try:
             instance = state.instance(config)
-        except ConfigError:  # it named neither the folder nor, as far as can be told, an instance
-            instance = ""
+        except ConfigError:
+            instance = state.likely_instance(config)
         found = of_host.read(folder, instance)
         if output_format is StatusFormat.JSON:
             typer.echo(json.dumps(found, indent=2))
@@ -359,7 +359,7 @@ def notify(
         try:
             folder = state.locate(state_dir, config)
         except ConfigError:  # which may be what failed; there the cycle left word as well
-            folder = state.default_dir()
+            folder = state.default_dir(state.likely_instance(config))
         failed = failure.of_unit(failed_unit, os.environ, folder)
         failure.handle(failed, folder, config, say)
 
@@ -471,7 +471,7 @@ def _record_failure(state_dir: Path | None, config: Path | None, reason: str) ->
         try:
             folder = state.locate(state_dir, config)
         except ConfigError:
-            folder = state.default_dir()
+            folder = state.default_dir(state.likely_instance(config))
         ReportStore(folder).refuse(reason)
 
 

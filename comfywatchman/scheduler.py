@@ -26,7 +26,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from comfywatchman import __version__, child, failure, state
+from comfywatchman import __version__, child, failure, state, timer
 from comfywatchman.errors import Exit
 from comfywatchman.gate import lock
 from comfywatchman.report.escape import visible
@@ -74,6 +74,7 @@ def run(settings: Settings, config: Path | None, *, run_now: bool) -> None:
     """
     os.umask(0o077)
     folder = ReportStore(settings.resolved_state_dir).folder
+    other = timer.read(settings.instance, folder)
     only_one = lock.make(folder / state.SCHEDULE_LOCK)
     try:
         only_one.acquire()
@@ -86,6 +87,8 @@ def run(settings: Settings, config: Path | None, *, run_now: bool) -> None:
         signals = _signals()
         _start_log(folder)
         _log.info("comfywatchman %s: schedule begins (process %d)", __version__, os.getpid())
+        if other.by == "systemd" and other.active:
+            _log.warning("%s starts cycles here as well: stop it, or this schedule", other.unit)
         cycles = _Cycles(folder, config, settings.cycle_time_limit)
         scheduler = _scheduler()
         job = scheduler.add_job(

@@ -103,6 +103,14 @@ def instance(config: Path | None) -> str:
     return _instance(*read_config(config))
 
 
+def likely_instance(config: Path | None) -> str:
+    """Guess the name of the instance where the configuration cannot be read: by its folder's."""
+    given = config or os.environ.get(CONFIG_VARIABLE)
+    folder = as_typed(given).parent.name if given else named(os.environ.get(INSTANCE_VARIABLE, ""))
+    name = folder.removeprefix("comfywatchman-")
+    return name if name != folder and _INSTANCE.fullmatch(name) else ""
+
+
 def _instance(file: Path | None, values: dict[str, Any]) -> str:
     in_environment = os.environ.get(INSTANCE_VARIABLE)
     where = f"environment: {INSTANCE_VARIABLE}" if in_environment else f"{file}: instance"

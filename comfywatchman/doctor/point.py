@@ -95,16 +95,18 @@ class Examination:
     @cached_property
     def instance(self) -> str:
         """Name of the instance, as far as it can be told."""
-        with suppress(ConfigError):
+        try:
             return state.instance(self.config)
-        return ""
+        except ConfigError:
+            return state.likely_instance(self.config)
 
     @cached_property
     def folder(self) -> Path:
         """The state folder, as far as it can be told."""
-        with suppress(ConfigError):
+        try:
             return state.locate(self._state_dir, self.config)
-        return state.default_dir()
+        except ConfigError:
+            return state.default_dir(self.instance)
 
     @cached_property
     def last_run(self) -> dict[str, Any] | None:

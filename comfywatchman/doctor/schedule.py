@@ -20,19 +20,15 @@ if TYPE_CHECKING:
 def timer(examination: Examination) -> Iterator[Point]:
     """What starts the cycles, and when the next is due or why none is."""
     schedule = examination.schedule
-    status = Status.PROBLEM if schedule.problem else Status.OK
     if schedule.by is None:
-        yield Point("timer", status, schedule.problem or "", schedule.remedy or "")
+        yield Point("timer", Status.PROBLEM, schedule.problem or "", schedule.remedy or "")
         return
     yield Point("timer", Status.OK if schedule.active else Status.PROBLEM, _in_words(schedule))
     last = f"; the last was at {_moment(schedule.last_run)}" if schedule.last_run else ""
     if schedule.next_run:
-        said = f"due at {_moment(schedule.next_run)}{last}"
+        yield Point("next cycle", Status.OK, f"due at {_moment(schedule.next_run)}{last}")
     elif schedule.sub_state == "running":
-        said = f"known when the cycle that runs now ends{last}"
-    else:
-        said = f"none is due{last}"
-    yield Point("next cycle", Status.OK if not schedule.problem else status, said)
+        yield Point("next cycle", Status.OK, f"known when the one that runs now ends{last}")
     if schedule.problem:
         yield Point("next cycle", Status.PROBLEM, schedule.problem, schedule.remedy or "")
 

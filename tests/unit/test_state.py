@@ -55,6 +55,16 @@ def test_the_state_folder_of_an_instance_is_found_as_the_settings_find_it(
         state.locate(None, config)
 
 
+def test_an_instance_whose_configuration_cannot_be_read_is_told_by_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert state.likely_instance(None) == ""
+    assert state.likely_instance(tmp_path / "comfywatchman-gpu1" / "config.toml") == "gpu1"
+    assert state.likely_instance(tmp_path / "comfywatchman" / "config.toml") == ""
+    monkeypatch.setenv("COMFYWATCHMAN_CONFIG", "/etc/comfywatchman-gpu2/config.toml")
+    assert state.likely_instance(None) == "gpu2"
+
+
 def test_a_configuration_file_is_named_as_in_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     home = Path.home()
     (home / "c.toml").write_text('state_dir = "/from/home"')
