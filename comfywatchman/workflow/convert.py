@@ -13,7 +13,15 @@ from comfywatchman.workflow.load import NOT_A_WORKFLOW
 from comfywatchman.workflow.promoted import Promotion
 from comfywatchman.workflow.prompt import Conversion, SavedNode, WorkflowError
 from comfywatchman.workflow.resolve import Output, Resolver, Value
-from comfywatchman.workflow.scope import Scope, Unfolding, definitions, last_number, number_apart
+from comfywatchman.workflow.scope import (
+    MAX_NODES,
+    Scope,
+    Unfolding,
+    definitions,
+    last_number,
+    number_apart,
+    too_many_nodes,
+)
 from comfywatchman.workflow.sockets import reconnect
 from comfywatchman.workflow.virtual import virtual_types
 from comfywatchman.workflow.widgets import layout, unnamed, wrapped
@@ -159,6 +167,8 @@ def _is_prompt(candidate: Mapping[str, Any]) -> bool:
 
 def _from_prompt(saved: Mapping[str, Any], targets: object) -> Conversion:
     """Pass a prompt through as it is: what is wrong with it is for the checks to say."""
+    if len(saved) > MAX_NODES:
+        raise WorkflowError(too_many_nodes())
     conversion = Conversion(
         dict(saved),
         targets=frozenset(t for t in targets if isinstance(t, str))

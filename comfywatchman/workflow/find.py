@@ -11,7 +11,6 @@ import stat
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comfywatchman.comfyui import userdata
@@ -23,6 +22,7 @@ from comfywatchman.workflow.prompt import WorkflowError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from comfywatchman.comfyui.client import ComfyUIClient
     from comfywatchman.report.model import Finding
@@ -162,27 +162,44 @@ def in_folders(roots: Iterable[Path]) -> Found:
 
 
 def _walk(root: Path, not_checked: list[str]) -> Iterator[WorkflowFile]:
-    def refused(error: OSError) -> None:
-        not_checked.append(
-            f"{visible(os.fsdecode(error.filename))} was not searched: {error.strerror}"
-        )
-
     seen: set[tuple[int, int]] = set()
-    for folder, subfolders, files in os.walk(root, followlinks=True, onerror=refused):
-        status = Path(folder).stat()
-        if (status.st_dev, status.st_ino) in seen:
-            subfolders.clear()
+    pending = [root]
+    while pending:  # os.walk of Python 3.11 recurses, and folders may be as deep as a path is long
+        folder = pending.pop()
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            files, subfolders = _entries(folder)
+        except OSError as error:
+            not_checked.append(f"{visible(str(folder))} was not searched: {error.strerror}")
             continue
-        seen.add((status.st_dev, status.st_ino))
-        # In a user's folder, `subgraphs` beside `workflows` holds blueprints, not workflows.
-        blueprints = {"subgraphs"} if "workflows" in subfolders else set()
-        subfolders[:] = sorted(
-            s for s in subfolders if not s.startswith(".") and s not in blueprints
-        )
         for name in sorted(files):
             if userdata.is_workflow_name(name):
-                file = Path(folder, name)
+                file = folder / name
                 yield WorkflowFile(file, visible(str(file.relative_to(root))))
+        # In a user's folder, `subgraphs` beside `workflows` holds blueprints, not workflows.
+        blueprints = {"subgraphs"} if "workflows" in subfolders else set()
+        pending += [
+            folder / name
+            for name in sorted(subfolders, reverse=True)
+            if not name.startswith(".") and name not in blueprints
+        ]
+
+
+def _entries(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of what is in a folder: files and whatever else is no folder, then folders."""
+    files: list[str] = []
+    folders: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                is_folder = entry.is_dir()
+            except OSError:  # a link to where this user may not look
+                is_folder = False
+            (folders if is_folder else files).append(entry.name)
+    return files, folders
 
 
 def on_server(client: ComfyUIClient, user_folder: Path | None) -> Found:

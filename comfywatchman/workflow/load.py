@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 MAX_DEPTH: Final = 200
 """Objects and lists within one another that a workflow may have; official ones stay below 20."""
 
+MAX_VALUES: Final = 2_000_000
+"""Values that a workflow may hold: parsed, small ones take fifty times the room of their text.
+
+The largest official workflow has some ten thousand.
+"""
+
 SAVE_AGAIN: Final = "Save the workflow again from ComfyUI, or restore the file from a backup."
 
 NOT_A_WORKFLOW: Final = declare(
@@ -61,6 +67,14 @@ TOO_DEEP: Final = declare(
     title="Nested too deep",
     explanation="The file nests objects and lists far deeper than any real workflow. Such files"
     " crash the programs that read them; this one was not read further.",
+    remedy="Remove the file: it is damaged or made to do harm.",
+)
+TOO_MANY_VALUES: Final = declare(
+    "workflow_too_many_values",
+    Severity.ERROR,
+    title="More values than any workflow has",
+    explanation=f"The file holds more than {MAX_VALUES:,} objects, lists and list entries. Reading"
+    " it would take gigabytes of memory from a host that renders; it was not read further.",
     remedy="Remove the file: it is damaged or made to do harm.",
 )
 NOT_UTF8: Final = declare(
@@ -105,7 +119,7 @@ _MAGIC: Final = {
     b"\x1f\x8b": "a gzip archive",
 }
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_BRACKET_OR_STRING: Final = re.compile(r'[\[\]{}]|"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_BRACKET_OR_STRING: Final = re.compile(r'[\[\]{}]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?+', re.DOTALL)
 
 
 def load(raw: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
@@ -125,6 +139,9 @@ def load(raw: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
         WorkflowError: the file holds no JSON object.
     """
     raw = raw.removeprefix(_UTF8_BOM)
+    if len(raw) > MAX_VALUES and sum(raw.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:
+        message = f"the file holds more than {MAX_VALUES:,} values"
+        _refuse(TOO_MANY_VALUES, message, TOO_MANY_VALUES.remedy)
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError:

@@ -115,7 +115,7 @@ class Unfolding:
             for node in nodes:
                 seen += 1
                 if seen > MAX_NODES:
-                    raise WorkflowError(_too_many_nodes())
+                    raise WorkflowError(too_many_nodes())
                 off = node.mode in (MUTED, BYPASSED)
                 # Inside a sub-graph the frontend unfolds an instance that is switched off, too.
                 if node.type in virtual or (off and scope is root):
@@ -210,8 +210,9 @@ def last_number(document: Mapping[str, Any]) -> int:
     return last if type(last) is int else 0
 
 
-def _too_many_nodes() -> Finding:
+def too_many_nodes() -> Finding:
+    """What is said of a workflow with more than :data:`MAX_NODES` nodes."""
     return TOO_MANY_NODES.finding(
-        f"with its sub-graphs unfolded the workflow has more than {MAX_NODES:,} nodes",
+        f"the workflow has more than {MAX_NODES:,} nodes, sub-graphs unfolded",
         fix=TOO_MANY_NODES.remedy,
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +14,6 @@ from comfywatchman.workflow import find
 from comfywatchman.workflow.find import WorkflowFile, WorkflowOnServer
 from comfywatchman.workflow.prompt import WorkflowError
 from tests.standin.comfyui import StandIn
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def names(found: find.Found) -> list[str]:
@@ -49,6 +47,26 @@ def test_loops_of_links_end(tmp_path: Path) -> None:
     assert names(found) == ["a.json", "self.json"]
     with pytest.raises(WorkflowError, match="cannot be read"):
         found.workflows[1].read(100)
+
+
+def test_folders_as_deep_as_a_path_is_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, "z/a.json")
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1500):
+        os.mkdir("d")  # noqa: PTH102  (Path's own would make the path longer each time)
+        os.chdir("d")
+    Path("b.json").write_text("{}")
+    for _ in range(1500):
+        os.mkdir("d")  # noqa: PTH102
+        os.chdir("d")
+    monkeypatch.chdir(tmp_path)
+    try:
+        found = find.in_folders([tmp_path])
+    finally:
+        subprocess.run(["rm", "-r", "d"], check=True)  # pytest's own way to remove it recurses
+    assert names(found) == ["d/" * 1500 + "b.json", "z/a.json"]
+    assert len(found.not_checked) == 1
+    assert found.not_checked[0].endswith("was not searched: File name too long")
 
 
 def test_a_folder_that_is_not_there_is_said_and_the_others_are_searched(tmp_path: Path) -> None:

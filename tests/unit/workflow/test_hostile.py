@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from copy import deepcopy
 from typing import Any
@@ -171,8 +173,20 @@ def a_circle_seen_from_many_nodes(count: int) -> dict[str, Any]:
     return workflow(ring + ends, links)
 
 
-def a_million_nodes(count: int) -> dict[str, Any]:
-    return workflow([{"id": i, "type": "Size"} for i in range(count * 100)])
+def half_a_million_nodes(count: int) -> dict[str, Any]:
+    return workflow([{"id": i, "type": "Size"} for i in range(count * 50)])
+
+
+def a_prompt_of_half_a_million_nodes(count: int) -> dict[str, Any]:
+    return {str(i): {"class_type": "Size"} for i in range(count * 50)}
+
+
+def group_nodes_within_group_nodes(count: int) -> dict[str, Any]:
+    recipes = {
+        f"G{i}": {"nodes": [{"type": f"workflow>G{i + 1}", "index": n} for n in range(10)]}
+        for i in range(count // 1000)
+    }
+    return workflow([node(1, "workflow>G0")], extra={"groupNodes": recipes})
 
 
 def one_node_of_many_inputs(count: int) -> dict[str, Any]:
@@ -226,7 +240,9 @@ def texts_full_of_braces(count: int) -> dict[str, Any]:
     [
         a_long_chain_of_reroutes,
         a_circle_seen_from_many_nodes,
-        a_million_nodes,
+        half_a_million_nodes,
+        a_prompt_of_half_a_million_nodes,
+        group_nodes_within_group_nodes,
         one_node_of_many_inputs,
         a_subgraph_of_many_inputs,
         many_setters_and_getters,
@@ -239,3 +255,39 @@ def test_hostile_workflows_cost_little(make: Any) -> None:
     start = time.process_time()
     outcome(raw)
     assert time.process_time() - start < SECONDS
+
+
+READ_IN_LITTLE_MEMORY = """
+import resource, sys
+from comfywatchman.workflow.load import load
+from comfywatchman.workflow.prompt import WorkflowError
+start, filling, count, end = (part.encode() for part in sys.argv[1:])
+content = start + filling * int(count) + end
+resource.setrlimit(resource.RLIMIT_AS, (450 * 1024**2, -1))
+try:
+    load(content)
+except WorkflowError as error:
+    print(error.finding.code, error.finding.message)
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "filling", "end", "words"),
+    [
+        ('{"nodes":[', "{},", "{}]}", "workflow_too_many_values the file holds more than 2,000,"),
+        ('{"nodes":[NaN,', "[],", "0]}", "workflow_too_many_values the file holds more than 2,0"),
+        ("", "[1,", "", "workflow_too_many_values the file holds more than 2,000,000 values"),
+        ('{"a": NaN, "b": "', "[{,", '"}', "workflow_too_many_values"),
+        ("", " ", "", "workflow_empty"),
+    ],
+    ids=["objects", "lists", "depth", "brackets in a text", "nothing"],
+)
+def test_a_large_file_takes_little_memory(start: str, filling: str, end: str, words: str) -> None:
+    count = 24 * 1024**2 // len(filling)
+    read = subprocess.run(
+        [sys.executable, "-c", READ_IN_LITTLE_MEMORY, start, filling, str(count), end],
+        capture_output=True,
+        text=True,
+    )
+    assert read.stderr == ""
+    assert read.stdout.startswith(words)
