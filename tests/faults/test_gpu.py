@@ -79,6 +79,15 @@ def test_memory_that_only_comfyui_sees(host: Host, comfyui: StandIn, nvml: Nvml)
                                "or reboot after its installation")  # fmt: skip
 
 
+def test_one_sick_gpu_of_ten(host: Host, comfyui: StandIn, nvml: Nvml) -> None:
+    comfyui.gpu = 10
+    cards = [f"{CARD},24564,{1000 * n}" for n in range(9)]
+    host.environment |= gpus(*cards, f"{FULL},handle=15") | {"LD_LIBRARY_PATH": str(nvml.folder)}
+    host.run(comfyui_url=comfyui.url)
+    assert host.last_run["outcome"] == "done"
+    assert "; note: GPU 9: the GPU has fallen off the bus" in gate(host)
+
+
 def test_a_server_on_the_cpu(host: Host, comfyui: StandIn) -> None:
     host.run(comfyui_url=comfyui.url)
     assert host.last_run["outcome"] == "done"

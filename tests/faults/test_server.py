@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -116,7 +117,8 @@ def test_skipped_with_a_reason(cycles: dict[str, Future[Ending]], behaviour: str
 
 
 @pytest.mark.parametrize(
-    "behaviour", ["ok", "flaky@/object_info", "nonsense@/system_stats", "busy"]
+    "behaviour",
+    ["ok", "flaky@/object_info", "reset-first", "starting:1,1", "nonsense@/system_stats", "busy"],
 )
 def test_done(host: Host, comfyui: StandIn, behaviour: str) -> None:
     comfyui.behaviour = behaviour
@@ -129,6 +131,18 @@ def test_done(host: Host, comfyui: StandIn, behaviour: str) -> None:
         "bad.json": "broken",
     }
     assert host.files() == KEPT
+
+
+def test_a_restart_in_the_middle_of_a_cycle(host: Host, comfyui: StandIn) -> None:
+    comfyui.behaviour = "hold@/object_info"
+    with host.start(comfyui_url=comfyui.url) as cycle:
+        comfyui.wait_for("/object_info", timeout=30)
+        comfyui.behaviour = "refused"
+        back = threading.Timer(2.0, setattr, (comfyui, "behaviour", "ok"))
+        back.start()
+        _, said = cycle.communicate(timeout=60)
+        back.join()
+    assert (cycle.returncode, host.last_run["outcome"]) == (0, "done"), said
 
 
 @pytest.mark.parametrize("behaviour", ["html@/models", "404@/models", "404@/embeddings"])

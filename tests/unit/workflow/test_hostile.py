@@ -277,10 +277,11 @@ except WorkflowError as error:
         ('{"nodes":[', "{},", "{}]}", "workflow_too_many_values the file holds more than 2,000,"),
         ('{"nodes":[NaN,', "[],", "0]}", "workflow_too_many_values the file holds more than 2,0"),
         ("", "[1,", "", "workflow_too_many_values the file holds more than 2,000,000 values"),
+        ('{"nodes":[NaN,"', '\\"', '"]}', ""),
         ('{"a": NaN, "b": "', "[{,", '"}', "workflow_too_many_values"),
         ("", " ", "", "workflow_empty"),
     ],
-    ids=["objects", "lists", "depth", "brackets in a text", "nothing"],
+    ids=["objects", "lists", "depth", "escapes", "brackets in a text", "nothing"],
 )
 def test_a_large_file_takes_little_memory(start: str, filling: str, end: str, words: str) -> None:
     count = 24 * 1024**2 // len(filling)
