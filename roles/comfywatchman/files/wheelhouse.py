@@ -252,13 +252,15 @@ def download(pins: list[Pin], target: Target, folder: Path, environment: dict[st
     lock.unlink()
     if done.returncode == 0:
         return
-    said = re.sub(r"://[^/\s@]+@", "://***@", done.stderr)
+    said = re.sub(r"://\S+@", "://***@", done.stderr.strip())
     if none := re.search(r"No matching distribution found for ([^\s=]+)==(\S+)", said):
         raise WheelhouseError(
             f"The index has no wheel of {none[1]} {none[2]} for {target}, or it cannot be reached. "
-            f"pip said: {said.strip()}"
+            f"pip said: {said}"
         )
-    raise WheelhouseError(f"pip could not download the wheels for {target}: {said.strip()}")
+    if "Traceback" in said:
+        said = said.splitlines()[-1]
+    raise WheelhouseError(f"pip could not download the wheels for {target}: {said}")
 
 
 def make(wheelhouse: Wheelhouse, given: dict[str, Any]) -> dict[str, Any]:
