@@ -223,7 +223,7 @@ class Wheelhouse:
         new.replace(self.folder / MANIFEST)
 
 
-def download(pins: list[Pin], target: Target, folder: Path, environment: dict[str, str]) -> None:
+def download(pins: list[Pin], target: Target, folder: Path, environment: dict[str, object]) -> None:
     """Have pip download the wheels of a target."""
     if importlib.util.find_spec("pip"):
         pip = [sys.executable, "-m", "pip"]
@@ -244,7 +244,7 @@ def download(pins: list[Pin], target: Target, folder: Path, environment: dict[st
     quiet = {"PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     done = subprocess.run(
         command,
-        env={**os.environ, **quiet, **environment},
+        env={**os.environ, **quiet, **{name: str(value) for name, value in environment.items()}},
         capture_output=True,
         text=True,
         check=False,

@@ -101,6 +101,19 @@ def test_secrets_are_kept_from_the_log() -> None:
     assert re.search(r'"credentials": \{.*"no_log": True\}', module)
 
 
+def test_what_pip_is_told_is_on_no_command_line() -> None:
+    (build,) = yaml.safe_load((ROLE / "tasks" / "release.yml").read_text())
+    told = [task for task in build["block"] if "pip_environment" in str(task)]
+    assert [task["name"].partition(" | ")[2] for task in told] == [
+        "Bring the environment of pip",
+        "Install what the lock names, and nothing else",
+    ]
+    assert all(task["no_log"] is True and "environment" not in task for task in told)
+    (playbook,) = yaml.safe_load((ROLE.parents[1] / "playbooks" / "wheelhouse.yml").read_text())[1:]
+    assert playbook["tasks"][0]["no_log"] is True
+    assert "environment" not in playbook["tasks"][0]
+
+
 def test_variables_are_named_after_the_role() -> None:
     internal = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
     assert all(name.startswith("comfywatchman_") for name in OPTIONS)
