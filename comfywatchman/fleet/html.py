@@ -83,17 +83,12 @@ def data(fleet: Fleet) -> dict[str, Any]:
         ``findings``, hosts as runs: place of the first, number, place of the next, ...
     """
     place = {host.name: position for position, host in enumerate(fleet.hosts)}
-    findings: dict[tuple[str, str, str, str | None, str], int] = {}
 
     def group_of(group: Group) -> list[Any]:
-        found = [
-            findings.setdefault((f.code, f.severity, f.message, f.fix, f.where), len(findings))
-            for f in group.findings
-        ]
         return [
             STATES.index(group.state),
             STATES.index(group.verdict),
-            found,
+            group.findings,
             group.findings_left_out,
             group.outputs_lost,
             group.not_checked,
@@ -105,7 +100,7 @@ def data(fleet: Fleet) -> dict[str, Any]:
         "states": STATES,
         "made": fleet.made_at,
         "hosts": [_host(host) for host in fleet.hosts],
-        "findings": list(findings),
+        "findings": [[f.code, f.severity, f.message, f.fix, f.where] for f in fleet.findings],
         "workflows": workflows,
     }
 

@@ -12,7 +12,7 @@ from comfywatchman.report.markup import code, prose
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from comfywatchman.fleet.model import Fleet, Host, Version, Workflow
+    from comfywatchman.fleet.model import Finding, Fleet, Host, Version, Workflow
 
 MATRIX_HOSTS = 12
 """Hosts up to which there is a table of hosts and workflows."""
@@ -105,7 +105,7 @@ def _workflows(fleet: Fleet) -> list[str]:
             for workflow in workflows[:ROW_LIMIT]
         ]
     lines = ["## Workflows", "", *_table(head, rows), *_more(len(workflows) - ROW_LIMIT), ""]
-    return lines + _reasons(workflows)
+    return lines + _reasons(workflows, fleet.findings)
 
 
 def _matrix_row(workflow: Workflow, hosts: Iterable[Host]) -> tuple[str, ...]:
@@ -124,19 +124,23 @@ def _elsewhere(workflow: Workflow) -> str:
     return ", ".join(f"{number:,} {state}" for state, number in counts.items() if number)
 
 
-def _reasons(workflows: Iterable[Workflow]) -> list[str]:
+def _reasons(workflows: Iterable[Workflow], findings: Sequence[Finding]) -> list[str]:
     """Why, for each workflow that is broken or partial somewhere: its first finding."""
-    found = [
-        f"- {code(workflow.name)} is {group.state} on {_names(group.hosts)}: "
-        f"{prose(group.findings[0].message)}"
-        + (f" Fix: {prose(fix)}" if (fix := group.findings[0].fix) else "")
+    bad = [
+        (workflow, group)
         for workflow in workflows
         for group in workflow.groups
         if group.state in ("broken", "partial") and group.findings
     ]
-    if not found:
+    if not bad:
         return []
-    return ["## Why", "", *found[:ROW_LIMIT], *_more(len(found) - ROW_LIMIT), ""]
+    lines = []
+    for workflow, group in bad[:ROW_LIMIT]:
+        first = findings[group.findings[0]]
+        fix = f" Fix: {prose(first.fix)}" if first.fix else ""
+        on = f"{code(workflow.name)} is {group.state} on {_names(group.hosts)}"
+        lines.append(f"- {on}: {prose(first.message)}{fix}")
+    return ["## Why", "", *lines, *_more(len(bad) - ROW_LIMIT), ""]
 
 
 def _versions(title: str, versions: Sequence[Version]) -> list[str]:

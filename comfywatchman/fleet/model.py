@@ -103,7 +103,8 @@ class Group:
     """``stale`` and ``silent`` hosts have their own state, whatever they last said."""
     verdict: Verdict
     """What each host's last full report says."""
-    findings: list[Finding]
+    findings: list[int]
+    """Places in the fleet's ``findings``; errors come first."""
     findings_left_out: int
     """How many findings are beyond the limit; the host's own report has them."""
     outputs_lost: list[str]
@@ -172,6 +173,8 @@ class Fleet:
     hosts: list[Host]
     """In the inventory's order of names."""
     workflows: list[Workflow]
+    findings: list[Finding]
+    """Each distinct finding, once."""
     releases: list[Version]
     comfyui_versions: list[Version]
     compared: list[str]

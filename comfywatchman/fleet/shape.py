@@ -15,14 +15,26 @@ class Shape:
 
     Args:
         value: what should be the object.
-        name: what it is called in the text of :class:`DamagedError`.
+        key: what it is called in the text of :class:`DamagedError`, or where it is in ``of``.
+        of: the object that it is in.
     """
 
-    def __init__(self, value: object, name: str) -> None:
+    __slots__ = ("_key", "_of", "_value")
+
+    def __init__(self, value: object, key: str | int, of: Shape | None = None) -> None:
+        self._of = of
+        self._key = key
         if not isinstance(value, dict):
-            raise DamagedError(f"{name} is {_kind(value)}, not an object")
+            raise DamagedError(f"{self.name} is {_kind(value)}, not an object")
         self._value: dict[str, Any] = value
-        self._name = name
+
+    @property
+    def name(self) -> str:
+        """What it is called, e.g. ``the report.workflows[3]``."""
+        if self._of is None:
+            return str(self._key)
+        key = f"[{self._key}]" if isinstance(self._key, int) else f".{self._key}"
+        return self._of.name + key
 
     def text(self, key: str) -> str | None:
         """A string."""
@@ -50,12 +62,15 @@ class Shape:
     def child(self, key: str) -> Shape | None:
         """An object."""
         value = self._value.get(key)
-        return None if value is None else Shape(value, f"{self._name}.{key}")
+        return None if value is None else Shape(value, key, self)
 
     def objects(self, key: str) -> list[Shape]:
         """A list of objects; empty if it is absent."""
-        name = f"{self._name}.{key}"
-        return [Shape(each, f"{name}[{i}]") for i, each in enumerate(self._list(key))]
+        values = self._list(key)
+        if not values:
+            return []
+        listed = Shape({}, key, self)
+        return [Shape(each, i, listed) for i, each in enumerate(values)]
 
     def texts(self, key: str) -> list[str]:
         """A list of strings; empty if it is absent."""
@@ -73,7 +88,7 @@ class Shape:
         """A string that must be there."""
         value = self.text(key)
         if value is None:
-            raise DamagedError(f"{self._name} has no {key}")
+            raise DamagedError(f"{self.name} has no {key}")
         return value
 
     def version(self, newest: int) -> None:
@@ -81,11 +96,11 @@ class Shape:
         value = self._value.get("schema_version")
         if isinstance(value, int) and value > newest:
             raise DamagedError(
-                f"{self._name} has schema version {value}, and this program reads {newest}: update "
+                f"{self.name} has schema version {value}, and this program reads {newest}: update "
                 "the controller's checkout"
             )
         if value != newest or isinstance(value, bool):
-            raise DamagedError(f"{self._name} has no schema version that can be read")
+            raise DamagedError(f"{self.name} has no schema version that can be read")
 
     def _list(self, key: str) -> list[Any]:
         value = self._value.get(key)
@@ -96,7 +111,7 @@ class Shape:
         raise self._wrong(key, value, "a list")
 
     def _wrong(self, key: str, value: object, wanted: str) -> DamagedError:
-        return DamagedError(f"{self._name}.{key} is {_kind(value)}, not {wanted}")
+        return DamagedError(f"{self.name}.{key} is {_kind(value)}, not {wanted}")
 
 
 def _kind(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from comfywatchman import __version__
@@ -37,6 +38,8 @@ PLACE_LIMIT: Final = 5
 _USUAL_INTERVAL_S: Final = 7200.0
 _GRACE_S: Final = 900.0
 _CLOCK_S: Final = 120.0
+_CACHED: Final = 50_000
+"""Texts kept as they are shown: hosts say the same things over and over."""
 _VERDICTS: Final = get_args(Verdict)
 _SEVERITIES: Final = {"error": 0, "warning": 1, "info": 2}
 
@@ -59,6 +62,7 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
     releases: dict[str, list[str]] = {}
     comfyui_versions: dict[str, list[str]] = {}
     seen: dict[_CellKey, _CellKey] = {}
+    findings: dict[_FindingKey, int] = {}
     for each in collected:
         reading = _Reading(each, now, stale_after)
         host = reading.host()
@@ -74,7 +78,9 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
         comfyui_versions.setdefault(host.comfyui_version or "", []).append(host.name)
         if host.state != "silent" and reading.stock is not None:
             stocks.append(reading.stock)
-    workflows = [_workflow(name, groups) for name, groups in sorted(cells.items(), key=_by_name)]
+    workflows = [
+        _workflow(name, groups, findings) for name, groups in sorted(cells.items(), key=_by_name)
+    ]
     models, models_left_out, packs = compare(stocks)
     return Fleet(
         comfywatchman_version=__version__,
@@ -82,6 +88,7 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
         well=all(host.state == "well" for host in hosts),
         hosts=hosts,
         workflows=workflows,
+        findings=[Finding(*finding) for finding in findings],
         releases=_versions(releases),
         comfyui_versions=_versions(comfyui_versions),
         compared=[stock.host for stock in stocks],
@@ -319,32 +326,26 @@ def _limit(status: Shape) -> float:
 def _cell(workflow: Shape) -> tuple[str, _CellKey]:
     verdict = workflow.need("verdict")
     if verdict not in _VERDICTS:
-        raise DamagedError(f"there is no verdict {verdict!r}")
+        raise DamagedError(f"{workflow.name}: there is no verdict {verdict!r}")
     merged: dict[tuple[str, str, str, str | None], list[str]] = {}
     for finding in workflow.objects("findings"):
-        fix = finding.text("fix")
         key = (
-            visible(finding.need("code"), limit=NAME_LIMIT),
+            _shown_name(finding.need("code")),
             finding.need("severity"),
-            visible(finding.need("message"), limit=SENTENCE_LIMIT),
-            None if fix is None else visible(fix, limit=SENTENCE_LIMIT),
+            _shown(finding.need("message")),
+            None if (fix := finding.text("fix")) is None else _shown(fix),
         )
-        merged.setdefault(key, []).append(_place(finding))
-    sorted_keys = sorted(merged, key=lambda k: _SEVERITIES.get(k[1], len(_SEVERITIES)))
+        place = _place(finding.text("node_type"), finding.text("node_id"), finding.text("input"))
+        merged.setdefault(key, []).append(place)
+    ordered = sorted(merged, key=lambda key: _SEVERITIES.get(key[1], len(_SEVERITIES)))
+    lost = workflow.objects("outputs_lost")[:FINDING_LIMIT]
+    blind = workflow.texts("not_checked")[:FINDING_LIMIT] if verdict == "unknown" else ()
     return identity(workflow.need("path"), workflow.need("name")), (
         cast("Verdict", verdict),
-        tuple((*key, _places(merged[key])) for key in sorted_keys[:FINDING_LIMIT]),
+        tuple((*key, _places(merged[key])) for key in ordered[:FINDING_LIMIT]),
         max(0, len(merged) - FINDING_LIMIT),
-        tuple(
-            f"{_name(o.text('node_type')) or ''} #{_name(o.text('node_id')) or ''}"
-            for o in workflow.objects("outputs_lost")[:FINDING_LIMIT]
-        ),
-        tuple(
-            visible(sentence, limit=SENTENCE_LIMIT)
-            for sentence in workflow.texts("not_checked")[:FINDING_LIMIT]
-        )
-        if verdict == "unknown"
-        else (),
+        tuple(_place(output.text("node_type"), output.text("node_id"), None) for output in lost),
+        tuple(map(_shown, blind)),
     )
 
 
@@ -361,14 +362,14 @@ def identity(path: str, name: str) -> str:
     user, _, below = name.partition("/")
     if user == "default" and below and path.endswith(f"{user}/workflows/{below}"):
         name = below
-    return visible(name, limit=NAME_LIMIT)
+    return _shown_name(name)
 
 
-def _place(finding: Shape) -> str:
-    node_id, node_type, slot = (finding.text(k) for k in ("node_id", "node_type", "input"))
+@lru_cache(_CACHED)
+def _place(node_type: str | None, node_id: str | None, slot: str | None) -> str:
     number = None if node_id is None else f"#{node_id}"
-    place = " ".join(part for part in (node_type, number) if part)
-    return visible(f"{place} ({slot})" if place and slot else place or slot or "", limit=NAME_LIMIT)
+    node = " ".join(part for part in (node_type, number) if part)
+    return _shown_name(f"{node} ({slot})" if node and slot else node or slot or "")
 
 
 def _places(places: list[str]) -> str:
@@ -377,7 +378,11 @@ def _places(places: list[str]) -> str:
     return ", ".join(named[:PLACE_LIMIT]) + (f" and {more} more" if more > 0 else "")
 
 
-def _workflow(name: str, groups: Mapping[tuple[State, _CellKey], list[str]]) -> Workflow:
+def _workflow(
+    name: str,
+    groups: Mapping[tuple[State, _CellKey], list[str]],
+    findings: dict[_FindingKey, int],
+) -> Workflow:
     ordered = sorted(groups.items(), key=lambda g: (STATES.index(g[0][0]), -len(g[1])))
     return Workflow(
         name=name,
@@ -388,13 +393,13 @@ def _workflow(name: str, groups: Mapping[tuple[State, _CellKey], list[str]]) -> 
             Group(
                 state=state,
                 verdict=verdict,
-                findings=[Finding(*finding) for finding in findings],
+                findings=[findings.setdefault(each, len(findings)) for each in found],
                 findings_left_out=left_out,
                 outputs_lost=list(lost),
                 not_checked=list(not_checked),
                 hosts=hosts,
             )
-            for (state, (verdict, findings, left_out, lost, not_checked)), hosts in ordered
+            for (state, (verdict, found, left_out, lost, not_checked)), hosts in ordered
         ],
     )
 
@@ -407,8 +412,18 @@ def _versions(hosts: Mapping[str, list[str]]) -> list[Version]:
     return [Version(*item) for item in sorted(hosts.items(), key=lambda i: (-len(i[1]), i[0]))]
 
 
+@lru_cache(_CACHED)
+def _shown(text: str) -> str:
+    return visible(text, limit=SENTENCE_LIMIT)
+
+
+@lru_cache(_CACHED)
+def _shown_name(text: str) -> str:
+    return visible(text, limit=NAME_LIMIT)
+
+
 def _name(text: str | None) -> str | None:
-    return None if text is None else visible(text, limit=NAME_LIMIT)
+    return None if text is None else _shown_name(text)
 
 
 _FRACTION = re.compile(r"\.(\d{1,6})\d*")

@@ -45,9 +45,9 @@ def test_a_fleet_that_is_well(tmp_path: Path) -> None:
     ]
     assert states(fleet, "a.json") == {"a": "runnable", "b": "broken"}
     assert fleet.workflows[0].runnable_on == ["a"]
-    broken = fleet.workflows[0].groups[0]
-    assert broken.findings[0].message == "checkpoint for 'a.json' is not on the server"
-    assert broken.findings[0].where == "CheckpointLoaderSimple #4 (ckpt_name)"
+    finding = fleet.findings[fleet.workflows[0].groups[0].findings[0]]
+    assert finding.message == "checkpoint for 'a.json' is not on the server"
+    assert finding.where == "CheckpointLoaderSimple #4 (ckpt_name)"
 
 
 @pytest.mark.parametrize(
