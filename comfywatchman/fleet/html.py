@@ -29,7 +29,7 @@ REMARK_LIMIT = 100
 REMARKS_AT_FIRST = 8
 DIFFERENCE_LIMIT = 100
 """Differences shown of models, and of packs."""
-NAMES_LIMIT = 20
+NAMES_LIMIT = 12
 """Names in one list."""
 
 _HOST_STATES = (

@@ -6,6 +6,7 @@ const RUNNABLE = states.indexOf("runnable");
 const SILENT = states.indexOf("silent");
 const HOSTS_AT_FIRST = 50;
 const NAMES_AT_MOST = 100;
+const GROUPS_AT_MOST = 20;
 const count = (number) => number.toLocaleString("en");
 
 // --- The cells: one byte for the state, two for the group that says why ---------------------------
@@ -345,13 +346,15 @@ function showWorkflow(w) {
   const [name, groups] = workflows[w];
   const able = groups.filter(([state]) => state === RUNNABLE).flatMap((group) => [...hostsIn(group)]);
   const body = [make("h4", {}, `Can run now on ${part(able.length, width, "host")}`), names(able)];
-  for (const group of groups) {
+  const unable = groups.filter(([state]) => state !== RUNNABLE);
+  for (const group of unable.slice(0, GROUPS_AT_MOST)) {
     const [state, verdict] = group;
-    if (state === RUNNABLE) continue;
     const on = [...hostsIn(group)];
     body.push(make("h4", {}, badge(states[state]), ` on ${count(on.length)}`), names(on));
     if (state === verdict) body.push(...reasons(group));
   }
+  const more = unable.length - GROUPS_AT_MOST;
+  if (more > 0) body.push(make("p", { class: "quiet" }, `and ${count(more)} more reasons, each shown at its cell`));
   open([bdi(name)], body);
 }
 

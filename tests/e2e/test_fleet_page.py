@@ -1,0 +1,265 @@
+"""The picture of the fleet as a person meets it: in a browser, from a file."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from typing import TYPE_CHECKING
+
+import pytest
+
+from comfywatchman.fleet import folder, html
+from comfywatchman.fleet.model import Finding, Fleet, Group, Host, Workflow
+from comfywatchman.fleet.survey import survey
+from comfywatchman.report.escape import visible
+from tests.e2e import chromium
+from tests.unit.fleet import sample
+from tests.unit.report.sample import HOSTILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Show = Callable[..., chromium.Page]
+
+EXECUTABLE = chromium.find()
+
+pytestmark = pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium or Chrome is installed")
+
+WORKFLOWS = "[...document.querySelectorAll('.label bdi')].map(e => e.textContent)"
+HOSTS = "[...document.querySelectorAll('.head bdi')].map(e => e.textContent)"
+SHOWN = "document.querySelector('#shown').textContent"
+DRAWER = "document.querySelector('#drawer').innerText"
+NODES = "document.querySelectorAll('*').length"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Browser]:
+    assert EXECUTABLE is not None
+    with chromium.Browser(EXECUTABLE, tmp_path_factory.mktemp("profile")) as started:
+        yield started
+
+
+@pytest.fixture
+def show(browser: chromium.Browser, tmp_path: Path) -> Iterator[Show]:
+    """Open a fleet in a page of its own."""
+    pages = []
+
+    def open_fleet(fleet: Fleet, *, script: bool = True, **how: object) -> chromium.Page:
+        file = tmp_path / "the fleet.html"
+        file.write_text(html.render(fleet), encoding="utf-8")
+        page = browser.page(**how)
+        pages.append(page)
+        page.call("Emulation.setScriptExecutionDisabled", value=not script)
+        page.open(file.as_uri())
+        return page
+
+    yield open_fleet
+    for page in pages:
+        page.call("Page.close")
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Fleet:
+    return survey(folder.read(sample.studio(tmp_path / "fleet")), sample.NOW)
+
+
+def made_up(hosts: int, workflows: int) -> Fleet:
+    """Every seventh cell broken, every eleventh silent, the others runnable."""
+    names = [f"render{n:04d}" for n in range(hosts)]
+    silent = set(names[::11])
+
+    def groups(workflow: int) -> list[Group]:
+        told = [name for name in names if name not in silent]
+        broken = [name for name in told if (int(name[6:]) + workflow) % 7 == 0]
+        well = [name for name in told if (int(name[6:]) + workflow) % 7]
+        cells = [
+            ("broken", "broken", broken),
+            ("silent", "runnable", names[::11]),
+            ("runnable", "runnable", well),
+        ]
+        return [
+            Group(state, verdict, [workflow] * (state == "broken"), 0, [], [], on)
+            for state, verdict, on in cells
+            if on
+        ]
+
+    return Fleet(
+        comfywatchman_version="1",
+        made_at=sample.at(sample.NOW),
+        well=False,
+        hosts=[
+            Host(n, "silent" if n in silent else "well", [], 0, 0, None, None, None, None, None)
+            for n in names
+        ],
+        workflows=[Workflow(f"shot {n:03d}.json", [], groups(n)) for n in range(workflows)],
+        findings=[Finding("c", "error", f"because of {n}", None, "") for n in range(workflows)],
+        releases=[],
+        comfyui_versions=[],
+        compared=[],
+        models=[],
+        models_left_out=0,
+        packs=[],
+    )
+
+
+def complaints(page: chromium.Page) -> list[object]:
+    return [*page.happened("Runtime.exceptionThrown"), *page.happened("Log.entryAdded")]
+
+
+def test_it_runs_nothing_foreign_and_asks_nobody(show: Show, tmp_path: Path) -> None:
+    page = show(survey(folder.read(sample.hostile(tmp_path / "fleet")), sample.NOW))
+    for row in range(4):
+        page.evaluate(f"showWorkflow({row}), showCell({row}, {row}), showHost({row})")
+    page.settle()
+    assert page.evaluate("window.pwned") is None
+    requests = [event["request"]["url"] for event in page.happened("Network.requestWillBeSent")]
+    assert [url.partition("://")[0] for url in requests] == ["file"]
+    assert complaints(page) == []
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")  # draws what is out of sight, too
+    shown = [visible(text) for text in HOSTILE if len(text) < 200]
+    assert set(shown) <= set(page.evaluate(HOSTS))
+    assert set(shown) <= set(page.evaluate(WORKFLOWS))
+    hosts = page.evaluate("[...document.querySelectorAll('#hosts th bdi')].map(e => e.textContent)")
+    assert set(shown) <= set(hosts)
+
+
+def test_markup_that_got_in_could_not_run(show: Show, studio: Fleet) -> None:
+    page = show(studio)
+    page.evaluate("""new Promise((done) => {
+      let left = 2;
+      addEventListener("securitypolicyviolation", () => (left -= 1) || done());
+      document.body.insertAdjacentHTML("beforeend",
+        "<img src='http://127.0.0.1:9/x'><p onclick='window.pwned=1' id=bad>x</p>");
+      document.getElementById("bad").click();
+    })""")
+    assert page.evaluate("window.pwned") is None
+
+
+def test_filters(show: Show, studio: Fleet) -> None:
+    page = show(studio)
+    assert page.evaluate(SHOWN) == "23 workflows \u00d7 9 hosts"
+    page.press("/")
+    assert page.evaluate("document.activeElement.id") == "workflow"
+    page.type("FLUX/")
+    assert page.evaluate(WORKFLOWS) == [
+        "flux/contact sheet.json",
+        "flux/packaging.json",
+        "flux/product shot.json",
+    ]
+    page.click("#host")
+    page.type("an")
+    assert page.evaluate(HOSTS) == ["anna"]
+    assert page.evaluate("document.querySelectorAll('#hosts tbody tr').length") == 1
+    page.click("[data-state=partial]")
+    assert page.evaluate(SHOWN) == "1 of 23 workflows \u00d7 1 of 9 hosts"
+    page.type("x")
+    assert page.evaluate("document.querySelector('#nothing').innerText").startswith("Nothing")
+    page.press("Escape", code=27)
+    assert page.evaluate(SHOWN) == "23 workflows \u00d7 9 hosts"
+    assert page.evaluate("document.querySelectorAll('[aria-pressed=true][data-state]').length") == 0
+
+
+def test_a_cell_says_why(show: Show, studio: Fleet) -> None:
+    page = show(studio)
+
+    def cell(workflow: str, host: str) -> str:
+        named = json.dumps(f"{workflow} on {host}: ")
+        cells = "[...document.querySelectorAll('.cell')]"
+        page.evaluate(f"{cells}.find(e => e.ariaLabel.startsWith({named})).id = 'this'")
+        page.click("#this")
+        return page.evaluate(DRAWER)
+
+    said = cell("flux/contact sheet.json", "anna")
+    assert "diffusion model 'flux1-dev-fp8.safetensors' is not among" in said
+    assert "put 'flux1-dev-fp8.safetensors' into" in said
+    assert "SaveImage #40:2" in said
+    assert "The same on 2 other hosts" in said
+    page.press("Escape", code=27)
+    said = cell("notes only.json", "render05.example.com")
+    assert "stale: its last report, made 11 h ago, says runnable" in said
+    assert "is 11 h old, more than 4 h 30 min" in said
+    page.press("Escape", code=27)
+    assert "There is no report of this host." in cell("notes only.json", "gpu-cloud-1")
+
+
+def test_everything_can_be_done_with_the_keyboard(show: Show, studio: Fleet) -> None:
+    page = show(studio)
+    page.evaluate("document.querySelector('#grid').focus()")
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
+        page.press(key)
+    at = "document.getElementById(grid.getAttribute('aria-activedescendant'))"
+    assert page.evaluate(f"{at}.ariaLabel") == "controlnet/depth.json on ben: runnable"
+    assert page.evaluate(f"getComputedStyle({at}).outlineStyle") == "solid"
+    page.press("Enter", code=13)
+    assert page.evaluate("document.querySelector('#drawer-title').textContent") == (
+        "controlnet/depth.json on ben"
+    )
+    assert page.evaluate("document.activeElement.id") == "drawer-title"
+    page.press("Escape", code=27)
+    assert page.evaluate("document.activeElement.id") == "grid"
+    for key in ("ArrowLeft", "ArrowLeft", "Enter"):
+        page.press(key)
+    assert "Can run now on 6 of 9 hosts" in page.evaluate(DRAWER)
+    page.press("Escape", code=27)
+    for key in ("ArrowRight", "ArrowUp", "ArrowUp", "ArrowUp", "Enter"):
+        page.press(key)
+    assert page.evaluate("document.querySelector('#drawer-title').textContent") == "anna"
+
+
+def test_a_farm_costs_no_more_than_what_is_seen_of_it(show: Show) -> None:
+    """1,000 hosts with 500 workflows against 40 with 30, which fill the window too."""
+    keystrokes = """(async () => {
+      const field = document.querySelector("#workflow"), times = [];
+      for (const text of ["s", "sh", "sho", "shot", "shot ", "shot", "sho", "sh", "s"]) {
+        const start = performance.now();
+        field.value = text;
+        field.dispatchEvent(new Event("input"));
+        grid.getBoundingClientRect();
+        times.push(performance.now() - start);
+        await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+      }
+      return times;
+    })()"""
+    few = show(made_up(40, 30))
+    small, nodes = statistics.median(few.evaluate(keystrokes)), few.evaluate(NODES)
+    many = show(made_up(1000, 500))
+    assert statistics.median(many.evaluate(keystrokes)) < 12 * small
+    assert many.evaluate(NODES) < 2 * nodes
+    many.evaluate("grid.scrollTo(1e6, 1e6)")
+    many.settle()
+    assert many.evaluate(WORKFLOWS)[-1] == "shot 499.json"
+    assert many.evaluate(HOSTS)[-1] == "render0999"
+    assert many.evaluate(NODES) < 2 * nodes
+    assert many.evaluate("document.querySelector('#at-499-998').textContent") == "✓"
+    assert many.evaluate("document.querySelector('#at-499-999').textContent") == "✕"
+    many.evaluate("showCell(499, 999)")
+    assert "because of 499" in many.evaluate(DRAWER)
+    assert complaints(many) == []
+
+
+@pytest.mark.parametrize(("hosts", "workflows"), [(0, 0), (1, 0), (1, 1), (3, 5)])
+def test_small_fleets_fit_a_telephone(show: Show, hosts: int, workflows: int) -> None:
+    page = show(made_up(hosts, workflows), width=360, height=700)
+    assert complaints(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert len(page.evaluate(WORKFLOWS)) == workflows
+    assert page.evaluate("document.querySelector('#nothing').checkVisibility()") == (workflows == 0)
+
+
+def test_all_of_a_small_fleet_is_printed(show: Show) -> None:
+    page = show(made_up(20, 60))
+    assert len(page.evaluate(WORKFLOWS)) < 60
+    page.media(dark=True, medium="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert len(page.evaluate(WORKFLOWS)) == 60
+    assert page.evaluate("grid.scrollHeight === grid.clientHeight")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_without_script_it_says_what_needs_attention(show: Show, studio: Fleet) -> None:
+    page = show(studio, script=False)
+    text = page.evaluate("document.body.innerText")
+    assert "it could not be reached: Connection timed out" in text
+    assert "fleet.md, beside this file" in text
+    assert "4 of 9 hosts need attention" in text
