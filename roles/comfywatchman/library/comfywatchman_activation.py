@@ -443,6 +443,10 @@ class Activation:
 
     def apply(self, different):
         """Make the change and prove it; on any error put everything back and raise."""
+        # In system scope root makes what is above it, and the service's user must get through.
+        make_directories(
+            os.path.dirname(self.paths["state"]), 0o755 if os.geteuid() == 0 else 0o700
+        )
         make_directories(self.paths["state"], 0o700)
         if not self.state_directory_is_right():
             if os.geteuid() == 0:
