@@ -1,0 +1,102 @@
+"""playbooks/status.yml over this machine, and over hosts that are not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.fleet import sample
+
+CHECKOUT = Path(__file__).parents[3]
+ELSEWHERE = "../../../tmp/escaped"
+INVENTORY: dict[str, Any] = {
+    "comfyui": {
+        "vars": {
+            "comfywatchman_user": "nobody-of-this-name",
+            "ansible_become": False,
+            "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+        },
+        "hosts": {
+            "here": {"ansible_connection": "local"},
+            "gone": {"ansible_host": "127.0.0.1", "ansible_port": 9, "ansible_ssh_retries": 0},
+            ELSEWHERE: {"ansible_connection": "local"},
+            "no python": {"ansible_connection": "local", "ansible_python_interpreter": "/nowhere"},
+        },
+    }
+}
+
+
+@pytest.fixture
+def status(tmp_path: Path) -> Any:
+    (tmp_path / "hosts.json").write_text(json.dumps(INVENTORY))
+    broken = [
+        {"hosts": "comfyui", "gather_facts": False, "tasks": [{"ansible.builtin.fail": None}]}
+    ]
+    broken[0]["tasks"][0]["when"] = "inventory_hostname != 'no python'"
+    after = [*broken, {"import_playbook": str(CHECKOUT / "playbooks" / "status.yml")}]
+    (tmp_path / "after.yml").write_text(json.dumps(after))
+
+    def run(*arguments: str, playbook: Path = CHECKOUT / "playbooks" / "status.yml") -> str:
+        program = Path(sys.executable).with_name("ansible-playbook")
+        command = [program, "-i", tmp_path / "hosts.json", playbook]
+        folder = ["-e", f"comfywatchman_fleet_dir={tmp_path / 'new' / 'fleet'}"]
+        environment = {**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg")}
+        done = subprocess.run(
+            [*command, *folder, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**environment, "ANSIBLE_ROLES_PATH": str(CHECKOUT / "roles"), "NO_COLOR": "1"},
+        )
+        assert done.returncode == 2, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+def remarks(folder: Path) -> dict[str, list[str]]:
+    fleet = json.loads((folder / "fleet.json").read_text())
+    return {h["name"]: [r["code"] for r in h["remarks"]] for h in fleet["hosts"]}
+
+
+def test_every_host_is_a_row_whatever_became_of_it(status: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "fleet"
+    shown = status(playbook=tmp_path / "after.yml")
+    assert "4 hosts: 4 silent" in shown
+    assert remarks(folder) == {
+        ELSEWHERE: ["not_installed"],
+        "gone": ["unreachable"],
+        "here": ["not_installed"],
+        "no python": ["not_collected"],
+    }
+    written = [folder, *folder.rglob("*")]
+    assert {stat.S_IMODE(f.stat().st_mode) for f in written} == {0o700, 0o600}
+    assert {f.name for f in tmp_path.iterdir()} == {"hosts.json", "after.yml", "new"}
+    assert len(list((folder / "hosts").iterdir())) == 4
+
+    before = (folder / "hosts" / "gone.json").read_bytes()
+    here = json.loads((folder / "hosts" / "here.json").read_text())
+    shown = status("--limit=here")
+    assert (folder / "hosts" / "gone.json").read_bytes() == before
+    again = json.loads((folder / "hosts" / "here.json").read_text())
+    assert again["asked_at"] > here["asked_at"]
+    assert remarks(folder)["gone"] == ["unreachable"]
+    assert "here: ComfyWatchman is not installed there" in shown
+
+
+def test_a_host_that_is_gone_keeps_what_it_last_said(status: Any, tmp_path: Path) -> None:
+    folder = sample.write(tmp_path / "new" / "fleet", [sample.host("gone")])
+    status("--limit=gone")
+    kept = json.loads((folder / "hosts" / "gone.json").read_text())
+    assert kept["report"] == sample.host("gone")["report"]
+    assert kept["collected_at"] == sample.NOW < kept["asked_at"]
+    assert kept["unreachable"] is True
+    (workflow,) = json.loads((folder / "fleet.json").read_text())["workflows"]
+    assert [(g["state"], g["verdict"]) for g in workflow["groups"]] == [("silent", "runnable")]
