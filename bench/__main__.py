@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench import cycle, deploy, peer, scale
+from bench import cycle, deploy, load, peer, scale
 
 
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(prog="bench", description="Figures, as ratios in one run.")
     parser.add_argument(
-        "what", nargs="?", choices=("cycle", "deploy", "scale", "peer"), default="cycle"
+        "what", nargs="?", choices=("cycle", "deploy", "load", "scale", "peer"), default="cycle"
     )
     parser.add_argument("--rounds", type=int, default=9, help="measured runs of each (9)")
     parser.add_argument("-i", "--inventory", help="deploy: hosts that may be deployed to")
@@ -22,6 +22,8 @@ def main() -> None:
         parser.error("--rounds: at least 1")
     if options.what == "cycle":
         cycle.main(options.rounds)
+    elif options.what == "load":
+        load.main(options.rounds)
     elif options.what == "scale":
         scale.main(options.rounds)
     elif options.what == "peer":

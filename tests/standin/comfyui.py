@@ -167,6 +167,7 @@ class Exchange(BaseHTTPRequestHandler):
     """Serves the requests of one connection."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # as aiohttp
     server_version = "Python/3.11 aiohttp/3.13.2"
     sys_version = ""
 
