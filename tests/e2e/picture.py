@@ -1,4 +1,4 @@
-"""The report's picture in the README: ``python -m tests.e2e.picture docs/images/report.webp``."""
+"""The pictures in the docs: ``python -m tests.e2e.picture report docs/images/report.webp``."""
 
 from __future__ import annotations
 
@@ -6,26 +6,43 @@ import sys
 import tempfile
 from pathlib import Path
 
+from comfywatchman.fleet import folder, survey
+from comfywatchman.fleet import html as fleet_html
 from comfywatchman.report import html
 from tests.e2e import chromium
+from tests.unit.fleet import sample
 from tests.unit.report.sample import realistic
 
 
-def main(file: Path) -> None:
+def _report(_: Path) -> tuple[str, int, str]:
+    script = "document.querySelector('.body#w1').parentElement.open = true"
+    return html.render(realistic()), 1060, script
+
+
+def _fleet(at: Path) -> tuple[str, int, str]:
+    fleet = survey.survey(folder.read(sample.studio(at / "fleet")), sample.NOW)
+    return fleet_html.render(fleet), 1280, ""
+
+
+PICTURES = {"report": _report, "fleet": _fleet}
+
+
+def main(name: str, file: Path) -> None:
     executable = chromium.find()
     if executable is None:
         sys.exit("no Chromium or Chrome is installed")
-    with tempfile.TemporaryDirectory() as folder:
-        page_file = Path(folder, "report.html")
-        page_file.write_text(html.render(realistic()), encoding="utf-8")
-        with chromium.Browser(executable, Path(folder, "profile")) as browser:
-            page = browser.page(width=1060, height=1120)
+    with tempfile.TemporaryDirectory() as place:
+        page_file = Path(place, "page.html")
+        content, width, script = PICTURES[name](Path(place))
+        page_file.write_text(content, encoding="utf-8")
+        with chromium.Browser(executable, Path(place, "profile")) as browser:
+            page = browser.page(width=width, height=1120)
             page.open(page_file.as_uri())
             page.evaluate("document.querySelector('#age').textContent = '(3 minutes ago)'")
-            page.evaluate("document.querySelector('.body#w1').parentElement.open = true")
+            page.evaluate(script)
             page.settle()
             page.screenshot(file)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -254,6 +254,12 @@ def test_all_of_a_small_fleet_is_printed(show: Show) -> None:
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert len(page.evaluate(WORKFLOWS)) == 60
     assert page.evaluate("grid.scrollHeight === grid.clientHeight")
+    top, bottom = (
+        page.evaluate(f"document.querySelector('{e}').getBoundingClientRect().{side}")
+        for e, side in (("#at-0-0", "top"), ("#at--1-0", "bottom"))
+    )
+    assert bottom <= top
+    assert page.evaluate("document.querySelector('#hosts th button').checkVisibility()")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 

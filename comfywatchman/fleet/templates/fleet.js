@@ -5,7 +5,7 @@ const NO_GROUP = 65535;
 const RUNNABLE = states.indexOf("runnable");
 const SILENT = states.indexOf("silent");
 const HOSTS_AT_FIRST = 50;
-const NAMES_AT_MOST = 100;
+const NAMES_AT_MOST = 40;
 const GROUPS_AT_MOST = 20;
 const count = (number) => number.toLocaleString("en");
 
@@ -69,8 +69,8 @@ let runnableIn = [];
 const totals = new Array(states.length).fill(0);
 for (const state of stateOf) if (state !== ABSENT) totals[state] += 1;
 const chips = states.map((name, state) => {
-  const dot = make("span", { class: "dot" });
-  const chip = make("button", { type: "button", class: name, "aria-pressed": "false", "data-state": name }, dot, `${count(totals[state])} ${name}`);
+  const symbol = make("span", { class: "symbol", "aria-hidden": "true" }, SYMBOLS[name]);
+  const chip = make("button", { type: "button", class: name, "aria-pressed": "false", "data-state": name }, symbol, `${count(totals[state])} ${name}`);
   chip.hidden = totals[state] === 0;
   chip.addEventListener("click", () => {
     if (!chosen.delete(state)) chosen.add(state);
@@ -146,7 +146,7 @@ let printing = false;
 
 function layOut() {
   const room = grid.parentElement.clientWidth - 2;
-  const label = Math.min(340, Math.max(140, Math.floor(room * 0.3)));
+  const label = Math.min(340, Math.max(160, Math.floor(room * 0.3)));
   const column = Math.max(NARROW, Math.min(WIDE, Math.floor((room - label) / Math.max(1, columns.length))));
   const upright = column < WORDS;
   size = { label, column, head: upright ? 132 : 38 };
