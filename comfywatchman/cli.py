@@ -6,6 +6,7 @@ import contextlib
 import gc
 import json
 import os
+import socket
 import sys
 import traceback
 from enum import StrEnum
@@ -329,7 +330,8 @@ def doctor(
     problems = sum(point.status is of_installation.Status.PROBLEM for point in points)
     if output_format is StatusFormat.JSON:
         found = {"healthy": not problems, "points": [point.as_json() for point in points]}
-        typer.echo(json.dumps({"comfywatchman_version": __version__, **found}, indent=2))
+        examined = {"comfywatchman_version": __version__, "host": socket.gethostname()}
+        typer.echo(json.dumps(examined | found, indent=2))
     else:
         _print(
             f"\n{problems} problem{'s' * (problems != 1)} found" if problems else "\nall is well"

@@ -111,6 +111,8 @@ def _schedule(schedule: dict[str, Any], now: datetime) -> list[str]:
         lines = [f"Next cycle   known when this one ends, by {by}"]
     else:
         lines = ["Next cycle   none"]
+    if schedule["last_run"]:
+        lines.append(f"             the last was started {_when(schedule['last_run'], now)}")
     if schedule["problem"]:
         lines += [
             f"             {visible(schedule['problem'])}",

@@ -144,6 +144,15 @@ def test_a_second_one_is_refused_and_one_that_was_killed_leaves_no_cycle_behind(
     stop(third)
 
 
+def test_a_log_that_cannot_be_written_ends_nothing(host: Host, start: Any) -> None:
+    (host.state / "schedule.log").mkdir(parents=True)
+    schedule = start(**SELDOM)
+    wait_for((host.state / "schedule.json").exists, "the schedule")
+    stderr = stop(schedule)
+    assert "schedule.log cannot be written: Is a directory; this log goes to" in stderr
+    assert "INFO the next cycle is due at " in stderr
+
+
 def test_wrong_settings_are_a_sentence_and_on_record(host: Host) -> None:
     refused = host.run("schedule", "--schedule-interval", "0")
     assert refused.returncode == 78
