@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -30,7 +31,7 @@ from tests.faults.conftest import BROKEN, KEPT, NEEDS_A_MODEL, RUNNABLE, make_ho
 from tests.standin.comfyui import StandIn
 
 BEHAVIOURS = """
-    ok ok ok ok ok ok busy flaky flaky@/object_info reset-first starting:1,1 nonsense@/system_stats
+    busy flaky flaky@/object_info reset-first starting:1,1 nonsense@/system_stats
     refused 401 403 404 429:1 500 502 503:1 503:9 hang hang@/queue hang@/object_info hang@/models
     slow-loris slow-head slow-head@/object_info endless gzip-bomb truncated reset redirect-loop
     html empty binary deep-json json-object json-list json-null wrong-types
@@ -123,10 +124,11 @@ class Soak:
     def _cycle(self, number: int, *, kill: bool) -> None:
         self.figures.cycles += 1
         self._change_workflows()
-        behaviour = self.random.choice(BEHAVIOURS.split())
+        healthy = self.random.random() < 0.4
+        behaviour = "ok" if healthy else self.random.choice(BEHAVIOURS.split())
         later = self.random.choice(BEHAVIOURS.split()) if self.random.random() < 0.3 else None
         rival = self.random.random() < 0.15
-        moment, change = self.random.random(), self.random.random()
+        soon, moment, change = (self.random.random() for _ in range(3))
         with StandIn(behaviour=behaviour) as comfyui:
             start = time.monotonic()
             switch = threading.Timer(
@@ -138,7 +140,12 @@ class Soak:
             if rival:
                 processes.append(self._start(f"{number}-b", comfyui.url))
             if kill:
-                time.sleep((0.2 + moment) * self.typical)
+                # Half of them while they start, half of them once they ask.
+                if soon > 0.5 and behaviour != "refused":
+                    with suppress(TimeoutError):
+                        comfyui.wait_for("/system_stats", timeout=10)
+                    moment /= 2
+                time.sleep(moment * self.typical)
                 processes[0].kill()
             said = [self._end(process) for process in processes]
             switch.cancel()
@@ -198,9 +205,9 @@ class Soak:
                 self._wrong("lost or torn reports", f"{case}: no word of it in last-run.json")
             if outcome == "failed" or (outcome == "running" and not hit):
                 self._wrong("cycles that did not work", f"{case}: {outcome}: {last_run.reason}")
-        self._reports(last_run, case)
+        self._reports(last_run, [p.pid for p in processes], case)
 
-    def _reports(self, last_run: LastRun | None, case: str) -> None:
+    def _reports(self, last_run: LastRun | None, pids: list[int], case: str) -> None:
         report = self._read("latest.json", Report)
         for name, end in (("report.html", b"</html>\n"), ("inventory.json", b"}\n")):
             file = self.host.state / name
@@ -210,7 +217,7 @@ class Soak:
             report is None or report.started_at < self.latest.started_at
         ):
             self._wrong("lost or torn reports", f"{case}: the last report is gone or older")
-        if last_run is not None and last_run.outcome == "done":
+        if last_run is not None and last_run.outcome == "done" and last_run.pid in pids:
             if report is None or report.started_at != last_run.started_at:
                 self._wrong("lost or torn reports", f"{case}: done, but the report is another's")
             elif report.summary != last_run.summary:
@@ -303,7 +310,7 @@ class Soak:
                 self.figures.scheduled_killed += 1
             except ProcessLookupError:
                 pass  # it was quicker
-        self._reports(None, "schedule")
+        self._reports(None, [], "schedule")
 
     def _began(self) -> str:
         return str(self.host.last_run["started_at"])

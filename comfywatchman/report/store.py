@@ -60,7 +60,7 @@ class ReportStore:
     def _leave_lock_to_owner(self) -> None:
         """What root locked once by hand would be closed to the user whose folder it is."""
         owner = self.folder.stat()
-        if os.geteuid() == 0 != owner.st_uid:
+        if os.name == "posix" and os.geteuid() == 0 != owner.st_uid:
             lock = self.folder / state.LOCK
             with suppress(OSError):
                 os.chown(lock, owner.st_uid, owner.st_gid, follow_symlinks=False)
