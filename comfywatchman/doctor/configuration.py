@@ -26,7 +26,7 @@ def configuration(examination: Examination) -> Iterator[Point]:
     else:
         where = f"{file} is valid" if file else "there is no file; the defaults hold"
         yield Point("configuration", Status.OK, where)
-    if file and file.exists() and file.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if file and file.is_file() and file.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         yield Point(
             "configuration",
             Status.PROBLEM,

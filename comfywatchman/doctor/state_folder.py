@@ -26,6 +26,9 @@ def folder(examination: Examination) -> Iterator[Point]:
         said = f"{found} is not there yet; the first cycle makes it"
         yield Point("state folder", Status.NOTE, said)
         return
+    if not found.is_dir():
+        yield Point("state folder", Status.PROBLEM, f"{found} is no folder", "correct state_dir")
+        return
     if (mode := found.stat().st_mode & 0o777) & 0o077:
         said = f"{found} is open to others (mode {mode:04o})"
         yield Point("state folder", Status.PROBLEM, said, f"chmod 700 '{found}'")
@@ -45,7 +48,7 @@ def disk(examination: Examination) -> Iterator[Point]:
     place = examination.folder
     while not place.exists():
         place = place.parent
-    if place == examination.folder:
+    if place == examination.folder and place.is_dir():
         answer = disk_gate.probe(place, examination.settings.min_free_disk)
         yield Point("disk", Status.OK if answer.ok else Status.PROBLEM, answer.reason)
     free = os.statvfs(place)

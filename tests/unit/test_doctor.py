@@ -15,12 +15,14 @@ from comfywatchman import doctor, state
 from comfywatchman.gate import lock
 from comfywatchman.report.model import Outcome
 from comfywatchman.report.store import ReportStore
+from tests.standin.nvml import gpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.standin.comfyui import StandIn
+    from tests.standin.nvml import Nvml
 
 
 @pytest.fixture
@@ -56,9 +58,10 @@ def problems(config: Path, folder: Path) -> list[str]:
     return [f"{p.name}: {p.said}" for p in points if p.status is doctor.Status.PROBLEM]
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "comfywatchman.cli", "doctor", *map(str, arguments)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    environment = os.environ | more
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
     assert "Traceback" not in ended.stderr
     return ended
 
@@ -156,6 +159,23 @@ def test_what_is_wrong_with_comfyui_and_its_folders(
     assert f"ComfyUI folder: {tmp_path}/input is not there, or no folder" in found
     assert "workflow folder: /nowhere is not there, or no folder" in found
     assert any("others may write" in line for line in found)
+
+
+def test_each_gpu_is_a_point(config: Path, folder: Path, nvml: Nvml) -> None:
+    cards = gpus("NVIDIA L4,24576,20480", "NVIDIA L4,24576,0,memory=15")  # 15: the GPU is lost
+    ended = run(
+        "--config", config, "--state-dir", folder, LD_LIBRARY_PATH=str(nvml.folder), **cards
+    )
+    assert "ok       GPU 0              NVIDIA L4: 20.0 of 24.0 GiB free" in ended.stdout
+    assert "note     GPU 1              NVIDIA L4: the GPU has fallen off the bus" in ended.stdout
+
+
+def test_a_state_folder_that_is_none(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    points = [p for p in doctor.examine(config, tmp_path / "file") if p.name == "state folder"]
+    assert [(p.said, p.remedy) for p in points] == [
+        (f"{tmp_path}/file is no folder", "correct state_dir")
+    ]
 
 
 def test_a_secret_that_others_can_read(
