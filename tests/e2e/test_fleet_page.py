@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from typing import TYPE_CHECKING
 
@@ -164,9 +163,8 @@ def test_a_cell_says_why(show: Show, studio: Fleet) -> None:
     page = show(studio)
 
     def cell(workflow: str, host: str) -> str:
-        named = json.dumps(f"{workflow} on {host}: ")
-        cells = "[...document.querySelectorAll('.cell')]"
-        page.evaluate(f"{cells}.find(e => e.ariaLabel.startsWith({named})).id = 'this'")
+        rows, columns = page.evaluate(WORKFLOWS), page.evaluate(HOSTS)
+        page.evaluate(f"elementAt({rows.index(workflow)}, {columns.index(host)}).id = 'this'")
         page.click("#this")
         return page.evaluate(DRAWER)
 
@@ -231,8 +229,8 @@ def test_a_farm_costs_no_more_than_what_is_seen_of_it(show: Show) -> None:
     assert many.evaluate(WORKFLOWS)[-1] == "shot 499.json"
     assert many.evaluate(HOSTS)[-1] == "render0999"
     assert many.evaluate(NODES) < 2 * nodes
-    assert many.evaluate("document.querySelector('#at-499-998').textContent") == "✓"
-    assert many.evaluate("document.querySelector('#at-499-999').textContent") == "✕"
+    assert many.evaluate("elementAt(499, 998).textContent") == "✓"
+    assert many.evaluate("elementAt(499, 999).textContent") == "✕"
     many.evaluate("showCell(499, 999)")
     assert "because of 499" in many.evaluate(DRAWER)
     assert complaints(many) == []
@@ -255,8 +253,8 @@ def test_all_of_a_small_fleet_is_printed(show: Show) -> None:
     assert len(page.evaluate(WORKFLOWS)) == 60
     assert page.evaluate("grid.scrollHeight === grid.clientHeight")
     top, bottom = (
-        page.evaluate(f"document.querySelector('{e}').getBoundingClientRect().{side}")
-        for e, side in (("#at-0-0", "top"), ("#at--1-0", "bottom"))
+        page.evaluate(f"elementAt({row}, 0).getBoundingClientRect().{side}")
+        for row, side in ((0, "top"), (-1, "bottom"))
     )
     assert bottom <= top
     assert page.evaluate("document.querySelector('#hosts th button').checkVisibility()")

@@ -151,6 +151,9 @@ function layOut() {
   const upright = column < WORDS;
   size = { label, column, head: upright ? 132 : 38 };
   grid.classList.toggle("upright", upright);
+  plane.style.setProperty("--label", `${label}px`);
+  plane.style.setProperty("--column", `${column}px`);
+  plane.style.setProperty("--head", `${size.head}px`);
   plane.style.width = `${label + column * columns.length}px`;
   plane.style.height = `${size.head + ROW * rows.length}px`;
   const nothing = rows.length === 0 || columns.length === 0;
@@ -160,6 +163,7 @@ function layOut() {
     width === 0 ? "The group comfyui of the inventory is empty."
     : height === 0 ? "No host has reported a workflow yet."
     : "Nothing matches the filter. Esc clears it.";
+  grid.setAttribute("aria-activedescendant", "at");
   grid.setAttribute("aria-rowcount", String(rows.length + 1));
   grid.setAttribute("aria-colcount", String(columns.length + 1));
   drawAnew();
@@ -188,27 +192,35 @@ function draw() {
     return;
   }
   const range = seen();
-  const now = [...range, cursor.row, cursor.column].join();
-  if (now === drawn) return;
-  drawn = now;
-  const [top, bottom, left, right] = range;
-  const lines = [headLine(left, right)];
-  for (let r = top; r < bottom; r += 1) lines.push(line(r, left, right));
-  plane.replaceChildren(...lines);
-  grid.setAttribute("aria-activedescendant", `at-${cursor.row}-${cursor.column}`);
+  if (range.join() !== drawn) {
+    drawn = range.join();
+    const [top, bottom, left, right] = range;
+    const lines = [headLine(left, right)];
+    for (let r = top; r < bottom; r += 1) lines.push(line(r, left, right));
+    plane.replaceChildren(...lines);
+  }
+  markCursor();
 }
 
+// A line is its label, a gap for the columns out of sight on the left, and the columns in sight.
+const BEFORE = 2;
+const gap = (columnsLeftOut) => {
+  const element = make("div", { class: "gap", role: "presentation" });
+  element.style.width = `${columnsLeftOut * size.column}px`;
+  return element;
+};
+// Copies of one cell for each state are the cheapest there is: a window shows a thousand or two.
+const kinds = (textOf) =>
+  Object.fromEntries([...states, "absent"].map((name) => [name, make("div", { class: `cell ${name}`, role: "gridcell" }, textOf(name))]));
+const withSymbol = kinds((name) => SYMBOLS[name] || "");
+const withWord = kinds((name) => (name === "absent" ? "" : name));
+
 function headLine(left, right) {
-  const heads = make("div", { class: "heads", role: "row", "aria-rowindex": "1" });
-  heads.style.height = `${size.head}px`;
   const corner = make("div", { class: "corner", role: "columnheader" }, "can run it now / hosts shown");
-  corner.style.width = `${size.label}px`;
-  heads.append(corner);
+  const heads = make("div", { class: "heads", role: "row", "aria-rowindex": "1", "data-row": "-1", "data-left": String(left) }, corner, gap(left));
   for (let c = left; c < right; c += 1) {
     const { name, state } = hosts[columns[c]];
-    const head = make("div", { class: `head ${state}`, role: "columnheader", title: `${name}: ${state}`, "aria-colindex": String(c + 2) }, bdi(name));
-    place(head, -1, c, 0);
-    heads.append(head);
+    heads.append(make("div", { class: `head ${state}`, role: "columnheader", title: `${name}: ${state}` }, bdi(name)));
   }
   return heads;
 }
@@ -216,37 +228,41 @@ function headLine(left, right) {
 function line(r, left, right) {
   const w = rows[r];
   const [name] = workflows[w];
-  const row = make("div", { class: "line", role: "row", "aria-rowindex": String(r + 2) });
+  const tally = make("span", {}, `${count(runnableIn[r])} / ${count(columns.length)}`);
+  const label = make("div", { class: "label", role: "rowheader", title: name }, bdi(name), tally);
+  const row = make("div", { class: "line", role: "row", "aria-rowindex": String(r + 2), "data-row": String(r), "data-left": String(left) }, label, gap(left));
   row.style.top = `${size.head + r * ROW}px`;
-  const label = make("div", { class: "label", role: "rowheader", title: name }, bdi(name), make("span", {}, `${count(runnableIn[r])} / ${count(columns.length)}`));
-  label.style.width = `${size.label}px`;
-  mark(label, r, -1);
-  row.append(label);
+  const cells = size.column < WORDS ? withSymbol : withWord;
   for (let c = left; c < right; c += 1) {
     const state = stateOf[w * width + columns[c]];
-    const word = states[state] || "absent";
-    const cell = document.createElement("div");
-    cell.className = chosen.size && !chosen.has(state) ? `cell dim ${word}` : `cell ${word}`;
-    cell.setAttribute("role", "gridcell");
-    cell.setAttribute("aria-colindex", String(c + 2));
-    cell.setAttribute("aria-label", `${name} on ${hosts[columns[c]].name}: ${word}`);
-    if (state !== ABSENT) cell.textContent = size.column < WORDS ? SYMBOLS[word] : word;
-    place(cell, r, c, 1);
+    const cell = cells[states[state] || "absent"].cloneNode(true);
+    if (chosen.size && !chosen.has(state)) cell.classList.add("dim");
     row.append(cell);
   }
   return row;
 }
 
-function mark(element, row, column) {
-  element.id = `at-${row}-${column}`;
-  element.dataset.row = row;
-  element.dataset.column = column;
-  if (row === cursor.row && column === cursor.column) element.classList.add("cursor");
+function elementAt(row, column) {
+  const of = plane.querySelector(`[data-row="${row}"]`);
+  if (!of) return null;
+  return of.children[column < 0 ? 0 : column - Number(of.dataset.left) + BEFORE] || null;
 }
-function place(element, row, column, gap) {
-  mark(element, row, column);
-  element.style.left = `${size.label + column * size.column + gap}px`;
-  element.style.width = `${size.column - 2 * gap}px`;
+
+function markCursor() {
+  const last = byId("at");
+  if (last) {
+    last.classList.remove("cursor");
+    last.removeAttribute("id");
+  }
+  const { row, column } = cursor;
+  const element = elementAt(row, column);
+  if (!element) return;
+  element.id = "at";
+  element.classList.add("cursor");
+  if (row < 0 || column < 0) return;
+  const word = states[stateOf[rows[row] * width + columns[column]]] || "absent";
+  element.setAttribute("aria-label", `${workflows[rows[row]][0]} on ${hosts[columns[column]].name}: ${word}`);
+  element.setAttribute("aria-colindex", String(column + 2));
 }
 
 function move(row, column) {
@@ -283,9 +299,11 @@ grid.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 grid.addEventListener("click", (event) => {
-  const at = event.target.closest("[data-row]");
+  const at = event.target.closest(".cell, .label, .head");
   if (!at) return;
-  move(Number(at.dataset.row), Number(at.dataset.column));
+  const { row, left } = at.parentElement.dataset;
+  const place = Array.prototype.indexOf.call(at.parentElement.children, at);
+  move(Number(row), place === 0 ? -1 : Number(left) + place - BEFORE);
   explain();
 });
 addEventListener("resize", layOut);
