@@ -45,6 +45,8 @@ IMPATIENT = {
     "min_free_disk": "0",
 }
 GATE = ("/system_stats", "/queue")
+SLACK = 3
+"""Open files by which one moment of a schedule differs from another: the pipes of its cycle."""
 LIMIT = 60
 """Seconds within which a cycle must have ended by itself."""
 
@@ -104,6 +106,7 @@ class Soak:
         self.figures = Figures()
         self.typical = 1.5
         self.latest: Report | None = None
+        self.open_files: list[int] = []
 
     def run(self, count: int) -> None:
         """Run cycles."""
@@ -290,6 +293,8 @@ class Soak:
             finally:
                 schedule.terminate()
                 self._end(schedule)
+        if max(self.open_files) > self.open_files[0] + SLACK:
+            self._wrong("leaked files", f"open files of schedule: {self.open_files}")
         for file in self.host.state.glob("schedule.*"):
             file.unlink()
         self._last_cycle()
@@ -303,6 +308,7 @@ class Soak:
                 return
             time.sleep(0.005)
         self.figures.scheduled += 1
+        self.open_files.append(len(list(Path(f"/proc/{schedule.pid}/fd").iterdir())))
         if kill:
             time.sleep(self.random.random() * 0.2)
             try:

@@ -6,8 +6,8 @@ from tests.soak import soak
 
 
 def test_soak() -> None:
-    figures = soak(9, seed=7, scheduled=3)
+    figures = soak(6, seed=7, scheduled=2)
     assert not any(figures.wrong.values()), str(figures)
-    assert figures.cycles == 9
+    assert figures.cycles == 6
     assert figures.killed
-    assert figures.scheduled == 3
+    assert figures.scheduled == 2
