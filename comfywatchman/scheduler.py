@@ -47,6 +47,8 @@ _JUMP = 0.5
 """Seconds that the wall clock must gain or lose within a tick to have been set, or have slept."""
 _POLL = 0.2
 """Seconds between two looks at a cycle that runs."""
+_CANNOT_START = 203
+"""systemd's exit code for a program that cannot be started."""
 _LOG_BYTES = 1024**2
 _LOG_COUNT = 5
 _PRIORITY = re.compile(r"<([0-7])>")
@@ -199,6 +201,9 @@ class _Cycles:
             return
         try:
             self._await(_start(self._command))
+        except OSError as error:  # no memory, no processes, or no program
+            _log.error("the cycle cannot be started: %s", error)
+            self._tell("exit-code", _CANNOT_START)
         except Exception as error:  # noqa: BLE001  (what fails here must not end the schedule)
             _log.error("the cycle could not be run: %s: %s", type(error).__name__, error)
 
@@ -229,13 +234,13 @@ class _Cycles:
         elif code in (Exit.OK, Exit.LOCKED):
             _log.info("the cycle took %.1f s", time.monotonic() - began)
         elif not self._stopping.is_set():
-            self._tell(code, too_long)
+            result = "timeout" if too_long else "exit-code" if code > 0 else "signal"
+            self._tell(result, abs(code))
 
-    def _tell(self, code: int, too_long: bool) -> None:
+    def _tell(self, result: str, status: int) -> None:
         """Do about a failed cycle what systemd does by OnFailure=."""
-        result = "timeout" if too_long else "exit-code" if code >= 0 else "signal"
         limit = f"cycle_time_limit ({self._limit:g} s)"
-        failed = failure.Failure("the cycle", result, str(abs(code)), limit)
+        failed = failure.Failure("the cycle", result, str(status), limit)
         failure.handle(failed, self._folder, self._config, _say)
 
 

@@ -1,0 +1,34 @@
+"""The schedule, as far as it needs no process of its own."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from comfywatchman import scheduler
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_a_cycle_that_cannot_be_started_is_told_and_raises_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "removed" / "python"))
+    monkeypatch.setenv("COMFYWATCHMAN_ON_FAILURE_COMMAND", f"/bin/mkdir {tmp_path}/told")
+    scheduler._Cycles(tmp_path, None, limit=60).run()
+    assert "the cycle cannot be started: [Errno 2]" in caplog.text
+    assert "the cycle failed: its program cannot be started" in caplog.text
+    assert (tmp_path / "told").is_dir()
+
+
+def test_no_cycle_is_started_once_it_is_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "removed" / "python"))
+    cycles = scheduler._Cycles(tmp_path, None, limit=60)
+    cycles.stop()
+    cycles.run()
+    assert caplog.text == ""
