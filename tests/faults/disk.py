@@ -66,7 +66,7 @@ class Disk:
         user = [] if os.geteuid() == 0 else ["--user"]
         enter = ["nsenter", f"--target={self.pid}", "--mount", *user, "--preserve-credentials"]
         subprocess.run(
-            [*enter, "mount", "-o", f"remount,{options}", self.point],
+            [*enter, "mount", "-t", "tmpfs", "-o", f"remount,{options}", "none", self.point],
             check=True,
             capture_output=True,
         )
