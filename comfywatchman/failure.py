@@ -52,6 +52,10 @@ _EXIT_CODES = {
         "a bug of ComfyWatchman or of its installation",
         "last-crash.txt in the state folder holds what its developers need",
     ),
+    Exit.UNWRITABLE: (
+        "its state folder cannot be written (disk full, quota, read-only, permissions)",
+        "make room there, or correct its owner; the last report is as it was",
+    ),
     Exit.CONFIG: ("its configuration is wrong", "correct what is named"),
     200: ("its WorkingDirectory= is gone", "deploy it again"),
     203: ("its program cannot be started: the installation is damaged", "deploy it again"),
