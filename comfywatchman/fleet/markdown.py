@@ -179,8 +179,9 @@ def _differences(fleet: Fleet) -> list[str]:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     def line(cells: Sequence[str]) -> str:
-        # In a table a bar ends the cell, in a code span too.
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        # A bar ends the cell, in a code span too, and readers differ in what a backslash before it
+        # means after another one.
+        return "| " + " | ".join(cell.replace("|", "\\x7c") for cell in cells) + " |"
 
     return [line(head), "|" + " --- |" * len(head), *map(line, rows)]
 

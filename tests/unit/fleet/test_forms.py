@@ -1,0 +1,113 @@
+"""The fleet as text and as Markdown, whatever the hosts and their workflows are called."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from markdown_it import MarkdownIt
+
+from comfywatchman.fleet import folder, markdown, text
+from comfywatchman.fleet.survey import survey
+from comfywatchman.report.escape import visible
+from tests.unit.fleet import sample
+from tests.unit.fleet.sample import NOW, host, report, status
+from tests.unit.report.sample import HOSTILE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from markdown_it.token import Token
+
+    from comfywatchman.fleet.model import Fleet
+
+READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+BLOCKS = ("heading", "bullet_list", "list_item", "paragraph", "table", "thead", "tbody", "tr", "th")
+OUR_MARKUP = {
+    *(f"{block}_{end}" for block in (*BLOCKS, "td", "strong") for end in ("open", "close")),
+    *("inline", "text", "code_inline"),
+}
+
+
+def tokens(shown: str) -> Iterator[Token]:
+    for token in READER.parse(shown):
+        yield token
+        yield from token.children or ()
+
+
+def picture(collected: Path) -> Fleet:
+    return survey(folder.read(collected), NOW)
+
+
+def many(at: Path) -> Path:
+    names = [f"render{n:03d}" for n in range(99)]
+    hosts = [
+        host(name, report=report({"a.json": "broken", "b.json": "runnable"})) for name in names
+    ]
+    hosts[7]["report"] = None
+    return sample.write(at, hosts, expected=names)
+
+
+@pytest.mark.parametrize("make", [sample.studio, sample.hostile, many])
+def test_nothing_but_our_own_markup(tmp_path: Path, make: Callable[[Path], Path]) -> None:
+    shown = markdown.render(picture(make(tmp_path)))
+    assert {token.type for token in tokens(shown)} <= OUR_MARKUP
+    words = " ".join(token.content for token in tokens(shown) if token.type == "text")
+    assert not re.search(r"[@#<>`|\\\[\]$~*_&]|www\.|://", words)
+
+
+@pytest.mark.parametrize("name", ["a\\|<b>x</b>`|", "|", "\\", "`|`<i>", "\\\\|*x*"])
+def test_a_bar_in_a_name_ends_no_cell(tmp_path: Path, name: str) -> None:
+    made = report({name: "runnable"})
+    shown = markdown.render(picture(sample.write(tmp_path, [host("a", report=made)])))
+    rows = [line for line in shown.splitlines() if line.startswith("| ")]
+    assert {len(re.findall(r"(?:^| )\|(?: |$)", row)) for row in rows[:2]} == {8}
+    spans = [token.content for token in tokens(shown) if token.type == "code_inline"]
+    assert name.replace("|", "\\x7c") in spans
+    assert {token.type for token in tokens(shown)} <= OUR_MARKUP
+
+
+def test_the_terminal_stays_clean(tmp_path: Path) -> None:
+    shown = text.render(picture(sample.hostile(tmp_path)))
+    assert all(line == visible(line) for line in shown.splitlines())
+    assert len(shown.splitlines()) < 150
+    assert len(HOSTILE) == int(shown.split()[0])
+
+
+def test_a_small_fleet_is_a_table_of_hosts_and_workflows(tmp_path: Path) -> None:
+    shown = markdown.render(picture(sample.studio(tmp_path)))
+    row = next(line for line in shown.splitlines() if line.startswith("| `flux/packaging.json`"))
+    assert [cell.strip() for cell in row.split("|")[2:-1]] == [
+        *("broken", "runnable", "silent", "runnable", "runnable", "silent"),
+        *("runnable", "stale", "runnable"),
+    ]
+    assert "- `ben`: its timer is not waiting but elapsed: run `playbooks/deploy.yml`" in shown
+    assert "## Node packs that differ" in shown
+    assert "- `kjnodes`: 212 node types on" in shown
+    assert "`v1-5-pruned-emaonly.safetensors` in `checkpoints`: on" in shown
+
+
+def test_a_large_fleet_is_a_table_of_counts(tmp_path: Path) -> None:
+    fleet = picture(many(tmp_path))
+    shown = markdown.render(fleet)
+    assert "| `a.json` | 0 of 99 |  | 98 broken |" in shown
+    assert "| `b.json` | 98 of 99 | `render000`, `render001`," in shown
+    assert text.render(fleet).splitlines()[-1] == "render007: there is no full report of it yet"
+    assert "and 98 that are well" in text.render(fleet)
+
+
+def test_no_hosts(tmp_path: Path) -> None:
+    fleet = picture(sample.write(tmp_path, [], expected=[]))
+    assert fleet.well
+    assert text.render(fleet).startswith("there are no hosts")
+    assert "**there are no hosts**" in markdown.render(fleet)
+
+
+def test_a_skip_and_its_reason_are_told(tmp_path: Path) -> None:
+    run = {"outcome": "skipped", "reason": "the GPU is busy", "started_at": sample.at(NOW - 60)}
+    fleet = picture(sample.write(tmp_path, [host("a", status=status(last_run=run))]))
+    said = "its last cycle was skipped, 1 min ago: the GPU is busy"
+    assert f"a: {said}" in text.render(fleet)
+    assert f"- `a`: {said}" in markdown.render(fleet)
