@@ -166,12 +166,10 @@ def test_files_that_change_while_they_are_read(host: Host, comfyui: StandIn) -> 
             for number in range(30):
                 file = host.workflows / f"{number}.json"
                 file.write_text(content + " " * 100_000)
-                if number % 3 == 0:
+                if number % 2:
                     file.write_text(content + " " * 2_000_000)
-                elif number % 3 == 1:
-                    os.truncate(file, 10)
                 else:
-                    file.unlink()
+                    os.truncate(file, 10)
 
     disturber = threading.Thread(target=disturb)
     disturber.start()
@@ -183,5 +181,26 @@ def test_files_that_change_while_they_are_read(host: Host, comfyui: StandIn) -> 
     found = verdicts(host)
     assert found.pop("good.json") == ("runnable", "")
     assert found.pop("bad.json") == ("broken", "missing_node_type")
-    possible = "runnable workflow_too_large workflow_truncated workflow_unreadable workflow_empty"
+    possible = "runnable workflow_too_large workflow_truncated workflow_empty"
     assert {code or verdict for verdict, code in found.values()} <= set(possible.split())
+
+
+def test_files_that_change_once_they_were_found(host: Host, comfyui: StandIn) -> None:
+    content = json.dumps(RUNNABLE)
+    for name in ("gone", "pipe", "grown"):
+        (host.workflows / f"{name}.json").write_text(content)
+    comfyui.behaviour = "hold@/users"  # which is asked between finding and reading
+    with host.start(comfyui_url=comfyui.url, max_workflow_size="1MiB") as cycle:
+        comfyui.wait_for("/users", timeout=30)
+        (host.workflows / "gone.json").unlink()
+        (host.workflows / "pipe.json").unlink()
+        os.mkfifo(host.workflows / "pipe.json")
+        (host.workflows / "grown.json").write_text(content + " " * 2_000_000)
+        comfyui.behaviour = "ok"
+        cycle.communicate(timeout=30)
+    assert cycle.returncode == 0
+    found = verdicts(host)
+    assert found["gone.json"] == ("unknown", "workflow_unreadable")
+    assert found["pipe.json"] == ("unknown", "workflow_unreadable")
+    assert found["grown.json"] == ("unknown", "workflow_too_large")
+    assert found["good.json"] == ("runnable", "")

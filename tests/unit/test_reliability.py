@@ -22,7 +22,7 @@ FAULTS = """
     never-ending body; gzip bomb; wrong types; half an answer; redirect loops; 429; 503;
     Retry-After; restart in the middle; TLS; driver missing; do not match; GPU lost; MIG;
     permission denied; ten GPUs; sick; quotes, newlines, escape codes, HTML, `%`, `$`, bidi marks;
-    200 MB; depth 100,000; loops of links; FIFOs; devices; change or vanish; huge numbers;
+    200 MB; depth 100,000; loops of links; FIFOs; devices; files that change; vanish; huge numbers;
     duplicate keys; NaN; lone surrogates; sub-graphs that unfold
 """
 
