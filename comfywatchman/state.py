@@ -169,12 +169,12 @@ def read_config(config: Path | None) -> tuple[Path | None, dict[str, Any]]:
         ) from None
 
 
-def replace_file(target: Path, content: bytes) -> None:
+def replace_file(target: Path, content: bytes, mode: int = 0o600) -> None:
     """Put ``content`` in place of ``target``, as :func:`replace_files` does."""
-    replace_files({target: content})
+    replace_files({target: content}, mode)
 
 
-def replace_files(contents: Mapping[Path, bytes]) -> None:
+def replace_files(contents: Mapping[Path, bytes], mode: int = 0o600) -> None:
     """Put new content in place of files of one folder, in steps that survive a crash.
 
     The new files are written beside the old ones and flushed to the disk; only when all of them are
@@ -183,6 +183,7 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
 
     Args:
         contents: by file, in the order of the renames.
+        mode: of the new files, less the umask: for their owner alone, whoever runs a cycle by hand.
 
     Raises:
         OSError: one could not be written; unless it was the rename, all are as they were.
@@ -190,7 +191,7 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
     parts = {t: t.with_name(f".{t.name}.{os.getpid()}{_PART}") for t in contents}
     try:
         for target, part in parts.items():
-            with part.open("wb") as stream:
+            with open(part, "wb", opener=lambda p, flags: os.open(p, flags, mode)) as stream:
                 stream.write(contents[target])
                 stream.flush()
                 os.fsync(stream.fileno())

@@ -48,7 +48,7 @@ def write(fleet: Fleet, folder: Path) -> None:
             ("fleet.html", html.render),
             ("fleet.json", as_json),
         ):
-            state.replace_file(folder / name, render(fleet).encode())
+            state.replace_file(folder / name, render(fleet).encode(), mode=0o666)
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written: {error.strerror}") from None
 

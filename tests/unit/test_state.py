@@ -80,6 +80,7 @@ def test_a_file_is_replaced_in_one_step(tmp_path: Path) -> None:
         state.replace_file(target, b"new")
         assert reader.read() == "old"
     assert target.read_text() == "new"
+    assert target.stat().st_mode & 0o777 == 0o600
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
