@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench import cycle, deploy, fleet, load, peer, scale, status
+from bench import cycle, deploy, fleet, load, peer, scale
 
 
 def main() -> None:
@@ -14,11 +14,12 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("cycle", "deploy", "fleet", "load", "scale", "status", "peer"),
+        choices=("cycle", "deploy", "fleet", "load", "scale", "peer"),
         default="cycle",
     )
     parser.add_argument("--rounds", type=int, default=9, help="measured runs of each (9)")
-    parser.add_argument("-i", "--inventory", help="deploy, status: hosts that may be deployed to")
+    parser.add_argument("-i", "--inventory", help="deploy: hosts that may be deployed to")
+    parser.add_argument("--hosts", type=int, nargs="+", help="deploy: on so many test hosts")
     parser.add_argument("--comfy", type=Path, help="peer: the program comfy of comfy-cli")
     options = parser.parse_args()
     if options.rounds < 1:
@@ -35,10 +36,10 @@ def main() -> None:
         if options.comfy is None:
             parser.error("peer needs --comfy: where comfy-cli's program is")
         peer.main(options.comfy.absolute(), options.rounds)
+    elif options.hosts:
+        deploy.fleet(options.hosts, options.rounds)
     elif options.inventory is None:
-        parser.error(f"{options.what} needs --inventory: hosts that may be deployed to")
-    elif options.what == "status":
-        status.main(options.inventory, options.rounds)
+        parser.error("deploy needs --inventory, hosts that may be deployed to, or --hosts")
     else:
         deploy.main(options.inventory, options.rounds)
 
