@@ -23,7 +23,6 @@ OURS_IN_STATE = (
     "verdicts.",
     "history.",
     "cycle.lock",
-    "comfywatchman.log",
     "schedule.",
 )
 LAST_RUN_BYTES = 1024**2
