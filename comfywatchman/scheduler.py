@@ -27,7 +27,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from comfywatchman import __version__, child, failure, state, timer
-from comfywatchman.errors import Exit
+from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.gate import lock
 from comfywatchman.report.escape import visible
 from comfywatchman.report.store import ReportStore
@@ -72,7 +72,7 @@ def run(settings: Settings, config: Path | None, *, run_now: bool) -> None:
 
     Raises:
         AlreadyScheduledError: another schedule serves the state folder.
-        ConfigError: the state folder cannot be made.
+        ConfigError: the state folder cannot be made, or the lock not be taken.
     """
     os.umask(0o077)
     folder = ReportStore(settings.resolved_state_dir).folder
@@ -84,6 +84,10 @@ def run(settings: Settings, config: Path | None, *, run_now: bool) -> None:
         raise AlreadyScheduledError(
             f"another `comfywatchman schedule` serves {folder}; stop that one, or give this one a "
             "state_dir or an instance of its own"
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"{only_one.lock_file} cannot be taken: {error.strerror}; correct its owner"
         ) from None
     with only_one:
         signals = _signals()
@@ -110,7 +114,8 @@ def run(settings: Settings, config: Path | None, *, run_now: bool) -> None:
         finally:
             cycles.stop()
             scheduler.shutdown()
-            (folder / state.SCHEDULE).unlink(missing_ok=True)
+            with suppress(OSError):
+                (folder / state.SCHEDULE).unlink(missing_ok=True)
 
 
 def _signals() -> queue.SimpleQueue[str]:
