@@ -158,6 +158,10 @@ def test_wrong_settings_are_a_sentence_and_on_record(host: Host) -> None:
     assert refused.returncode == 78
     assert "--schedule-interval = '0': input should be greater than 0" in refused.stderr
     assert host.last_run["outcome"] == "failed"
+    (host.state / "schedule.lock").mkdir()
+    refused = host.run("schedule")
+    assert refused.returncode == 78
+    assert f"{host.state}/schedule.lock cannot be taken: Is a directory" in refused.stderr
 
 
 def test_a_clock_that_is_set_neither_silences_nor_multiplies_it(
