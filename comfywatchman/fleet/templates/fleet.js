@@ -87,6 +87,7 @@ function matching(names, wanted) {
 }
 
 function filter() {
+  const listed = columns.join();
   columns = matching(hostNames, searchHost.value.trim().toLowerCase());
   rows = matching(workflowNames, searchWorkflow.value.trim().toLowerCase());
   if (chosen.size) {
@@ -113,7 +114,7 @@ function filter() {
   cursor.column = Math.max(0, Math.min(cursor.column, columns.length - 1));
   grid.scrollTo(0, 0);
   layOut();
-  listHosts(HOSTS_AT_FIRST);
+  if (columns.join() !== listed) listHosts(HOSTS_AT_FIRST);
   byId("shown").textContent =
     `${part(rows.length, height, "workflow")} × ${part(columns.length, width, "host")}`;
 }
