@@ -128,6 +128,7 @@ def test_a_command_that_fails_is_told_and_ends_nothing(
     [
         ("exit-code", "1", "workflows are as bad as fail_on says"),
         ("exit-code", "70", "a bug of ComfyWatchman"),
+        ("exit-code", "74", "its state folder cannot be written"),
         ("exit-code", "203", "its program cannot be started"),
         ("exit-code", "226", "its sandbox cannot be set up"),
         ("exit-code", "243", "its credentials cannot be read"),
