@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,14 @@ def test_why_none_is_due_and_what_to_do(changes: dict[str, str], problem: str, r
 def test_a_users_timer_is_asked_for_as_such() -> None:
     found = seen(STOPPED, scope="user")
     assert found.remedy == "systemctl --user start comfywatchman.timer"
+
+
+def test_a_users_timer_without_lingering_is_a_problem_though_it_waits() -> None:
+    waiting = timer.judge(replace(seen(scope="user"), lingering=False), NOW)
+    assert waiting.next_run is not None
+    assert "ends with the last login" in str(waiting.problem)
+    assert waiting.remedy == "loginctl enable-linger"
+    assert timer.judge(replace(waiting, problem=None, lingering=True), NOW).problem is None
 
 
 def test_while_a_cycle_runs_the_next_is_not_known_and_nothing_is_wrong() -> None:
