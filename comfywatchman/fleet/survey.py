@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast, get_args
@@ -426,15 +425,12 @@ def _name(text: str | None) -> str | None:
     return None if text is None else _shown_name(text)
 
 
-_FRACTION = re.compile(r"\.(\d{1,6})\d*")
-
-
 def _moment(text: str | None) -> float | None:
     """Seconds since 1970 of an ISO 8601 time; one without a zone is UTC."""
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(_FRACTION.sub(r".\1", text))
+        moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         raise DamagedError(f"{text[:40]!r} is no time") from None
