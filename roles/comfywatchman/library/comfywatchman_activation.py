@@ -543,8 +543,9 @@ class Activation:
                 complaint = ""
             shown = self.systemd.show(self.names.service, "ExecMainStatus")
             return int(shown["ExecMainStatus"] or 0), complaint
+        check = [self.python, "-m", "comfywatchman.cli", "--run-check"]
         code, _, complaint = run(
-            [*as_user(self.account), self.python, "-m", "comfywatchman.cli", "--run-check"],
+            [*as_user(self.account), "sh", "-c", 'umask 077 && exec "$@"', "sh", *check],
             {
                 "PATH": "/usr/bin:/bin",
                 "HOME": self.account.pw_dir,
