@@ -153,6 +153,8 @@ class Soak:
         behaviour = "ok" if healthy else self.random.choice(BEHAVIOURS.split())
         later = self.random.choice(BEHAVIOURS.split()) if self.random.random() < 0.3 else None
         rival = self.random.random() < 0.15
+        if healthy and rival:
+            behaviour = "delay:30"  # long enough that two cycles at once would be seen
         soon, moment, change = (self.random.random() for _ in range(3))
         with StandIn(behaviour=behaviour) as comfyui:
             start = time.monotonic()

@@ -281,6 +281,12 @@ def flaky(exchange: Exchange, behaviour: Behaviour, turn: int, path: str) -> Ans
     return status_page(500, "") if turn <= behaviour.number(1) else None
 
 
+def delay(exchange: Exchange, behaviour: Behaviour, turn: int, path: str) -> Answer | None:
+    """Answer as usual, N ms (100 without N) later."""
+    exchange.stand_in.closing.wait(behaviour.number(100) / 1000)
+    return None
+
+
 def hang(exchange: Exchange, behaviour: Behaviour, turn: int, path: str) -> Answer:
     """Accept, and never answer."""
     exchange.stand_in.closing.wait()
@@ -412,6 +418,7 @@ BEHAVIOURS: dict[str, Fault | None] = {
     "down-after": down_after,
     "starting": starting,
     "flaky": flaky,
+    "delay": delay,
     "hang": hang,
     "hold": hold,
     "slow-loris": slow_loris,
