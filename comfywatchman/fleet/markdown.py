@@ -12,7 +12,7 @@ from comfywatchman.report.markup import code, prose
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from comfywatchman.fleet.model import Finding, Fleet, Host, Version, Workflow
+    from comfywatchman.fleet.model import Fleet, FleetFinding, Host, Version, Workflow
 
 MATRIX_HOSTS = 12
 """Hosts up to which there is a table of hosts and workflows."""
@@ -124,7 +124,7 @@ def _elsewhere(workflow: Workflow) -> str:
     return ", ".join(f"{number:,} {state}" for state, number in counts.items() if number)
 
 
-def _reasons(workflows: Iterable[Workflow], findings: Sequence[Finding]) -> list[str]:
+def _reasons(workflows: Iterable[Workflow], findings: Sequence[FleetFinding]) -> list[str]:
     """Why, for each workflow that is broken or partial somewhere: its first finding."""
     bad = [
         (workflow, group)

@@ -84,7 +84,7 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FleetFinding:
     """What is wrong with a workflow on some hosts, merged over the nodes it shows at."""
 
     code: str
@@ -173,7 +173,7 @@ class Fleet:
     hosts: list[Host]
     """In the inventory's order of names."""
     workflows: list[Workflow]
-    findings: list[Finding]
+    findings: list[FleetFinding]
     """Each distinct finding, once."""
     releases: list[Version]
     comfyui_versions: list[Version]

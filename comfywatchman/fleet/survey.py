@@ -11,8 +11,8 @@ from comfywatchman.fleet.differences import Stock, compare
 from comfywatchman.fleet.model import (
     STATES,
     Cycle,
-    Finding,
     Fleet,
+    FleetFinding,
     Group,
     Host,
     HostState,
@@ -87,7 +87,7 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
         well=all(host.state == "well" for host in hosts),
         hosts=hosts,
         workflows=workflows,
-        findings=[Finding(*finding) for finding in findings],
+        findings=[FleetFinding(*finding) for finding in findings],
         releases=_versions(releases),
         comfyui_versions=_versions(comfyui_versions),
         compared=[stock.host for stock in stocks],
