@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfywatchman.fleet import folder, html
-from comfywatchman.fleet.model import Finding, Fleet, Group, Host, Workflow
+from comfywatchman.fleet.model import Fleet, FleetFinding, Group, Host, Workflow
 from comfywatchman.fleet.survey import survey
 from comfywatchman.report.escape import visible
 from tests.e2e import chromium
@@ -92,7 +92,9 @@ def made_up(hosts: int, workflows: int) -> Fleet:
             for n in names
         ],
         workflows=[Workflow(f"shot {n:03d}.json", [], groups(n)) for n in range(workflows)],
-        findings=[Finding("c", "error", f"because of {n}", None, "") for n in range(workflows)],
+        findings=[
+            FleetFinding("c", "error", f"because of {n}", None, "") for n in range(workflows)
+        ],
         releases=[],
         comfyui_versions=[],
         compared=[],
