@@ -665,11 +665,13 @@ def main():
         activation = Activation(module, wanted, releases, backwards)
         different, actions = activation.plan()
         diff = activation.diff(different)
+        again = releases.rejection(wanted.release) is not None
         if not module.check_mode:
             if actions:
                 activation.apply(different)
             if backwards and before not in (None, wanted.release):
-                releases.reject(before, "it was rolled back by hand", False)
+                if not again:  # else this takes back an earlier rollback
+                    releases.reject(before, "it was rolled back by hand", False)
                 releases.point("previous", releases.to_go_back_to(wanted.release))
             for release in releases.superfluous(given["keep_releases"]):
                 shutil.rmtree(releases.path(release))
