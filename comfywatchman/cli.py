@@ -298,11 +298,7 @@ def status(
 
     with _sentences():
         folder = state.locate(state_dir, config)
-        try:
-            instance = state.instance(config)
-        except ConfigError:
-            instance = state.likely_instance(config)
-        found = of_host.read(folder, instance)
+        found = of_host.read(folder, state.likely_instance(config))
         if output_format is StatusFormat.JSON:
             typer.echo(json.dumps(found, indent=2))
         else:
@@ -358,10 +354,8 @@ def notify(
             typer.echo(f"{prefix}comfywatchman: {line}", err=True)
 
     with _sentences():
-        try:
-            folder = state.locate(state_dir, config)
-        except ConfigError:  # which may be what failed; there the cycle left word as well
-            folder = state.default_dir(state.likely_instance(config))
+        # A wrong configuration may be what failed; the cycle left word in the same folder.
+        folder = state.likely_folder(state_dir, config)
         failed = failure.of_unit(failed_unit, os.environ, folder)
         failure.handle(failed, folder, config, say)
 
@@ -470,11 +464,7 @@ def _record_failure(state_dir: Path | None, config: Path | None, reason: str) ->
     from comfywatchman.report.store import ReportStore
 
     with contextlib.suppress(ConfigError, OSError):
-        try:
-            folder = state.locate(state_dir, config)
-        except ConfigError:
-            folder = state.default_dir(state.likely_instance(config))
-        ReportStore(folder).refuse(reason)
+        ReportStore(state.likely_folder(state_dir, config)).refuse(reason)
 
 
 def _refuse_missing(paths: Sequence[Path]) -> None:

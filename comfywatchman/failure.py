@@ -56,10 +56,6 @@ _EXIT_CODES = {
         "its state folder cannot be written (disk full, quota, read-only, permissions)",
         "make room there, or correct its owner; the last report is as it was",
     ),
-    Exit.UNWRITABLE: (
-        "its state folder cannot be written",
-        "make room there, or correct its owner",
-    ),
     Exit.CONFIG: ("its configuration is wrong", "correct what is named"),
     200: ("its WorkingDirectory= is gone", "deploy it again"),
     203: ("its program cannot be started: the installation is damaged", "deploy it again"),

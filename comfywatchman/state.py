@@ -94,17 +94,22 @@ def locate(flag: Path | None, config: Path | None) -> Path:
     return as_typed(in_file)
 
 
-def instance(config: Path | None) -> str:
-    """Find the name of the instance as the settings would, reading no other setting.
+def likely_folder(flag: Path | None, config: Path | None) -> Path:
+    """Find the state folder, or guess it where the configuration cannot be read.
 
     Raises:
-        ConfigError: the configuration file cannot be read, or nothing can be named so.
+        ConfigError: it cannot be read, and this user has no home folder.
     """
-    return _instance(*read_config(config))
+    try:
+        return locate(flag, config)
+    except ConfigError:
+        return default_dir(likely_instance(config))
 
 
 def likely_instance(config: Path | None) -> str:
-    """Guess the name of the instance where the configuration cannot be read: by its folder's."""
+    """Find the name of the instance, or guess it where the configuration cannot be read."""
+    with contextlib.suppress(ConfigError):
+        return _instance(*read_config(config))
     given = config or os.environ.get(CONFIG_VARIABLE)
     folder = as_typed(given).parent.name if given else named(os.environ.get(INSTANCE_VARIABLE, ""))
     name = folder.removeprefix("comfywatchman-")

@@ -103,6 +103,16 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
     return "\n".join(lines)
 
 
+def span(seconds: float) -> str:
+    """Say how long something took, in its largest unit: ``3 hours``."""
+    whole = max(0, int(seconds))
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if whole >= size:
+            count = whole // size
+            return f"{count} {unit}{'s' * (count > 1)}"
+    return f"{whole} s"
+
+
 def _schedule(schedule: dict[str, Any], now: datetime) -> list[str]:
     by = visible(str(schedule["unit"] or "comfywatchman schedule"))
     if schedule["next_run"]:
@@ -144,12 +154,5 @@ def _when(moment: object, now: datetime) -> str:
         seconds = int((now - then).total_seconds())
     except (ValueError, TypeError):
         return "at an unknown time"
-    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if abs(seconds) >= size:
-            count = abs(seconds) // size
-            span = f"{count} {unit}{'s' if count > 1 else ''}"
-            break
-    else:
-        span = f"{abs(seconds)} s"
-    how = f"in {span}" if seconds < 0 else f"{span} ago"
+    how = f"in {span(-seconds)}" if seconds < 0 else f"{span(seconds)} ago"
     return f"{how} ({then.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC)"

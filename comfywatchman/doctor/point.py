@@ -95,18 +95,12 @@ class Examination:
     @cached_property
     def instance(self) -> str:
         """Name of the instance, as far as it can be told."""
-        try:
-            return state.instance(self.config)
-        except ConfigError:
-            return state.likely_instance(self.config)
+        return state.likely_instance(self.config)
 
     @cached_property
     def folder(self) -> Path:
         """The state folder, as far as it can be told."""
-        try:
-            return state.locate(self._state_dir, self.config)
-        except ConfigError:
-            return state.default_dir(self.instance)
+        return state.likely_folder(self._state_dir, self.config)
 
     @cached_property
     def last_run(self) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from comfywatchman import state, timer
 from comfywatchman.doctor.point import Examination, Point, Status
 from comfywatchman.gate import disk as disk_gate
+from comfywatchman.status import span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,23 +72,24 @@ def last_cycle(examination: Examination) -> Iterator[Point]:
         said = f"{examination.folder / state.LAST_RUN} is damaged"
         yield Point("last cycle", Status.PROBLEM, said, "the next cycle replaces it")
         return
-    said = f"{outcome}, begun {_span(age)} ago: {reason}"
+    said = f"{outcome}, begun {span(age.total_seconds())} ago: {reason}"
     if outcome == "running" and not timer.is_held(examination.folder / state.LOCK):
-        said = f"the last cycle, begun {_span(age)} ago, was killed in the middle"
+        said = f"the last cycle, begun {span(age.total_seconds())} ago, was killed in the middle"
         yield Point("last cycle", Status.PROBLEM, said, "the journal says by whom: journalctl -k")
     elif outcome == "failed":
         yield Point("last cycle", Status.PROBLEM, said, "mend what is named")
     else:
         yield Point("last cycle", Status.NOTE if outcome == "skipped" else Status.OK, said)
     if age < -timedelta(minutes=1):
-        said = f"the last cycle began {_span(-age)} in the future: the clock was set back"
+        ahead = span(-age.total_seconds())
+        said = f"the last cycle began {ahead} in the future: the clock was set back"
         yield Point("last cycle", Status.PROBLEM, said, "see: timedatectl")
     schedule = examination.schedule
     if schedule.interval_s is not None:
         longest = timedelta(seconds=2 * schedule.interval_s + (schedule.slack_s or 0))
         if age > longest:
-            said = f"the last cycle is {_span(age)} old; one is due every "
-            said += _span(timedelta(seconds=schedule.interval_s))
+            said = f"the last cycle is {span(age.total_seconds())} old; one is due every "
+            said += span(schedule.interval_s)
             yield Point("last cycle", Status.PROBLEM, said, "see what is said of the timer")
 
 
@@ -103,7 +105,7 @@ def lock(examination: Examination) -> Iterator[Point]:
     age = timedelta()
     if last_run.get("outcome") == "running":
         age = datetime.now(UTC) - datetime.fromisoformat(last_run["started_at"])
-        said += f", since {_span(age)}"
+        said += f", since {span(age.total_seconds())}"
     if age > _LONG:
         yield Point("lock", Status.PROBLEM, said, f"it hangs: kill {pid}")
     else:
@@ -123,12 +125,3 @@ def _holder(file: Path) -> int | None:
         if device in fields and fields[4].isdigit() and int(fields[4]):
             return int(fields[4])
     return None
-
-
-def _span(span: timedelta) -> str:
-    seconds = max(0, int(span.total_seconds()))
-    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = seconds // size
-            return f"{count} {unit}{'s' * (count > 1)}"
-    return f"{seconds} s"

@@ -11,19 +11,17 @@ from comfywatchman.fleet import folder, html
 from comfywatchman.fleet.model import Fleet, FleetFinding, Group, Host, Workflow
 from comfywatchman.fleet.survey import survey
 from comfywatchman.report.escape import visible
-from tests.e2e import chromium
 from tests.unit.fleet import sample
 from tests.unit.report.sample import HOSTILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
+    from tests.e2e import chromium
+    from tests.e2e.conftest import OpenPage
+
     Show = Callable[..., chromium.Page]
-
-EXECUTABLE = chromium.find()
-
-pytestmark = pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium or Chrome is installed")
 
 WORKFLOWS = "[...document.querySelectorAll('.label bdi')].map(e => e.textContent)"
 HOSTS = "[...document.querySelectorAll('.head bdi')].map(e => e.textContent)"
@@ -32,30 +30,10 @@ DRAWER = "document.querySelector('#drawer').innerText"
 NODES = "document.querySelectorAll('*').length"
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Browser]:
-    assert EXECUTABLE is not None
-    with chromium.Browser(EXECUTABLE, tmp_path_factory.mktemp("profile")) as started:
-        yield started
-
-
 @pytest.fixture
-def show(browser: chromium.Browser, tmp_path: Path) -> Iterator[Show]:
+def show(open_page: OpenPage) -> Show:
     """Open a fleet in a page of its own."""
-    pages = []
-
-    def open_fleet(fleet: Fleet, *, script: bool = True, **how: object) -> chromium.Page:
-        file = tmp_path / "the fleet.html"
-        file.write_text(html.render(fleet), encoding="utf-8")
-        page = browser.page(**how)
-        pages.append(page)
-        page.call("Emulation.setScriptExecutionDisabled", value=not script)
-        page.open(file.as_uri())
-        return page
-
-    yield open_fleet
-    for page in pages:
-        page.call("Page.close")
+    return lambda fleet, **how: open_page(html.render(fleet), **how)
 
 
 @pytest.fixture

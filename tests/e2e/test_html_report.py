@@ -9,20 +9,15 @@ import pytest
 
 from comfywatchman.report import html
 from comfywatchman.report.escape import visible
-from tests.e2e import chromium
 from tests.unit.report.sample import HOSTILE, hostile, large, realistic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from comfywatchman.report.model import Report
+    from tests.e2e import chromium
+    from tests.e2e.conftest import OpenPage
 
     Show = Callable[..., chromium.Page]
-
-EXECUTABLE = chromium.find()
-
-pytestmark = pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium or Chrome is installed")
 
 SHOWN = "[...document.querySelectorAll('.w')].filter(w => w.checkVisibility())"
 NAMES = f"{SHOWN}.map(w => w.querySelector('.name').textContent)"
@@ -30,31 +25,10 @@ GROUND = "getComputedStyle(document.body).backgroundColor"
 LIGHT, DARK = "rgb(244, 246, 248)", "rgb(15, 19, 24)"
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Browser]:
-    assert EXECUTABLE is not None
-    with chromium.Browser(EXECUTABLE, tmp_path_factory.mktemp("profile")) as started:
-        yield started
-
-
 @pytest.fixture
-def show(browser: chromium.Browser, tmp_path: Path) -> Iterator[Show]:
+def show(open_page: OpenPage) -> Show:
     """Open a report in a page of its own."""
-    pages = []
-
-    def open_report(report: Report, *, script: bool = True, **how: object) -> chromium.Page:
-        file = tmp_path / "the report.html"
-        file.write_text(html.render(report), encoding="utf-8")
-        page = browser.page(**how)
-        pages.append(page)
-        page.call("Emulation.setScriptExecutionDisabled", value=not script)
-        page.open(file.as_uri())
-        return page
-
-    yield open_report
-    for page in pages:
-        page.evaluate("(() => { try { localStorage.clear() } catch {} })()")
-        page.call("Page.close")
+    return lambda report, **how: open_page(html.render(report), **how)
 
 
 def fetched(page: chromium.Page) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.shared_library import compile_or_skip
 
 SOURCE = Path(__file__).with_name("clock.c")
 
@@ -29,14 +29,6 @@ class Clock:
         part.replace(self.offset)
 
 
-def unbuildable() -> str:
-    """Why the library cannot be built; empty when it can."""
-    return "" if shutil.which("gcc") else "gcc is not installed: the clock is not built"
-
-
 def build(folder: Path) -> Clock:
     """Compile the library into a folder that exists."""
-    library = folder / "clock.so"
-    flags = ["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror"]
-    subprocess.run(["gcc", *flags, "-o", library, SOURCE, "-ldl"], check=True)
-    return Clock(library, folder / "offset")
+    return Clock(compile_or_skip(SOURCE, folder / "clock.so"), folder / "offset")

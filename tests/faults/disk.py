@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.shared_library import compile_or_skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,17 +32,9 @@ class FailingDisk:
         }
 
 
-def unbuildable() -> str:
-    """Why the library cannot be built; empty when it can."""
-    return "" if shutil.which("gcc") else "gcc is not installed: the failing disk is not built"
-
-
 def build(folder: Path) -> FailingDisk:
     """Compile the library into a folder that exists."""
-    library = folder / "disk.so"
-    flags = ["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror"]
-    subprocess.run(["gcc", *flags, "-o", library, SOURCE, "-ldl"], check=True)
-    return FailingDisk(library)
+    return FailingDisk(compile_or_skip(SOURCE, folder / "disk.so"))
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.shared_library import compile_or_skip
 
 SOURCE = Path(__file__).with_name("nvml.c")
 
@@ -31,16 +31,9 @@ def gpus(*cards: str, **codes: int) -> dict[str, str]:
     }
 
 
-def unbuildable() -> str:
-    """Why the library cannot be built; empty when it can."""
-    return "" if shutil.which("gcc") else "gcc is not installed: the NVML stand-in is not built"
-
-
 def build(folder: Path) -> Nvml:
     """Compile the library into a folder that exists."""
-    library = folder / "libnvidia-ml.so.1"
-    flags = ["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror"]
-    subprocess.run(["gcc", *flags, "-o", library, SOURCE], check=True)
+    compile_or_skip(SOURCE, folder / "libnvidia-ml.so.1")
     return Nvml(folder)
 
 
