@@ -51,7 +51,7 @@ def test_credentials(host: Host, tmp_path: Path, kind: str, behaviour: str, outc
         server = StandIn(basic=LOGIN, behaviour=behaviour)
         settings = {"comfyui_basic_auth_file": secret(tmp_path, LOGIN)}
     with server:
-        ended = host.run("check", comfyui_url=server.url, read_timeout="1.5", **settings)
+        ended = host.run("check", comfyui_url=server.url, read_timeout="4", **settings)
     assert ended.returncode == 0
     assert host.last_run["outcome"] == outcome
     assert (

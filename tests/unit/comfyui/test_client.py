@@ -66,10 +66,16 @@ def failure(client: ComfyUIClient, path: str = "/system_stats") -> ComfyUIError:
     ],
 )  # fmt: skip
 def test_faults(
-    comfyui: StandIn, connect: Connect, behaviour: str, transient: bool, words: list[str]
+    comfyui: StandIn,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    behaviour: str,
+    transient: bool,
+    words: list[str],
 ) -> None:
+    monkeypatch.setattr(module, "_PAUSES", (1000.0,))  # longer than there is time: asked once
     comfyui.behaviour = behaviour
-    error = failure(connect(comfyui.url, read_timeout=0.9))
+    error = failure(connect(comfyui.url))
     assert error.transient is transient
     for word in [comfyui.url, *words]:
         assert word in str(error)
@@ -85,7 +91,7 @@ def test_an_answer_that_does_not_end_is_ended(
     start = time.monotonic()
     with pytest.raises(ComfyUIError) as caught:
         client.get_json("/system_stats", max_bytes=2**50)
-    assert 0.3 < time.monotonic() - start < 5
+    assert 0.3 < time.monotonic() - start < 30
     assert caught.value.transient
     assert "did not finish its answer within 0.4 s" in str(caught.value)
     assert "look at its log, restart it" in str(caught.value)
@@ -111,7 +117,7 @@ def test_the_whole_time_that_was_asked_for_is_given(comfyui: StandIn, connect: C
 def test_what_passes_is_asked_again(comfyui: StandIn, connect: Connect, behaviour: str) -> None:
     comfyui.behaviour = behaviour
     start = time.monotonic()
-    assert connect(comfyui.url, read_timeout=6).get_json("/queue")
+    assert connect(comfyui.url, read_timeout=60).get_json("/queue")
     assert time.monotonic() - start > (1.9 if "starting" in behaviour else 0.9)
 
 
@@ -131,26 +137,29 @@ def test_retry_after_as_a_date(comfyui: StandIn, connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("value", ["soon", "-5", "1e99", "Mon, 99 Foo 2026", "9" * 5000])
-def test_a_retry_after_that_makes_no_sense(comfyui: StandIn, connect: Connect, value: str) -> None:
+def test_a_retry_after_that_makes_no_sense(
+    comfyui: StandIn, connect: Connect, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setattr(module, "_PAUSES", (1000.0,))
     comfyui.behaviour = f"503:{value}"
-    assert "(HTTP 503)" in str(failure(connect(comfyui.url, read_timeout=0.5)))
+    assert "(HTTP 503)" in str(failure(connect(comfyui.url)))
 
 
 def test_what_does_not_pass_is_told_with_how_often_it_was_asked(
     comfyui: StandIn, connect: Connect
 ) -> None:
     comfyui.behaviour = "500"
-    error = failure(connect(comfyui.url, read_timeout=1.5))
+    error = failure(connect(comfyui.url))
     assert str(error).endswith("ComfyUI's own log says why; asked 2 times")
     assert (error.transient, error.status) == (True, 500)
 
 
 def test_only_a_server_that_has_answered_is_waited_for(comfyui: StandIn, connect: Connect) -> None:
-    client = connect(comfyui.url, read_timeout=10)
+    client = connect(comfyui.url, read_timeout=60)
     comfyui.behaviour = "refused"
-    start = time.monotonic()
-    assert "nothing listens at" in str(failure(client))
-    assert time.monotonic() - start < 0.9
+    error = str(failure(client))
+    assert "nothing listens at" in error
+    assert "asked" not in error
     comfyui.behaviour = "ok"
     assert client.get_json("/queue")
     comfyui.behaviour = "refused"
@@ -168,7 +177,7 @@ def test_all_answers_together_have_a_limit(
     client = connect(comfyui.url)
     start = time.monotonic()
     assert "did not finish its answer within" in str(failure(client, "/queue"))
-    assert 0.9 < time.monotonic() - start < 3
+    assert 0.9 < time.monotonic() - start < 30
     assert "took more than 1 s for all that a cycle asks" in str(failure(client))
 
 
@@ -220,12 +229,15 @@ def test_https_needs_a_trusted_authority(tls: Certificates, connect: Connect) ->
         assert "CA store, or name it in ca_file" in str(error)
 
 
-def test_https_and_http_mixed_up(tls: Certificates, connect: Connect, comfyui: StandIn) -> None:
+def test_https_and_http_mixed_up(
+    tls: Certificates, connect: Connect, comfyui: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     error = failure(connect(comfyui.url.replace("http:", "https:")))
     assert "does not speak TLS as https needs" in str(error)
     assert "is it http?" in str(error)
     with StandIn(tls=(tls.certificate, tls.key)) as secure:
-        plain = connect(secure.url.replace("https:", "http:"), read_timeout=0.9)
+        monkeypatch.setattr(module, "_PAUSES", (1000.0,))
+        plain = connect(secure.url.replace("https:", "http:"))
         error = failure(plain)
         assert "broke off its answer" in str(error)
 
