@@ -223,15 +223,13 @@ def describe_python(name, account):
 def choose_python(wanted, account):
     """``(python, problem)``: the Python to use, or a sentence that says why there is none."""
     oldest = ".".join(map(str, PYTHON_OLDEST))
-    found = [
-        python
-        for python in (describe_python(name, account) for name in ([wanted] if wanted else PYTHONS))
-        if python
-    ]
+    found = []
+    for name in [wanted] if wanted else PYTHONS:
+        python = describe_python(name, account)
+        if python and python["version"] >= PYTHON_OLDEST and not python["missing"]:
+            return python, None
+        found += [python] if python else []
     new_enough = [python for python in found if python["version"] >= PYTHON_OLDEST]
-    usable = [python for python in new_enough if not python["missing"]]
-    if usable:
-        return usable[0], None
     if new_enough:
         python = new_enough[0]
         short = "{}.{}".format(*python["version"])
