@@ -11,7 +11,7 @@ import sys
 import traceback
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO
 
 try:
     import typer
@@ -66,7 +66,8 @@ app = typer.Typer(
     help="Which saved ComfyUI workflows can run on this host now, which cannot, why, and how to "
     "fix it.",
     epilog="Exit codes: 0 done or skipped; 1 --fail-on met; 2 usage; 70 a bug of ours; 74 the "
-    "state folder cannot be written; 75 another cycle is running; 78 wrong configuration.",
+    "state folder or the output cannot be written; 75 another cycle is running; 78 wrong "
+    "configuration.",
 )
 
 Config = Annotated[
@@ -350,8 +351,7 @@ def notify(
 
     def say(priority: int, text: str) -> None:
         prefix = f"<{priority}>" if journal else ""
-        for line in text.splitlines():
-            typer.echo(f"{prefix}comfywatchman: {line}", err=True)
+        _say(text, prefix)
 
     with _sentences():
         # A wrong configuration may be what failed; the cycle left word in the same folder.
@@ -525,10 +525,14 @@ def _sentences() -> Iterator[None]:
 def _end(code: Exit, sentence: str) -> NoReturn:
     from comfywatchman import progress
 
-    prefix = "<3>" if progress.under_journal(sys.stderr) else ""
-    for line in sentence.splitlines():
-        typer.echo(f"{prefix}comfywatchman: {line}", err=True)
+    _say(sentence, "<3>" if progress.under_journal(sys.stderr) else "")
     raise typer.Exit(code)
+
+
+def _say(text: str, prefix: str = "") -> None:
+    with contextlib.suppress(OSError):  # a log that is full or gone ends nothing
+        for line in text.splitlines():
+            typer.echo(f"{prefix}comfywatchman: {line}", err=True)
 
 
 @contextlib.contextmanager
@@ -558,11 +562,36 @@ def main() -> None:
         if getattr(sys, name) is None:  # closed by whoever started us
             mode = "r" if name == "stdin" else "w"
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+    code: str | int | None = Exit.INTERNAL
+    problem, unwritten = "", None
     try:
         app()
+    except SystemExit as ended:
+        code = ended.code
+    except OSError as error:  # of a file it would name it
+        problem, unwritten = _bug(error), None if error.filename else error.strerror
     except Exception as error:  # noqa: BLE001  (the last guard: a sentence, not a traceback)
-        typer.echo(f"comfywatchman: {_bug(error)}", err=True)
-        sys.exit(Exit.INTERNAL)
+        problem = _bug(error)
+    if unwritten := _write_out(sys.stdout) or unwritten:
+        code = Exit.UNWRITABLE if problem or not code else code
+        problem = f"standard output cannot be written: {unwritten}"
+    if problem:
+        _say(problem)
+    _write_out(sys.stderr)
+    sys.exit(code)
+
+
+def _write_out(stream: TextIO) -> str | None:
+    """Write what a stream still holds; drop it and say why where it cannot be.
+
+    Python itself would end with an exit code of its own.
+    """
+    try:
+        stream.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return error.strerror
+    return None
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ class Exit(IntEnum):
     INTERNAL = 70
     """A bug of ours."""
     UNWRITABLE = 74
-    """The state folder cannot be written."""
+    """The state folder, or standard output, cannot be written."""
     LOCKED = 75
     """Another cycle holds the lock."""
     CONFIG = 78

@@ -177,7 +177,7 @@ def _own_words(failure: Failure, folder: Path) -> str:
     if failure.exit_code is None or failure.exit_code >= 200:
         return ""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        last_run = orjson.loads((folder / state.LAST_RUN).read_bytes())
+        last_run = orjson.loads(state.read_file(folder / state.LAST_RUN))
         age = datetime.now(UTC) - datetime.fromisoformat(last_run["finished_at"])
         if abs(age) < _RECENT and last_run["outcome"] in ("failed", "done"):
             return str(last_run["reason"])
@@ -195,7 +195,9 @@ def _put_on_record(folder: Path, reason: str) -> bool:
         return False
     try:
         with lock.make(folder / state.LOCK):
-            record: dict[str, Any] = orjson.loads(file.read_bytes())
+            record: Any = orjson.loads(state.read_file(file))
+            if not isinstance(record, dict):
+                raise ValueError("it is damaged; the next cycle replaces it")
             if record.get("outcome") != "running":
                 return False
             record |= {"outcome": "failed", "reason": reason, "finished_at": datetime.now(UTC)}

@@ -7,8 +7,10 @@ Imports nothing slow: ``comfywatchman status`` answers from here without buildin
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
+import stat
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +38,8 @@ SCHEDULE_LOG = "schedule.log"
 _PART = ".part"
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _DAMAGED = ".damaged"
+_LARGEST = 2**30
+"""Bytes of a file of state; those of ten thousand workflows take a tenth of it."""
 
 
 def instance_name(text: str) -> str:
@@ -172,6 +176,23 @@ def read_config(config: Path | None) -> tuple[Path | None, dict[str, Any]]:
         raise ConfigError(
             f"{file}: cannot be read: {error.strerror}; correct its permissions or name another"
         ) from None
+
+
+def read_file(file: Path) -> bytes:
+    """Read a file of the state folder, whatever has taken its place there.
+
+    Raises:
+        OSError: it is not there, cannot be read, is no regular file, or is far too large.
+    """
+    # O_NONBLOCK: opening a pipe that nobody writes to must not wait for ever.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+    with open(file, "rb", opener=lambda path, _: os.open(path, flags)) as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", str(file))
+        if status.st_size > _LARGEST:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(file))
+        return stream.read()
 
 
 def replace_file(target: Path, content: bytes, mode: int = 0o600) -> None:

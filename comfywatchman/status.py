@@ -35,10 +35,10 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
         ConfigError: the state may not be read.
     """
     damaged: list[str] = []
-    last_run = _object(folder / state.LAST_RUN, damaged)
+    last_run = _object(folder / state.LAST_RUN, damaged, paths=list)
     unfinished = last_run is not None and last_run.get("outcome") == "running"
     running = unfinished and timer.is_held(folder / state.LOCK)
-    latest = _object(folder / state.LATEST, damaged)
+    latest = _object(folder / state.LATEST, damaged, summary=dict)
     report = None
     if latest is not None:
         report = {
@@ -90,14 +90,18 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
         lines.append(f"             {visible(str(last_run.get('reason')))}")
         if last_run.get("paths"):
             lines.append(
-                "             (by hand, for: " + visible(", ".join(last_run["paths"])) + ")"
+                "             (by hand, for: "
+                + visible(", ".join(map(str, last_run["paths"])))
+                + ")"
             )
     lines += _schedule(status["schedule"], now)
     if report is None:
         lines.append("Last report  none yet")
     else:
         counts = ", ".join(f"{n} {v}" for v, n in (report["summary"] or {}).items() if n)
-        lines.append(f"Last report  {_when(report['started_at'], now)}: {counts or 'no workflows'}")
+        lines.append(
+            f"Last report  {_when(report['started_at'], now)}: {visible(counts) or 'no workflows'}"
+        )
         lines += [f"             {visible(file)}" for file in report["files"].values()]
     lines.append(f"State        {visible(status['state_dir'])}")
     return "\n".join(lines)
@@ -131,18 +135,20 @@ def _schedule(schedule: dict[str, Any], now: datetime) -> list[str]:
     return lines
 
 
-def _object(file: Path, damaged: list[str]) -> dict[str, Any] | None:
+def _object(file: Path, damaged: list[str], **kinds: type) -> dict[str, Any] | None:
     try:
-        content = orjson.loads(file.read_bytes())
+        content = orjson.loads(state.read_file(file))
     except PermissionError:
         raise ConfigError(
             f"{file}: this user may not read it; ask as the user that the cycles run as"
         ) from None
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except orjson.JSONDecodeError:
+    except (OSError, orjson.JSONDecodeError):
         content = None
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(key, kind()), kind) for key, kind in kinds.items()
+    ):
         damaged.append(str(file))
         return None
     return content
@@ -152,7 +158,8 @@ def _when(moment: object, now: datetime) -> str:
     try:
         then = datetime.fromisoformat(str(moment))
         seconds = int((now - then).total_seconds())
-    except (ValueError, TypeError):
+        at = f"{then.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, TypeError, OverflowError):
         return "at an unknown time"
     how = f"in {span(-seconds)}" if seconds < 0 else f"{span(seconds)} ago"
-    return f"{how} ({then.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC)"
+    return f"{how} ({at})"

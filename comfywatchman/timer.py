@@ -130,7 +130,7 @@ def read(instance: str, folder: Path, timeout: float = 2.0) -> Schedule:
 def _apscheduler(folder: Path) -> Schedule | None:
     """What ``comfywatchman schedule`` left word of; None where none has run."""
     try:
-        facts = orjson.loads((folder / state.SCHEDULE).read_bytes())
+        facts = orjson.loads(state.read_file(folder / state.SCHEDULE))
         next_run = datetime.fromisoformat(facts["next_run"])
         pid = int(facts["pid"])
         found = Schedule(
@@ -141,7 +141,7 @@ def _apscheduler(folder: Path) -> Schedule | None:
             interval_s=float(facts["interval_s"]),
             slack_s=float(facts["jitter_s"]),
         )
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ArithmeticError, ValueError, TypeError, KeyError):
         return None
     if is_held(folder / state.SCHEDULE_LOCK):
         return found

@@ -140,7 +140,7 @@ class VerdictCache:
         if self._file is None:
             return {}
         try:
-            checksum, _, content = self._file.read_bytes().partition(b"\n")
+            checksum, _, content = state.read_file(self._file).partition(b"\n")
         except FileNotFoundError:
             return {}
         except OSError as error:

@@ -108,10 +108,12 @@ class Examination:
         import orjson
 
         try:
-            content = orjson.loads((self.folder / state.LAST_RUN).read_bytes())
+            content = orjson.loads(state.read_file(self.folder / state.LAST_RUN))
         except FileNotFoundError:
             return None
-        except orjson.JSONDecodeError:
+        except PermissionError:
+            raise
+        except (OSError, orjson.JSONDecodeError):
             return {}
         return content if isinstance(content, dict) else {}
 

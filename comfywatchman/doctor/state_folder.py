@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,9 +104,10 @@ def lock(examination: Examination) -> Iterator[Point]:
     pid = _holder(file) or last_run.get("pid")
     said = f"a cycle is running (process {pid or 'not known'})"
     age = timedelta()
-    if last_run.get("outcome") == "running":
-        age = datetime.now(UTC) - datetime.fromisoformat(last_run["started_at"])
-        said += f", since {span(age.total_seconds())}"
+    with suppress(KeyError, ValueError, TypeError):  # damaged: last_cycle says so
+        if last_run.get("outcome") == "running":
+            age = datetime.now(UTC) - datetime.fromisoformat(last_run["started_at"])
+            said += f", since {span(age.total_seconds())}"
     if age > _LONG:
         yield Point("lock", Status.PROBLEM, said, f"it hangs: kill {pid}")
     else:

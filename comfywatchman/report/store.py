@@ -130,7 +130,7 @@ class ReportStore:
         """
         file = folder / state.LATEST
         try:
-            return Report.model_validate_json(file.read_bytes(), extra="ignore")
+            return Report.model_validate_json(state.read_file(file), extra="ignore")
         except FileNotFoundError:
             raise ConfigError(
                 f"{file}: there is no report yet; make one with: comfywatchman check"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfywatchman import failure
+from comfywatchman import failure, state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,6 +122,39 @@ def test_a_command_that_fails_is_told_and_ends_nothing(
     assert told in said[-1]
     assert subprocess.run(["pgrep", "-f", str(tmp_path)], stdout=subprocess.PIPE).stdout == b""
     assert said[0] == f"{UNIT} failed: it took longer than TimeoutStartSec= allows and was ended"
+
+
+@pytest.mark.parametrize("record", [b"[]", b'{"half', None])
+def test_a_record_that_is_damaged_hides_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: bytes | None
+) -> None:
+    file = tmp_path / state.LAST_RUN
+    if record is None:
+        os.mkfifo(file)
+    else:
+        file.write_bytes(record)
+    monkeypatch.setenv("COMFYWATCHMAN_ON_FAILURE_COMMAND", program(tmp_path, ""))
+    said: list[str] = []
+    failed = failure.Failure(UNIT, "exit-code", "70")
+    failure.handle(failed, tmp_path, None, lambda _, line: said.append(line))
+    assert any(f"{file} could not be brought up to date: " in line for line in said)
+    assert said[-1].endswith(" has run")
+
+
+def test_a_log_that_is_gone_keeps_the_command_from_nothing(host: Host, tmp_path: Path) -> None:
+    host.state.mkdir()
+    command = program(tmp_path, WRITES_ENVIRONMENT)
+    host.environment["COMFYWATCHMAN_ON_FAILURE_COMMAND"] = command
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        [sys.executable, "-m", "comfywatchman.cli", "notify", f"--failed-unit={UNIT}"],
+        env=host.environment | {"MONITOR_SERVICE_RESULT": "timeout"},
+        stderr=writing,
+    )
+    os.close(writing)
+    assert ended.returncode == 0
+    assert "allows and was ended" in (host.state / "told").read_text()
 
 
 @pytest.mark.parametrize(

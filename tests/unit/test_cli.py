@@ -176,9 +176,10 @@ def test_what_cannot_be_shown_leaves_the_record_of_the_cycle_alone(tmp_path: Pat
             stderr=subprocess.PIPE,
             text=True,
         )
-    assert ended.returncode == Exit.INTERNAL
-    assert "No space left on device" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert ended.returncode == Exit.UNWRITABLE
+    assert ended.stderr == (
+        "comfywatchman: standard output cannot be written: No space left on device\n"
+    )
     assert record.read_text() == '{"outcome": "done"}'
 
 
@@ -188,3 +189,22 @@ def test_closed_streams_cost_no_cycle(flow: Path, object_info: Path) -> None:
     assert subprocess.run(closed).returncode == Exit.OK
     full = ["sh", "-c", 'exec "$@" 2>/dev/full', "sh", *command, "--object-info", object_info]
     assert subprocess.run(full, stdout=subprocess.DEVNULL).returncode == Exit.OK
+
+
+@pytest.mark.parametrize(("form", "unbuffered"), [("text", ""), ("json", "1")])
+def test_a_report_that_cannot_be_shown_is_no_bug(
+    flow: Path, object_info: Path, form: str, unbuffered: str
+) -> None:
+    command = [sys.executable, "-m", "comfywatchman.cli", "check", flow, "--format", form]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [*command, "--object-info", object_info],
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert ended.returncode == Exit.UNWRITABLE
+    assert ended.stderr.endswith("standard output cannot be written: No space left on device\n")
+    assert "bug" not in ended.stderr
+    assert "Exception ignored" not in ended.stderr

@@ -125,6 +125,19 @@ def test_what_is_wrong_with_the_state_folder(config: Path, folder: Path) -> None
     assert f"last cycle: {folder}/last-run.json is damaged" in found
 
 
+def test_a_record_without_its_times_is_what_is_damaged(config: Path, folder: Path) -> None:
+    (folder / state.LAST_RUN).write_text('{"outcome": "running"}')
+    with lock.make(folder / state.LOCK):
+        found = problems(config, folder)
+    assert found == [f"last cycle: {folder}/last-run.json is damaged"]
+
+
+def test_a_pipe_in_the_place_of_the_record_is_not_waited_for(config: Path, folder: Path) -> None:
+    (folder / state.LAST_RUN).unlink()
+    os.mkfifo(folder / state.LAST_RUN)
+    assert f"last cycle: {folder}/last-run.json is damaged" in problems(config, folder)
+
+
 def test_a_cycle_that_is_old_and_a_schedule_that_is_gone(config: Path, tmp_path: Path) -> None:
     store = ReportStore(tmp_path / "old")
     store.finish(Outcome.FAILED, "no disk", datetime.now(UTC) - timedelta(hours=5))

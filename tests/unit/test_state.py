@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -151,13 +152,54 @@ def test_damaged_state_is_no_traceback(tmp_path: Path) -> None:
     assert "No cycle has run yet" not in told
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (state.LAST_RUN, {"outcome": "done", "paths": 5}),
+        (state.LATEST, {"summary": ["runnable"]}),
+        (state.LATEST, {"summary": None}),
+    ],
+)
+def test_state_of_wrong_types_is_damaged(tmp_path: Path, name: str, content: object) -> None:
+    (tmp_path / name).write_text(json.dumps(content))
+    assert f"{tmp_path / name}: cannot be understood" in words(tmp_path)
+
+
+def test_state_that_is_odd_is_shown_as_far_as_it_goes(tmp_path: Path) -> None:
+    last_run = {"outcome": 1, "paths": [2], "finished_at": "0001-01-01T00:00:00+14:00"}
+    (tmp_path / state.LAST_RUN).write_text(json.dumps(last_run))
+    (tmp_path / state.LATEST).write_text(json.dumps({"summary": {"\x1b[2J": 1}}))
+    told = words(tmp_path)
+    assert "Last cycle   1, at an unknown time" in told
+    assert "(by hand, for: 2)" in told
+    assert "Last report  at an unknown time: 1 \\x1b[2J" in told
+
+
+@pytest.mark.parametrize("name", [state.LAST_RUN, state.LATEST])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "endless", "loop"])
+def test_what_is_no_file_in_the_place_of_state_is_not_waited_for(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    place = tmp_path / name
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "folder":
+        place.mkdir()
+    elif kind == "loop":
+        place.symlink_to(place)
+    else:
+        with place.open("wb") as file:
+            file.truncate(2**40)
+    assert f"{place}: cannot be understood" in words(tmp_path)
+
+
 def test_state_of_another_user_is_not_taken_for_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(file: Path) -> bytes:
         raise PermissionError(13, "Permission denied", str(file))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)  # permissions do not bind root
+    monkeypatch.setattr(state, "read_file", refuse)  # permissions do not bind root
     with pytest.raises(ConfigError, match="ask as the user that the cycles run as"):
         status.read(tmp_path)
 
