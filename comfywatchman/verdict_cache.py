@@ -133,7 +133,8 @@ class VerdictCache:
             OSError: they could not be written.
         """
         if self._file is not None:
-            content = orjson.dumps({"frame": self._frame, "entries": self._new})
+            entries = {key: entry for key, entry in self._new.items() if _can_be_kept(entry)}
+            content = orjson.dumps({"frame": self._frame, "entries": entries})
             state.replace_file(self._file, _digest(content).encode() + b"\n" + content)
 
     def _load(self) -> dict[str, _Entry]:
@@ -177,6 +178,15 @@ class VerdictCache:
             declaration = self.catalog.declarations.get(name)
             self._declarations[name] = None if declaration is None else _digest(_dump(declaration))
         return self._declarations[name]
+
+
+def _can_be_kept(entry: _Entry) -> bool:
+    """Whether no name in it holds half a surrogate pair."""
+    try:
+        orjson.dumps([entry["types"], entry["asked"]])
+    except TypeError:
+        return False
+    return True
 
 
 def _outline(catalog: Catalog) -> bytes:

@@ -14,6 +14,7 @@ import threading
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
@@ -102,6 +103,7 @@ class ComfyUIClient:
             verify=_tls(settings),
             trust_env=False,
             follow_redirects=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             # One connection for one request, so that a deadline ends its own request alone.
             limits=httpx.Limits(max_keepalive_connections=0),
             headers={
@@ -377,7 +379,7 @@ def _retry_after(response: httpx.Response) -> float:
         return float(value[:9])
     try:
         then = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     if then.tzinfo is None:
         then = then.replace(tzinfo=UTC)

@@ -78,7 +78,7 @@ def names_below(root: Path, *, most: int = 2_000_000) -> frozenset[str] | None:
                         pending.append((entry.path, name + "/"))
         except FileNotFoundError:
             continue
-        except OSError:
+        except (OSError, ValueError):  # ValueError: no file can be named so
             if not prefix:
                 return None
         if len(names) > most:

@@ -61,7 +61,8 @@ def _models(client: ComfyUIClient) -> dict[str, tuple[str, ...]]:
     models = {}
     for folder in _strings(client.get_json("/models")):
         try:
-            models[folder] = tuple(_strings(client.get_json(f"/models/{quote(folder, safe='')}")))
+            path = f"/models/{quote(folder, safe='', errors='surrogatepass')}"
+            models[folder] = tuple(_strings(client.get_json(path)))
         except ComfyUIError as error:
             if error.transient:
                 raise

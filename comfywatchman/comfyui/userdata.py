@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.client import ComfyUIClient
 
 _DEFAULT_USER = "default"
+_HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([ -~\x80-\xff]*[!-~\x80-\xff])?)?")
+"""Latin-1 without control characters, and without blanks at its ends: RFC 9110, 5.5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,12 @@ def fetch(client: ComfyUIClient, workflow: SavedOnServer, max_bytes: int) -> byt
     """
     # The server decodes a name that holds a percent sign once more than HTTP does.
     name = f"workflows/{workflow.path}".replace("%", "%25")
+    try:
+        path = "/userdata/" + quote(name, safe="", errors="surrogateescape")
+    except UnicodeEncodeError:
+        raise ComfyUIError("no file can be named so", transient=False) from None
     return client.get_bytes(
-        "/userdata/" + quote(name, safe="", errors="surrogateescape"),
+        path,
         max_bytes=max_bytes,
         cap="max_workflow_size",
         headers=_as(workflow.user),
@@ -88,11 +95,9 @@ def is_workflow_name(path: str) -> bool:
 def _as(user: str) -> dict[str, str] | None:
     if user == _DEFAULT_USER:
         return None
-    try:
-        user.encode("latin-1")
-    except UnicodeEncodeError:
+    if not _HEADER_VALUE.fullmatch(user):
         raise ComfyUIError(
             f"the workflows of user {visible(user)} cannot be asked for: the name fits no header",
             transient=False,
-        ) from None
+        )
     return {"comfy-user": user}

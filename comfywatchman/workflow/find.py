@@ -246,7 +246,7 @@ def _nearest(
         try:
             status = file.stat()
             inside = file.resolve().is_relative_to(user_folder.resolve())
-        except OSError:
+        except (OSError, ValueError):  # ValueError: no file can be named so
             return WorkflowOnServer(client, saved)
         if inside and stat.S_ISREG(status.st_mode) and status.st_size == saved.size:
             return WorkflowFile(file, visible(f"{saved.user}/{saved.path}"))

@@ -133,6 +133,24 @@ def test_done(host: Host, comfyui: StandIn, behaviour: str) -> None:
     assert host.files() == KEPT
 
 
+@pytest.mark.parametrize(
+    "path", ["/system_stats", "/models", "/users", "/userdata", "/node_replacements"]
+)
+def test_names_that_no_file_or_header_can_have_cost_no_other_verdict(
+    host: Host, comfyui: StandIn, tmp_path: Path, path: str
+) -> None:
+    (tmp_path / "comfyui" / "user").mkdir(parents=True)
+    comfyui.behaviour = f"nonsense@{path}"
+    ended = host.run(comfyui_url=comfyui.url, comfyui_dir=tmp_path / "comfyui", min_free_vram="0")
+    assert ended.returncode == 0
+    assert host.last_run["outcome"] == "done"
+    verdicts = {w["name"]: w["verdict"] for w in host.latest["workflows"]}
+    assert (verdicts.pop("good.json"), verdicts.pop("bad.json")) == ("runnable", "broken")
+    assert set(verdicts.values()) <= {"unknown"}
+    assert "internal_error" not in json.dumps(host.latest)
+    assert host.files() == KEPT
+
+
 def test_a_restart_in_the_middle_of_a_cycle(host: Host, comfyui: StandIn) -> None:
     comfyui.behaviour = "hold@/object_info"
     with host.start(comfyui_url=comfyui.url) as cycle:

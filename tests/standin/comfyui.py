@@ -328,6 +328,12 @@ def endless(exchange: Exchange, behaviour: Behaviour, turn: int, path: str) -> A
     return GONE
 
 
+def cookie(exchange: Exchange, behaviour: Behaviour, turn: int, path: str) -> Answer:
+    """The usual answer, with a cookie that no header could hold."""
+    usual = exchange.stand_in.answer(exchange.request_, path)
+    return Answer(usual.status, usual.body, usual.content_type, {"Set-Cookie": "a=\xff"})
+
+
 def padded(exchange: Exchange, behaviour: Behaviour, turn: int, path: str) -> Answer:
     """The usual JSON, followed by N MiB (100 without N) of white space."""
     body = exchange.stand_in.answer(exchange.request_, path).body
@@ -425,6 +431,7 @@ BEHAVIOURS: dict[str, Fault | None] = {
     "slow-head": slow_head,
     "endless": endless,
     "padded": padded,
+    "cookie": cookie,
     "gzip-bomb": gzip_bomb,
     "truncated": truncated,
     "reset": reset,
@@ -939,7 +946,8 @@ ALTERED: dict[str, dict[str, Any]] = {
     # The containers are right and the values make no sense.
     "nonsense": {
         "/system_stats": {
-            "system": {"os": 1, "comfyui_version": 8, "argv": None, "ram_total": "lots"},
+            "system": {"os": 1, "comfyui_version": 8, "ram_total": "lots",
+                       "argv": [None, "--input-directory", "a\0b", "--user-directory", "\ud800"]},
             "devices": [
                 None,
                 {"name": 3, "type": None, "index": "zero", "vram_total": "24", "vram_free": None},
@@ -950,6 +958,16 @@ ALTERED: dict[str, dict[str, Any]] = {
             ],
         },
         "/queue": {"queue_running": [None, 1], "queue_pending": [[]]},
+        "/models": ["\ud800", "a\n\0b", "../..", "loras"],
+        "/users": {"users": {"": 1, "bob ": {}, "a\nb": None, "\ud800": 2, "default": "D"}},
+        "/userdata": [
+            {"path": "a\0b.json", "size": 3},
+            {"path": "\ud800.json", "size": 3},
+            {"path": "../../../x.json", "size": -1},
+        ],
+        "/node_replacements": {
+            "NoSuchNode": [{"new_node_id": "\ud800", "old_node_id": None, "input_mapping": 7}]
+        },
         "/object_info": {
             "": {},
             "A\x1b[31m\n": {"input": [], "output": "IMAGE", "output_node": "yes"},

@@ -136,7 +136,18 @@ def test_retry_after_as_a_date(comfyui: StandIn, connect: Connect) -> None:
     assert re.search(r"left alone for 3(59\d|600) s", str(error))
 
 
-@pytest.mark.parametrize("value", ["soon", "-5", "1e99", "Mon, 99 Foo 2026", "9" * 5000])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "soon",
+        "-5",
+        "1e99",
+        "Mon, 99 Foo 2026",
+        "9" * 5000,
+        "Mon, 1 Jan 2026 00:00:00 +9999999999999",
+        "1 Jan 99999999999999999999 00:00:00 GMT",
+    ],
+)
 def test_a_retry_after_that_makes_no_sense(
     comfyui: StandIn, connect: Connect, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
@@ -292,6 +303,14 @@ def test_proxies_of_the_environment_are_left_out(
             monkeypatch.setenv(name, proxy.url)
         assert connect(comfyui.url).get_json("/queue")
         assert proxy.requests == []
+
+
+def test_no_cookie_is_kept(comfyui: StandIn, connect: Connect) -> None:
+    client = connect(comfyui.url)
+    comfyui.behaviour = "cookie"
+    assert client.get_json("/queue")
+    assert client.get_json("/queue")
+    assert "cookie" not in comfyui.requests[-1].headers
 
 
 def test_what_is_asked(comfyui: StandIn, connect: Connect) -> None:
