@@ -11,8 +11,10 @@ description:
   - Units and settings are staged inside the release and verified there, by systemd and by the
     release itself. Only then are they put in place, each by rename, the link C(current) is moved,
     systemd is told, the timer is enabled, and one check is run as a proof.
-  - When any of that fails, what was active before is put back before the task fails, and the
-    release is marked as one that failed.
+  - When any of that fails, what was active before is put back before the task fails, and a
+    release that failed its proof is marked. What was active before is noted down on the host until
+    then, so that it is put back all the same when the host stops in the middle and the next try
+    fails.
   - What is proven is kept in the release, so that going back needs nothing but the host.
   - The timer is never restarted, so a deploy makes no host run its check out of turn.
 author: The ComfyWatchman maintainers
@@ -65,6 +67,8 @@ release: {description: the release that is, or would be, active, type: str, retu
 before: {description: the release that was active, type: str, returned: always}
 """
 
+import base64
+import contextlib
 import datetime as dt
 import json
 import os
@@ -129,6 +133,32 @@ class Wanted(NamedTuple):
     settings: bytes
 
 
+class Before(NamedTuple):
+    """What was active, and whole, before a change: what the way back leads to."""
+
+    release: str | None
+    previous: str | None
+    timer: bool  # whether it was enabled
+    files: dict  # {path: (content or None, mode, group)}
+
+    def to_json(self):
+        files = {
+            path: (None if content is None else base64.b64encode(content).decode(), mode, group)
+            for path, (content, mode, group) in self.files.items()
+        }
+        return json.dumps(self._replace(files=files)._asdict()).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, text):
+        """Raises :class:`ValueError`, :class:`TypeError` or :class:`AttributeError`."""
+        noted = cls(**json.loads(text))
+        files = {
+            path: (None if content is None else base64.b64decode(content), mode, group)
+            for path, (content, mode, group) in noted.files.items()
+        }
+        return noted._replace(files=files)
+
+
 class Releases:
     """The releases on a host: ``releases/ID``, with the links ``current`` and ``previous``."""
 
@@ -138,6 +168,11 @@ class Releases:
 
     def path(self, release, *names):
         return os.path.join(self.folder, release, *names)
+
+    @property
+    def unproven_path(self):
+        """A file that is there while a change is made and proven; it holds a ``Before``."""
+        return os.path.join(self.root, "unproven")
 
     def behind(self, name):
         return release_behind(self.root, name)
@@ -269,8 +304,6 @@ class Activation:
         self.timer_enabled = given["timer_enabled"]
         self.smoke_test = given["smoke_test"] and not backwards
         self.state_before = given["state_dir_before"]
-        self.before = releases.behind("current")
-        self.previous = releases.behind("previous")
 
     # --- What has to change ------------------------------------------------------------------
 
@@ -298,11 +331,6 @@ class Activation:
     @property
     def settings_path(self):
         return os.path.join(self.paths["config"], SETTINGS)
-
-    @property
-    def unproven_path(self):
-        """A file that is there from the moment a release is activated until it is proven."""
-        return os.path.join(self.paths["root"], "unproven")
 
     def state_directory_is_right(self):
         try:
@@ -347,24 +375,21 @@ class Activation:
 
     def plan(self):
         """``(different files, sentences)``: what has to change."""
-        different = {
-            path: wanted
-            for path, wanted in {**self.unit_files(), **self.setting_files()}.items()
-            if read(path) != wanted[0] or (wanted[0] is not None and mode_of(path) != wanted[1])
-        }
+        different = differing({**self.unit_files(), **self.setting_files()})
         sentences = [
             f"{'write' if content is not None else 'remove'} {path}"
             for path, (content, _, _) in different.items()
         ]
-        if self.before != self.wanted.release:
+        if self.releases.behind("current") != self.wanted.release:
             sentences.append(f"activate release {self.wanted.release}")
         if not self.state_directory_is_right():
             sentences.append(f"make {self.paths['state']}")
         sentences += [f"move {old} to {new}" for old, new in self.state_moves().items()]
         sentences += ["systemctl " + " ".join(action) for action in self.timer_actions()]
-        if self.smoke_test and (sentences or os.path.exists(self.unproven_path)):
+        unfinished = os.path.exists(self.releases.unproven_path)
+        if self.smoke_test and (sentences or unfinished):
             sentences.append("run one check as a proof")
-        if not sentences and self.releases.kept(self.wanted.release) != self.wanted:
+        if not sentences and (unfinished or self.releases.kept(self.wanted.release) != self.wanted):
             sentences.append(f"keep units and settings in release {self.wanted.release}")
         return different, sentences
 
@@ -384,6 +409,8 @@ class Activation:
 
     def verify(self):
         """Have units and settings verified, inside the release; raises :class:`RejectedError`."""
+        if self.wanted.release not in self.releases.completed():
+            raise RejectedError(f"There is no complete release {self.wanted.release} on this host.")
         staged = self.releases.path(self.wanted.release, "staged")
         settings = os.path.join(staged, SETTINGS)
         shutil.rmtree(staged, ignore_errors=True)
@@ -415,34 +442,80 @@ class Activation:
     def python(self):
         return self.releases.path(self.wanted.release, "venv", "bin", "python")
 
-    def put(self, files, undo):
-        """Write or remove files; ``undo`` gets what undoes it, file by file."""
+    def put(self, files):
+        """Write or remove files; returns whether any of them was another one before."""
+        files = differing(files)
         for path, (content, mode, group) in files.items():
-            before = None
-            if os.path.lexists(path):
-                found = os.lstat(path)
-                before = read(path), stat.S_IMODE(found.st_mode), found.st_gid
-            undo[path] = before or (None, 0, -1)
             if content is not None:
                 make_directories(os.path.dirname(path), self.directory_mode)
                 write(path, content, mode, group)
-            elif before:
+            else:
                 os.unlink(path)
                 if path.endswith(".conf"):
                     remove_if_empty(os.path.dirname(path))
+        return bool(files)
 
-    def put_units(self, different, undo):
-        files = {path: different[path] for path in self.unit_files() if path in different}
-        self.put(files, undo)
-        if files:
+    def put_program(self):
+        if self.put(self.unit_files()):
             self.systemd.systemctl("daemon-reload")
+        self.releases.point("current", self.wanted.release)
 
-    def put_settings(self, different, undo):
-        files = {path: different[path] for path in self.setting_files() if path in different}
-        self.put(files, undo)
+    def put_settings(self):
+        self.put(self.setting_files())
 
     def apply(self, different):
         """Make the change and prove it; on any error put everything back and raise."""
+        if different or self.releases.behind("current") != self.wanted.release:
+            self.verify()
+        before = self.what_was_before()
+        write(self.releases.unproven_path, before.to_json(), 0o600)
+        try:
+            self.make_state_directory()
+            replaced = before.release not in (None, self.wanted.release)
+            self.releases.point("previous", before.release if replaced else before.previous)
+            # A program knows the settings of an older one, not the other way round: whichever is
+            # older comes last, should the host stop half-way.
+            for put in (self.put_program, self.put_settings)[:: -1 if self.backwards else 1]:
+                put()
+            for action in self.timer_actions():
+                if action[0] == "start":
+                    self.touch_stamp()
+                self.systemd.systemctl(*action)
+            if self.smoke_test:
+                self.prove()
+        except UnprovenError as error:
+            self.reject(before, str(error))
+            raise
+        except BaseException:
+            self.restore(before)
+            raise
+        self.move_state()
+        self.releases.keep(self.wanted, self.file_mode, self.directory_mode)
+        self.releases.accept(self.wanted.release)
+        os.unlink(self.releases.unproven_path)
+
+    def what_was_before(self):
+        """What is active now, or was before a change in which the host stopped."""
+        files = {}
+        for path in [*self.unit_files(), *self.setting_files()]:
+            content = read(path)
+            if content is None:
+                files[path] = None, 0, -1
+            else:
+                found = os.lstat(path)
+                files[path] = content, stat.S_IMODE(found.st_mode), found.st_gid
+        timer = self.systemd.show(self.names.timer, "UnitFileState") if self.scheduled else {}
+        current, previous = self.releases.behind("current"), self.releases.behind("previous")
+        before = Before(current, previous, timer.get("UnitFileState") == "enabled", files)
+        with contextlib.suppress(ValueError, TypeError, AttributeError):
+            noted = Before.from_json(read(self.releases.unproven_path) or b"null")
+            # What that change did not touch is still what it was.
+            before = noted._replace(files={**files, **noted.files})
+        if before.release not in self.releases.completed():
+            return before._replace(release=None, timer=False)
+        return before
+
+    def make_state_directory(self):
         # In system scope root makes what is above it, and the service's user must get through.
         make_directories(
             os.path.dirname(self.paths["state"]), 0o755 if os.geteuid() == 0 else 0o700
@@ -452,38 +525,6 @@ class Activation:
             if os.geteuid() == 0:
                 os.chown(self.paths["state"], self.account.pw_uid, self.account.pw_gid)
             os.chmod(self.paths["state"], 0o700)
-        new = bool(different) or self.before != self.wanted.release
-        if new:
-            self.verify()
-        undo = {}
-        try:
-            if self.smoke_test and not os.path.exists(self.unproven_path):
-                write(self.unproven_path, (self.before or "").encode(), 0o644)
-            # A program knows the settings of an older one, not the other way round: whichever is
-            # older comes last, should the host stop half-way.
-            for put in (self.put_units, self.put_settings)[:: -1 if self.backwards else 1]:
-                put(different, undo)
-            if self.before != self.wanted.release:
-                self.releases.point("current", self.wanted.release)
-                if self.before is not None:
-                    self.releases.point("previous", self.before)
-            for action in self.timer_actions():
-                if action[0] == "start":
-                    self.touch_stamp()
-                self.systemd.systemctl(*action)
-            if self.smoke_test:
-                self.prove()
-        except UnprovenError as error:
-            self.reject(undo, str(error))
-            raise
-        except BaseException:
-            self.restore(undo)
-            raise
-        self.move_state()
-        self.releases.keep(self.wanted, self.file_mode, self.directory_mode)
-        self.releases.accept(self.wanted.release)
-        if os.path.lexists(self.unproven_path):
-            os.unlink(self.unproven_path)
 
     def touch_stamp(self):
         """Have a timer that is about to start count from now, as if the last check were now.
@@ -511,10 +552,10 @@ class Activation:
         give_up = time.monotonic() + CYCLE_SECONDS
         while time.monotonic() < give_up:
             self.wait_for_the_service(give_up)
-            started = time.time()
+            earlier, started = read_last_run(self.paths["state"]), time.time()
             code, complaint = self.run_once()
             last = read_last_run(self.paths["state"]) or {}
-            fresh = seconds_of(last.get("started_at")) >= started - 1
+            fresh = last != earlier and seconds_of(last.get("started_at")) >= started - 1
             if fresh and last.get("outcome") in ("done", "skipped"):
                 return
             if code != LOCKED:
@@ -558,45 +599,47 @@ class Activation:
 
     # --- The way back ------------------------------------------------------------------------
 
-    def reject(self, undo, reason):
+    def reject(self, before, reason):
         """Go back from a release that could not be proven, and mark it."""
         if self.scheduled:  # it may be about to be tried again
             attempt(self.systemd.systemctl, "stop", self.names.service)
             attempt(self.systemd.systemctl, "reset-failed", self.names.service)
-        if undo or self.before != self.wanted.release:
-            self.restore(undo)
-        else:  # it was activated earlier, and the host stopped before it was proven
-            self.go_back()
-        if self.releases.behind("current") != self.wanted.release:
+        self.restore(before)
+        active = self.releases.behind("current")
+        if active != self.wanted.release:
             attempt(self.releases.reject, self.wanted.release, reason, True)
+            self.releases.point("previous", self.releases.to_go_back_to(active))
 
-    def go_back(self):
-        before = (read(self.unproven_path) or b"").decode("utf-8", "replace")
-        kept = self.releases.kept(before) if before in self.releases.completed() else None
-        if kept is None:
-            return
-        self.wanted, rejected = kept, self.wanted
-        self.put({**self.setting_files(), **self.unit_files()}, {})
-        self.releases.point("current", before)
+    def restore(self, before):
+        """Put back what was active before, or nothing with no timer that would start it."""
+        if self.scheduled and not before.timer:  # as long as there is a unit to disable
+            self.turn_timer("stop", "disable")
+        in_units = os.path.join(self.paths["units"], "")
+        units = {path: file for path, file in before.files.items() if path.startswith(in_units)}
+        settings = {path: file for path, file in before.files.items() if path not in units}
+        # As in apply(), the other way round.
+        for files in (settings, units)[:: -1 if self.backwards else 1]:
+            self.put(files)
         if self.scheduled:
             attempt(self.systemd.systemctl, "daemon-reload")
-        self.wanted = rejected
-        os.unlink(self.unproven_path)
+        self.releases.point("current", before.release)
+        self.releases.point("previous", before.previous)
+        if self.scheduled and before.timer:
+            self.turn_timer("enable", "start")
+        os.unlink(self.releases.unproven_path)
 
-    def restore(self, undo):
-        if self.before is None and self.scheduled:
-            # Nothing was installed: leave no timer behind that has nothing to start.
-            for action in ("stop", "disable"):
-                attempt(self.systemd.systemctl, action, self.names.timer)
-        self.releases.point("current", self.before)
-        self.releases.point("previous", self.previous)
-        self.put(undo, {})
-        if self.scheduled:
-            attempt(self.systemd.systemctl, "daemon-reload")
-            if self.before is not None and self.timer_enabled:
-                attempt(self.systemd.systemctl, "start", self.names.timer)
-        if os.path.lexists(self.unproven_path):
-            os.unlink(self.unproven_path)
+    def turn_timer(self, *actions):
+        for action in actions:
+            attempt(self.systemd.systemctl, action, self.names.timer)
+
+
+def differing(files):
+    """Those of ``{path: (content or None, mode, group)}`` that are not like that on the disk."""
+    return {
+        path: wanted
+        for path, wanted in files.items()
+        if read(path) != wanted[0] or (wanted[0] is not None and mode_of(path) != wanted[1])
+    }
 
 
 def seconds_of(moment):
@@ -687,7 +730,13 @@ def main():
     except CommandError as error:
         module.fail_json(msg=f"{error}\nWhat was active before is active again.")
     except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}")
+        active = releases.behind("current")
+        unfinished = os.path.exists(releases.unproven_path)
+        module.fail_json(
+            msg=f"{error.filename or releases.root}: {error.strerror}\n"
+            + (f"Release {active} is active" if active else "Nothing is active")
+            + (", in the middle of a change; deploy again." if unfinished else ".")
+        )
     module.exit_json(
         changed=bool(actions), actions=actions, diff=diff, release=wanted.release, before=before
     )
