@@ -301,6 +301,15 @@ def test_a_first_release_that_fails_leaves_nothing_active(host: Host) -> None:
     assert host.rejection("1.0-a") is not None
 
 
+def test_an_error_of_the_host_puts_everything_back_and_blames_no_release(host: Host) -> None:
+    host.config.write_text("where a folder should be")
+    failed = host.activate("1.0-a")
+    assert failed["msg"].startswith(f"{host.config}/")
+    assert failed["msg"].endswith(": Not a directory\nNothing is active.")
+    assert host.active() == {"current": (0, "None"), "previous": (0, "None")}
+    assert host.rejection("1.0-a") is None
+
+
 def test_after_a_power_cut_a_release_that_fails_is_left_for_the_one_before(
     host_with_two: Host,
 ) -> None:
