@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_POLL = 0.2
+"""Seconds between two looks at a child that runs."""
 _GRACE = 5.0
 """Seconds between asking and forcing; a container's runtime gives the whole container ten."""
 
@@ -37,6 +39,26 @@ def start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
     else:
         options["start_new_session"] = True
     return subprocess.Popen(command, **options)  # noqa: S603  (whoever calls vouches for it)
+
+
+def wait(process: subprocess.Popen[bytes], limit: float, stopping: threading.Event) -> bool:
+    """Wait until the child has ended; end it when its time is over, or when all is to stop.
+
+    Args:
+        process: the child.
+        limit: seconds that it may take.
+        stopping: set when there is no more waiting.
+
+    Returns:
+        Whether it took too long.
+    """
+    deadline = time.monotonic() + limit
+    while process.poll() is None:
+        too_long = time.monotonic() > deadline
+        if too_long or stopping.wait(_POLL):
+            end(process)
+            return too_long
+    return False
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

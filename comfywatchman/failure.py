@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -142,7 +143,13 @@ def _ask(unit: str, folder: Path) -> tuple[timer.Scope | None, dict[str, str]]:
     return None, {}
 
 
-def handle(failure: Failure, folder: Path, config: Path | None, say: Say) -> None:
+def handle(
+    failure: Failure,
+    folder: Path,
+    config: Path | None,
+    say: Say,
+    stopping: threading.Event | None = None,
+) -> None:
     """Tell of a failure wherever it shall be told. Raises nothing that could hide it.
 
     Args:
@@ -150,6 +157,7 @@ def handle(failure: Failure, folder: Path, config: Path | None, say: Say) -> Non
         folder: the state folder.
         config: the configuration file, as on the command line.
         say: writes to the log.
+        stopping: set when there is no time left, not even for ``on_failure_command``.
     """
     why, remedy = failure.explain()
     said = _own_words(failure, folder)
@@ -169,7 +177,8 @@ def handle(failure: Failure, folder: Path, config: Path | None, say: Say) -> Non
         say(_WARNING, f"on_failure_command is not known: {error}")
         return
     if command:
-        _run(command, failure, reason, folder, say)
+        environment = _environment(failure, reason, folder)
+        _run(command, environment, say, stopping or threading.Event())
 
 
 def _own_words(failure: Failure, folder: Path) -> str:
@@ -225,24 +234,25 @@ def _command(config: Path | None) -> list[str]:
     return command
 
 
-def _run(command: list[str], failure: Failure, reason: str, folder: Path, say: Say) -> None:
+def _environment(failure: Failure, reason: str, folder: Path) -> dict[str, str]:
     told = (failure.unit, socket.gethostname(), reason)
     environment = os.environ | dict(zip(state.FAILURE_VARIABLES, told, strict=True))
-    environment["COMFYWATCHMAN_STATE_DIR"] = str(folder)
+    return environment | {"COMFYWATCHMAN_STATE_DIR": str(folder)}
+
+
+def _run(
+    command: list[str], environment: dict[str, str], say: Say, stopping: threading.Event
+) -> None:
     name = visible(command[0])
     try:
         process = child.start(command, stdin=subprocess.DEVNULL, env=environment)
     except (OSError, ValueError) as error:
         say(_ERROR, f"on_failure_command: {name} cannot be started: {error}")
         return
-    try:
-        code = process.wait(COMMAND_TIME_LIMIT)
-    except subprocess.TimeoutExpired:
-        child.end(process)
+    if child.wait(process, COMMAND_TIME_LIMIT, stopping):
         say(_ERROR, f"on_failure_command: {name} took longer than {COMMAND_TIME_LIMIT:g} s: ended")
-        return
-    if code:
-        say(_ERROR, f"on_failure_command: {name} ended with exit code {code}")
+    elif process.returncode:
+        say(_ERROR, f"on_failure_command: {name} ended with exit code {process.returncode}")
     else:
         say(_INFO, f"on_failure_command: {name} has run")
 

@@ -45,8 +45,6 @@ _TICK = 1.0
 """Seconds between two looks at the clock."""
 _JUMP = 0.5
 """Seconds that the wall clock must gain or lose within a tick to have been set, or have slept."""
-_POLL = 0.2
-"""Seconds between two looks at a cycle that runs."""
 _CANNOT_START = 203
 """systemd's exit code for a program that cannot be started."""
 _LOG_BYTES = 1024**2
@@ -221,15 +219,7 @@ class _Cycles:
         copying = threading.Thread(target=_copy, args=[process.stderr], daemon=True)
         copying.start()
         began = time.monotonic()
-        too_long = False
-        while process.poll() is None:
-            if self._stopping.wait(_POLL):
-                child.end(process)
-                break
-            if time.monotonic() - began > self._limit:
-                too_long = True
-                child.end(process)
-                break
+        too_long = child.wait(process, self._limit, self._stopping)
         copying.join(_TICK)
         assert process.stdin is not None  # noqa: S101
         process.stdin.close()
@@ -246,7 +236,7 @@ class _Cycles:
         """Do about a failed cycle what systemd does by OnFailure=."""
         limit = f"cycle_time_limit ({self._limit:g} s)"
         failed = failure.Failure("the cycle", result, str(status), limit)
-        failure.handle(failed, self._folder, self._config, _say)
+        failure.handle(failed, self._folder, self._config, _say, self._stopping)
 
 
 def _say(priority: int, text: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING
 
 from comfywatchman import scheduler
@@ -22,6 +25,24 @@ def test_a_cycle_that_cannot_be_started_is_told_and_raises_nothing(
     assert "the cycle cannot be started: [Errno 2]" in caplog.text
     assert "the cycle failed: its program cannot be started" in caplog.text
     assert (tmp_path / "told").is_dir()
+
+
+def test_a_command_that_hangs_does_not_keep_the_schedule_from_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "removed" / "python"))
+    command = ["/bin/sh", "-c", 'echo > "$0"; sleep 600', str(tmp_path / "runs")]
+    monkeypatch.setenv("COMFYWATCHMAN_ON_FAILURE_COMMAND", shlex.join(command))
+    cycles = scheduler._Cycles(tmp_path, None, limit=60)
+    cycle = threading.Thread(target=cycles.run, daemon=True)
+    cycle.start()
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "runs").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    cycles.stop()
+    cycle.join(10)
+    assert not cycle.is_alive()
 
 
 def test_no_cycle_is_started_once_it_is_to_stop(
