@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import socket
+import threading
 import traceback
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
     store = None if offline else ReportStore(settings.resolved_state_dir)
     if store is not None:
         _read_program()
+    ending = threading.Event()
     with ExitStack() as stack:
         try:
             client = None
@@ -73,7 +75,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
             context = cycle.CycleContext(settings, target, client, store, only_one, begun)
             stack.callback(_release, context)
             if store is not None:
-                _record_signals(context, listener)
+                _record_signals(context, listener, ending)
             final = _stream(context, listener)
         except ConfigError as error:
             if store is not None:
@@ -95,6 +97,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
         report = final.get("report") or _empty_report(
             None if offline else settings.comfyui_url, begun, outcome, reason, gate
         )
+        ending.set()
         if store is not None and code is not Exit.LOCKED:
             try:
                 store.finish(
@@ -193,10 +196,17 @@ def _release(context: CycleContext) -> None:
         context.lock.release()
 
 
-def _record_signals(context: CycleContext, listener: Listener) -> None:
-    """Leave word of a cycle that is told to stop, then stop at once, whatever it waits for."""
+def _record_signals(context: CycleContext, listener: Listener, ending: threading.Event) -> None:
+    """Leave word of a cycle that is told to stop, then stop at once, whatever it waits for.
+
+    One whose ``ending`` is set puts its own word on record, which counts, and has then ended.
+    """
 
     def stop(number: int, _: FrameType | None) -> None:
+        if ending.is_set():
+            if context.lock and context.lock.is_locked:
+                return
+            os._exit(128 + number)
         name = signal.Signals(number).name
         reason = f"the cycle was stopped by {name} (a time limit, a shutdown, or a person)"
         if context.store and context.lock and context.lock.is_locked:

@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import stat
+import threading
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -214,10 +215,13 @@ def replace_files(contents: Mapping[Path, bytes], mode: int = 0o600) -> None:
     Raises:
         OSError: one could not be written; unless it was the rename, all are as they were.
     """
-    parts = {t: t.with_name(f".{t.name}.{os.getpid()}{_PART}") for t in contents}
+    # A signal may put its word on record while another thread does.
+    writer = f"{threading.get_native_id()}.{os.getpid()}"
+    parts = {t: t.with_name(f".{t.name}.{writer}{_PART}") for t in contents}
     try:
         for target, part in parts.items():
-            with open(part, "wb", opener=lambda p, flags: os.open(p, flags, mode)) as stream:
+            part.unlink(missing_ok=True)
+            with open(part, "xb", opener=lambda p, flags: os.open(p, flags, mode)) as stream:
                 stream.write(contents[target])
                 stream.flush()
                 os.fsync(stream.fileno())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,6 +66,39 @@ def test_a_cycle_that_is_told_to_stop_says_so(
     assert host.last_run["reason"].startswith(f"the cycle was stopped by {number.name}")
     assert host.last_run["reason"] in stderr
     assert "Traceback" not in stderr
+
+
+TOLD_TO_STOP_LAST = """
+import os, signal, sys
+from comfywatchman import cli
+from comfywatchman.report.store import ReportStore
+
+finish = ReportStore.finish
+
+def finish_and_be_told(*arguments, **more):
+    finish(*arguments, **more)
+    ReportStore.finish = finish
+    os.kill(os.getpid(), signal.SIGTERM)
+
+ReportStore.finish = finish_and_be_told
+sys.argv = ["comfywatchman", "--run-check"]
+cli.main()
+"""
+
+
+def test_a_cycle_that_is_told_to_stop_once_its_ending_is_on_record_has_ended(
+    host: Host, comfyui: StandIn
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", TOLD_TO_STOP_LAST],
+        env=host.environment | {"COMFYWATCHMAN_COMFYUI_URL": comfyui.url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert host.last_run["outcome"] == "done"
+    assert host.last_run["summary"] == host.latest["summary"]
 
 
 def test_two_cycles_at_once(host: Host, comfyui: StandIn) -> None:

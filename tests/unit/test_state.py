@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -91,6 +93,32 @@ def test_a_failed_replacement_leaves_the_old_file_and_nothing_else(tmp_path: Pat
     with pytest.raises(OSError, match="folder"):
         state.replace_file(target, b"new")
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+def test_two_that_replace_a_file_at_once_never_mix(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    contents = [letter * 2**18 for letter in (b"a", b"b")]
+    with ThreadPoolExecutor(2) as pool:
+        for content in contents * 20:
+            pool.submit(state.replace_file, target, content)
+            pool.submit(state.replace_file, target, content).result()
+            assert target.read_bytes() in contents
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_lies_in_the_way_of_a_replacement_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: 1)  # as in every container
+    monkeypatch.setattr(threading, "get_native_id", lambda: 1)
+    victim, state_dir = tmp_path / "victim", tmp_path / "state"
+    victim.write_text("mine")
+    state_dir.mkdir()
+    (state_dir / ".file.1.1.part").symlink_to(victim)
+    (state_dir / ".file.1.part").symlink_to(victim)
+    state.replace_file(state_dir / "file", b"new")
+    assert (state_dir / "file").read_bytes() == b"new"
+    assert victim.read_text() == "mine"
 
 
 def test_leftovers_of_a_killed_cycle_are_removed_when_the_next_begins(tmp_path: Path) -> None:
