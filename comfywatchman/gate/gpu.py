@@ -89,12 +89,19 @@ def _gpu(pynvml: Any, index: int) -> Gpu:
     name = None
     try:
         handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-        raw = pynvml.nvmlDeviceGetName(handle)
-        name = visible(raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw))
+        name = _name(pynvml, handle)
         memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
     except pynvml.NVMLError as error:
         return Gpu(index, name, None, None, _nvml_sentence(pynvml, error))
     return Gpu(index, name, int(memory.total), int(memory.free))
+
+
+def _name(pynvml: Any, handle: Any) -> str:
+    try:
+        raw = pynvml.nvmlDeviceGetName(handle)
+    except UnicodeDecodeError as error:  # pynvml's own decoding
+        raw = error.object
+    return visible(raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw))
 
 
 def _nvml_sentence(pynvml: Any, error: Any) -> str:

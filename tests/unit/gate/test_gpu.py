@@ -150,6 +150,13 @@ def test_one_gpu_in_trouble_leaves_the_others(
     assert cause in ill.problem
 
 
+def test_a_name_that_is_no_text_costs_no_gpu(host: Process) -> None:
+    reading = host.read(gpus(os.fsdecode(b"RTX\xff,24564,23000"), "Tesla T4,15360,15000"))
+    assert reading.problem is None
+    assert [g.name for g in reading.gpus] == ["RTX\ufffd", "Tesla T4"]
+    assert [g.free for g in reading.gpus] == [23000 * 1024**2, 15000 * 1024**2]
+
+
 def test_a_driver_that_never_answers_is_left_alone(nvml: Nvml) -> None:
     with Process(nvml.folder) as process:
         reading = process.read(gpus(hang=1), timeout=0.3)
