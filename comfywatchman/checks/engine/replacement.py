@@ -51,7 +51,9 @@ def replaced(prompt: Prompt, catalog: Catalog) -> Replacement:
         new = rule["new_node_id"]
         nodes[node_id] = {**node, "class_type": new, "inputs": _inputs(rule, node.get("inputs"))}
         slots[node_id] = {
-            entry.get("old_idx"): entry.get("new_idx") for entry in _entries(rule, "output_mapping")
+            old: entry.get("new_idx")
+            for entry in _entries(rule, "output_mapping")
+            if isinstance(old := entry.get("old_idx"), (int, float))
         }
         findings.append(
             NODE_REPLACED.finding(
@@ -93,8 +95,8 @@ def _inputs(rule: Mapping[str, Any], given: object) -> object:
             continue
         if "set_value" in entry:
             inputs[new] = entry["set_value"]
-        elif entry.get("old_id") in given:
-            inputs[new] = given[entry["old_id"]]
+        elif isinstance(old := entry.get("old_id"), str) and old in given:
+            inputs[new] = given[old]
     return inputs
 
 

@@ -56,3 +56,13 @@ def test_what_makes_no_sense_replaces_nothing(rules: Any) -> None:
 def test_a_type_that_exists_is_never_replaced() -> None:
     prompt = {"1": {"class_type": "Image", "inputs": {"width": 64}}, "9": preview("1")}
     assert judged(prompt, TYPES, replacements={"Image": [RULE]}).findings == []
+
+
+@pytest.mark.parametrize("odd", [None, [], {}, "x", True])
+def test_mappings_that_make_no_sense_map_nothing(odd: Any) -> None:
+    rule = {
+        "new_node_id": "New",
+        "input_mapping": [{"new_id": "size", "old_id": odd}],
+        "output_mapping": [{"old_idx": odd, "new_idx": 1}],
+    }
+    assert "required_input_missing" in codes(replaced([rule]))
