@@ -51,9 +51,9 @@ def replaced(prompt: Prompt, catalog: Catalog) -> Replacement:
         new = rule["new_node_id"]
         nodes[node_id] = {**node, "class_type": new, "inputs": _inputs(rule, node.get("inputs"))}
         slots[node_id] = {
-            old: entry.get("new_idx")
+            slot: entry.get("new_idx")
             for entry in _entries(rule, "output_mapping")
-            if isinstance(old := entry.get("old_idx"), (int, float))
+            if isinstance(slot := entry.get("old_idx"), (int, float))
         }
         findings.append(
             NODE_REPLACED.finding(
