@@ -12,7 +12,10 @@ from itertools import pairwise
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[1]
-ONE_BATCH = json.dumps({"comfywatchman_rollout_serial": ["100%"]})
+AS_USUAL = json.dumps(
+    {"comfywatchman_rollout_serial": ["100%"], "comfywatchman_pip_environment": {}}
+)
+"""All in one batch, and packages from the index."""
 INSTALLING = ("Release | Make the virtual environment", "Release | Install what the lock names")
 
 
@@ -44,7 +47,7 @@ def fleet(sizes: list[int], rounds: int) -> None:
         }
         groups_of = {"test_hosts": {"children": {"comfyui": {"hosts": hosts}}}}
         (folder / "hosts.yml").write_text(json.dumps(groups_of))
-        options = ["-i", str(folder), "-e", f"checkout={CHECKOUT}", "-e", ONE_BATCH]
+        options = ["-i", str(folder), "-e", f"checkout={CHECKOUT}", "-e", AS_USUAL]
         playbook = CHECKOUT / "molecule" / "hosts"
         try:
             _run(["ansible-playbook", *options, str(playbook / "create.yml")])
