@@ -218,10 +218,15 @@ def replace_files(contents: Mapping[Path, bytes], mode: int = 0o600) -> None:
     # A signal may put its word on record while another thread does.
     writer = f"{threading.get_native_id()}.{os.getpid()}"
     parts = {t: t.with_name(f".{t.name}.{writer}{_PART}") for t in contents}
+    folder = next(iter(contents)).parent
+    owner = owner_besides_root(folder)
     try:
         for target, part in parts.items():
             part.unlink(missing_ok=True)
             with open(part, "xb", opener=lambda p, flags: os.open(p, flags, mode)) as stream:
+                if owner:
+                    with contextlib.suppress(OSError):
+                        os.fchown(stream.fileno(), *owner)
                 stream.write(contents[target])
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -233,11 +238,24 @@ def replace_files(contents: Mapping[Path, bytes], mode: int = 0o600) -> None:
                 part.unlink(missing_ok=True)
         raise
     with contextlib.suppress(OSError):
-        folder = os.open(next(iter(contents)).parent, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            os.fsync(folder)
+            os.fsync(descriptor)
         finally:
-            os.close(folder)
+            os.close(descriptor)
+
+
+def owner_besides_root(folder: Path) -> tuple[int, int] | None:
+    """Owner and group of a user's folder that root writes in, to leave them what is written.
+
+    What root kept there would be closed to the user whose folder it is.
+    """
+    if os.name != "posix" or os.geteuid() != 0:
+        return None
+    with contextlib.suppress(OSError):
+        status = folder.stat()
+        return (status.st_uid, status.st_gid) if status.st_uid else None
+    return None
 
 
 def set_aside(file: Path) -> Path | None:

@@ -58,12 +58,9 @@ class ReportStore:
         )
 
     def _leave_lock_to_owner(self) -> None:
-        """What root locked once by hand would be closed to the user whose folder it is."""
-        owner = self.folder.stat()
-        if os.name == "posix" and os.geteuid() == 0 != owner.st_uid:
-            lock = self.folder / state.LOCK
+        if owner := state.owner_besides_root(self.folder):
             with suppress(OSError):
-                os.chown(lock, owner.st_uid, owner.st_gid, follow_symlinks=False)
+                os.chown(self.folder / state.LOCK, *owner, follow_symlinks=False)
 
     def finish(
         self,
