@@ -20,6 +20,7 @@ from comfywatchman.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from io import BufferedReader
 
 CONFIG_VARIABLE = "COMFYWATCHMAN_CONFIG"
 INSTANCE_VARIABLE = "COMFYWATCHMAN_INSTANCE"
@@ -179,15 +180,23 @@ def read_config(config: Path | None) -> tuple[Path | None, dict[str, Any]]:
         ) from None
 
 
+def open_at_once(file: Path) -> BufferedReader:
+    """Open a file to read; a pipe that nobody writes to is not waited for.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+    return open(file, "rb", opener=lambda path, _: os.open(path, flags))
+
+
 def read_file(file: Path) -> bytes:
     """Read a file of the state folder, whatever has taken its place there.
 
     Raises:
         OSError: it is not there, cannot be read, is no regular file, or is far too large.
     """
-    # O_NONBLOCK: opening a pipe that nobody writes to must not wait for ever.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
-    with open(file, "rb", opener=lambda path, _: os.open(path, flags)) as stream:
+    with open_at_once(file) as stream:
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "is not a regular file", str(file))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from comfywatchman import __version__, lenient_json
+from comfywatchman import __version__, lenient_json, state
 from comfywatchman.errors import ConfigError
 from comfywatchman.report.escape import visible
 
@@ -404,6 +404,7 @@ def _tls(settings: Settings) -> ssl.SSLContext | bool:
     context = ssl.create_default_context()
     if settings.ca_file is not None:
         try:
+            state.read_file(settings.ca_file)  # OpenSSL would wait for a pipe
             context.load_verify_locations(settings.ca_file)
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(

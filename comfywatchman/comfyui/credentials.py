@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from comfywatchman import state
 from comfywatchman.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _source(key: str, file: Path | None, credential: str) -> tuple[str, Path] | 
 
 def _secret(key: str, file: Path) -> str:
     try:
-        with file.open("rb") as stream:
+        with state.open_at_once(file) as stream:
             mode = os.fstat(stream.fileno()).st_mode
             if not stat.S_ISREG(mode):
                 raise ConfigError(f"{key}: {file} is not a regular file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,6 +94,18 @@ def test_a_file_that_is_no_good(
     assert words in host.last_run["reason"]
     assert comfyui.requests == []
     assert_nowhere(host, ended.stdout, ended.stderr)
+
+
+@pytest.mark.parametrize("key", ["comfyui_token_file", "ca_file"])
+def test_a_pipe_in_the_place_of_a_secret_is_not_waited_for(
+    host: Host, tmp_path: Path, key: str
+) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    host.environment["COMFYWATCHMAN_COMFYUI_URL"] = "https://127.0.0.1:9"
+    ended = host.run(**{key: tmp_path / "pipe"})
+    assert ended.returncode == 78
+    assert f"{key}: {tmp_path / 'pipe'}" in ended.stderr
+    assert "is not a regular file" in ended.stderr
 
 
 def test_a_login_in_the_address_is_refused_unseen(host: Host, tmp_path: Path) -> None:
