@@ -154,6 +154,10 @@ def _unwritable(error: OSError, store: ReportStore) -> str:
         remedy = "make room there; the last report is as it was"
     elif error.errno == errno.EROFS:
         remedy = "dmesg says why, if nobody mounted it so"
+    elif error.errno == errno.EISDIR:
+        remedy = f"move {error.filename2} elsewhere: it has the place of a file"
+    elif error.errno == errno.EFBIG:
+        remedy = "raise the limit on the size of files (ulimit -f, LimitFSIZE=)"
     else:
         remedy = "correct its owner or mode"
     return f"{store.folder} could not be written: {error.strerror}; {remedy}"

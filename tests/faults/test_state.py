@@ -347,6 +347,23 @@ def test_a_folder_in_the_place_of_the_cache(reported: Host, comfyui: StandIn) ->
     assert (reported.state / "verdicts.cache").is_file()
 
 
+def test_a_folder_in_the_place_of_a_report(reported: Host, comfyui: StandIn) -> None:
+    before = (reported.state / "latest.json").read_bytes()
+    (reported.state / "report.md").unlink()
+    (reported.state / "report.md").mkdir()
+    ended = reported.run(comfyui_url=comfyui.url)
+    assert ended.returncode == 74
+    assert f"move {reported.state}/report.md elsewhere" in reported.last_run["reason"]
+    assert (reported.state / "latest.json").read_bytes() == before
+
+
+def test_a_limit_on_the_size_of_files(host: Host, comfyui: StandIn) -> None:
+    host.prefix = ["prlimit", "--fsize=2000"]
+    assert host.run(comfyui_url=comfyui.url).returncode == 74
+    assert "raise the limit on the size of files" in host.last_run["reason"]
+    assert host.files() == {"last-run.json", "cycle.lock"}
+
+
 def test_damaged_reports_are_replaced_by_the_next_cycle(reported: Host, comfyui: StandIn) -> None:
     for name in ("latest.json", "last-run.json", "report.html", "report.md"):
         (reported.state / name).write_bytes(b'{"schema_version": 1, "half')
