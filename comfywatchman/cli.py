@@ -22,6 +22,7 @@ except ImportError as damage:  # without it not even the doctor could say so
 
 from comfywatchman import __version__
 from comfywatchman.errors import ConfigError, Exit
+from comfywatchman.report.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -532,7 +533,7 @@ def _end(code: Exit, sentence: str) -> NoReturn:
 def _say(text: str, prefix: str = "") -> None:
     with contextlib.suppress(OSError):  # a log that is full or gone ends nothing
         for line in text.splitlines():
-            typer.echo(f"{prefix}comfywatchman: {line}", err=True)
+            typer.echo(f"{prefix}comfywatchman: {visible(line)}", err=True)
 
 
 @contextlib.contextmanager

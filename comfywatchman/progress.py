@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from comfywatchman.report.escape import visible
 from comfywatchman.report.model import GateAnswer, Severity, Verdict, WorkflowReport
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Lines:
             return
         prefix = f"<{priority}>" if self._priorities else ""
         encoding = self._stream.encoding or "utf-8"
-        line = f"{prefix}{text}\n".encode(encoding, "backslashreplace").decode(encoding)
+        line = f"{prefix}{visible(text)}\n".encode(encoding, "backslashreplace").decode(encoding)
         with suppress(OSError):  # a log that is full or gone ends no cycle
             self._stream.write(line)
             self._stream.flush()

@@ -65,7 +65,7 @@ def read(client: ComfyUIClient) -> ServerReading:
         )
     version, argv = system.get("comfyui_version"), system.get("argv")
     return ServerReading(
-        version=version if isinstance(version, str) else None,
+        version=visible(version, limit=100) if isinstance(version, str) else None,
         argv=tuple(a for a in argv if isinstance(a, str)) if isinstance(argv, list) else (),
         devices=tuple(_device(d) for d in stats["devices"] if isinstance(d, dict)),
         running=running,

@@ -11,9 +11,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from comfywatchman.report.escape import visible
 
 REPORT_SCHEMA_VERSION: Literal[1] = 1
+
+Sentence = Annotated[str, AfterValidator(visible)]
+"""May name files of this host and of the server, whatever they are called."""
 
 
 class Verdict(StrEnum):
@@ -96,7 +101,7 @@ class GateAnswer(_Frozen):
 
     name: Literal["gpu", "comfyui", "disk", "lock"]
     ok: bool
-    reason: str
+    reason: Sentence
     """One sentence: what was found and, when not ok, what to do about it."""
 
 
@@ -140,13 +145,13 @@ class Report(_Frozen):
     """Seconds from the start of the cycle to the making of this report."""
     outcome: Literal["done", "skipped", "failed"] = "done"
     """``latest.json`` is always ``done``; ``check --format json`` prints the others too."""
-    reason: str = ""
+    reason: Sentence = ""
     """One sentence: what was found, or why the cycle was skipped or failed."""
     server: Server
     gate: list[GateAnswer] = []
     summary: Summary
     workflows: list[WorkflowReport]
-    not_checked: list[str] = []
+    not_checked: list[Sentence] = []
     """What the whole cycle could not see, e.g. a folder that could not be read."""
 
 

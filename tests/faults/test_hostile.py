@@ -76,6 +76,15 @@ def test_names_of_files_and_nodes(host: Host, comfyui: StandIn) -> None:
     assert list(host.workflows.parent.rglob("ran")) == []
 
 
+def test_names_of_folders(host: Host, comfyui: StandIn) -> None:
+    host.state = host.state.with_name("state \x1b[2J inv\udcff")
+    comfyui_dir = host.state.with_name("ComfyUI \x1b[2J inv\udcff")
+    comfyui_dir.mkdir()
+    (comfyui_dir / "input").write_text("no folder")
+    check(host, comfyui, comfyui_dir=str(comfyui_dir), state_dir=str(host.state))
+    assert any("could not be listed" in line for line in host.latest["not_checked"])
+
+
 def test_what_is_no_file(host: Host, comfyui: StandIn) -> None:
     os.mkfifo(host.workflows / "pipe.json")
     (host.workflows / "folder.json").mkdir()

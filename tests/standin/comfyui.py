@@ -946,8 +946,9 @@ ALTERED: dict[str, dict[str, Any]] = {
     # The containers are right and the values make no sense.
     "nonsense": {
         "/system_stats": {
-            "system": {"os": 1, "comfyui_version": 8, "ram_total": "lots",
-                       "argv": [None, "--input-directory", "a\0b", "--user-directory", "\ud800"]},
+            "system": {"os": 1, "comfyui_version": "8\ud800", "ram_total": "lots",
+                       "argv": [None, "--input-directory", "a\0\ud800\x1b[2J", "--user-directory",
+                                "\ud800"]},
             "devices": [
                 None,
                 {"name": 3, "type": None, "index": "zero", "vram_total": "24", "vram_free": None},

@@ -74,15 +74,16 @@ def test_a_server_in_trouble_is_a_sentence(comfyui: StandIn, behaviour: str, pat
     assert answer.reason.isprintable()
 
 
-def test_values_that_make_no_sense_are_read_as_not_told(comfyui: StandIn) -> None:
+def test_values_that_make_no_sense_are_read_as_far_as_they_go(comfyui: StandIn) -> None:
     comfyui.behaviour = "nonsense"
     reading = read(comfyui)
     assert reading.problem is None
-    assert reading.version is None
-    assert reading.argv == ()
+    assert reading.version == r"8\ud800"
+    assert all(isinstance(argument, str) for argument in reading.argv)
     assert [(d.vram_total, d.vram_free) for d in reading.devices] == [(None, None)] * 3
     assert all(d.name.isprintable() for d in reading.devices)
-    assert gate.judge(reading, comfyui.url, skip_when_busy=False).reason.startswith("ComfyUI at ")
+    answer = gate.judge(reading, comfyui.url, skip_when_busy=False)
+    assert answer.reason.startswith(r"ComfyUI 8\ud800 at ")
 
 
 def test_a_prefix_that_is_left_out() -> None:
