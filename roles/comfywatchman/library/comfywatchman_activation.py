@@ -136,6 +136,7 @@ class Wanted(NamedTuple):
 class Before(NamedTuple):
     """What was active, and whole, before a change: what the way back leads to."""
 
+    toward: str | None  # the release that a rollback was to lead to
     release: str | None
     previous: str | None
     timer: bool  # whether it was enabled
@@ -173,6 +174,10 @@ class Releases:
     def unproven_path(self):
         """A file that is there while a change is made and proven; it holds a ``Before``."""
         return os.path.join(self.root, "unproven")
+
+    def unproven(self):
+        """The :class:`Before` of a change that did not end; raises as its ``from_json``."""
+        return Before.from_json(read(self.unproven_path) or b"null")
 
     def behind(self, name):
         return release_behind(self.root, name)
@@ -249,6 +254,13 @@ class Releases:
         ]
         before = self.behind("previous")
         return before if before in good else max(good, key=self.activated_at, default=None)
+
+    def way_back(self):
+        """Where a rollback was to lead in which the host stopped, or ``None``."""
+        with contextlib.suppress(ValueError, TypeError, AttributeError):
+            toward = self.unproven().toward
+            return toward if toward in self.completed() and self.kept(toward) else None
+        return None
 
     def named(self, name):
         """The release of that id or version; raises :class:`RejectedError`."""
@@ -491,8 +503,18 @@ class Activation:
             raise
         self.move_state()
         self.releases.keep(self.wanted, self.file_mode, self.directory_mode)
+        if self.backwards:
+            self.leave(before.release)
         self.releases.accept(self.wanted.release)
         os.unlink(self.releases.unproven_path)
+
+    def leave(self, release):
+        """Mark a release that is left for an older one; not one that an earlier rollback led to."""
+        if release in (None, self.wanted.release):
+            return
+        if not self.releases.rejection(self.wanted.release):
+            self.releases.reject(release, "it was rolled back by hand", False)
+        self.releases.point("previous", self.releases.to_go_back_to(self.wanted.release))
 
     def what_was_before(self):
         """What is active now, or was before a change in which the host stopped."""
@@ -506,11 +528,12 @@ class Activation:
                 files[path] = content, stat.S_IMODE(found.st_mode), found.st_gid
         timer = self.systemd.show(self.names.timer, "UnitFileState") if self.scheduled else {}
         current, previous = self.releases.behind("current"), self.releases.behind("previous")
-        before = Before(current, previous, timer.get("UnitFileState") == "enabled", files)
+        toward = self.wanted.release if self.backwards else None
+        before = Before(toward, current, previous, timer.get("UnitFileState") == "enabled", files)
         with contextlib.suppress(ValueError, TypeError, AttributeError):
-            noted = Before.from_json(read(self.releases.unproven_path) or b"null")
+            noted = self.releases.unproven()
             # What that change did not touch is still what it was.
-            before = noted._replace(files={**files, **noted.files})
+            before = noted._replace(toward=toward, files={**files, **noted.files})
         if before.release not in self.releases.completed():
             return before._replace(release=None, timer=False)
         return before
@@ -659,7 +682,7 @@ def wanted_of(given, releases):
     if given["release"]:
         release = releases.named(given["release"])
     else:
-        release = releases.to_go_back_to(current)
+        release = releases.way_back() or releases.to_go_back_to(current)
     if release is None:
         why = [
             f"{name} {'was rejected: ' + rejection['reason'] if rejection else 'was never active'}"
@@ -708,14 +731,9 @@ def main():
         activation = Activation(module, wanted, releases, backwards)
         different, actions = activation.plan()
         diff = activation.diff(different)
-        again = releases.rejection(wanted.release) is not None
         if not module.check_mode:
             if actions:
                 activation.apply(different)
-            if backwards and before not in (None, wanted.release):
-                if not again:  # else this takes back an earlier rollback
-                    releases.reject(before, "it was rolled back by hand", False)
-                releases.point("previous", releases.to_go_back_to(wanted.release))
             for release in releases.superfluous(given["keep_releases"]):
                 shutil.rmtree(releases.path(release))
                 actions.append(f"remove {releases.path(release)}")
@@ -735,7 +753,7 @@ def main():
         module.fail_json(
             msg=f"{error.filename or releases.root}: {error.strerror}\n"
             + (f"Release {active} is active" if active else "Nothing is active")
-            + (", in the middle of a change; deploy again." if unfinished else ".")
+            + (", in the middle of a change; run it again." if unfinished else ".")
         )
     module.exit_json(
         changed=bool(actions), actions=actions, diff=diff, release=wanted.release, before=before

@@ -430,6 +430,22 @@ def test_going_back_takes_the_release_that_was_proven_before(host_with_two: Host
     assert not host.activate("3.0-c", credentials={"comfyui_token": "three"})["changed"]
 
 
+def test_a_way_back_that_was_cut_off_is_gone_to_its_end(host_with_two: Host) -> None:
+    host = host_with_two
+    host.build("3.0-c")
+    host.activate("3.0-c")
+    stumbling = host.release("3.0-c") / ".rejected"
+    stumbling.mkdir()
+    cut_off = host.go_back()["msg"]
+    assert cut_off.endswith("Release 2.0-b is active, in the middle of a change; run it again.")
+    stumbling.rmdir()
+    assert host.go_back()["release"] == "2.0-b"  # and neither forth nor further back
+    assert host.links() == ("2.0-b", "1.0-a")
+    assert host.rejection("3.0-c") is not None
+    assert not (host.root / "unproven").exists()
+    assert host.go_back()["release"] == "1.0-a"
+
+
 def test_going_back_refuses_what_it_cannot_answer_for(host_with_two: Host) -> None:
     host = host_with_two
     host.build("3.0-c", "bad")
