@@ -112,7 +112,7 @@ def test_the_service_of_a_user() -> None:
         "SuccessExitStatus=75 143",
         "Restart=on-failure",
         "RestartSec=1min",
-        "RestartPreventExitStatus=1 2 78 143 SIGTERM",
+        "RestartPreventExitStatus=1 2 70 78 143 SIGTERM",
         "NoNewPrivileges=true",
         "Nice=19",
         "CPUWeight=20",
