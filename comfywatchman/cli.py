@@ -47,6 +47,10 @@ class StatusFormat(StrEnum):
     JSON = "json"
 
 
+class _UnreadError(Exception):
+    """Whoever read standard output has gone."""
+
+
 class _Group(typer.core.TyperGroup):
     """Reads ``--run-check`` as the command it stands for, so that both are one cycle."""
 
@@ -55,6 +59,12 @@ class _Group(typer.core.TyperGroup):
             rest = [a for a in args if a != "--run-check"]
             args = rest if rest[:1] == ["check"] else ["check", *rest]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:  # click would end with 1, as if --fail-on were met
+            raise _UnreadError(error.strerror) from None
 
 
 app = typer.Typer(
@@ -569,6 +579,8 @@ def main() -> None:
         app()
     except SystemExit as ended:
         code = ended.code
+    except _UnreadError as error:
+        code, unwritten = Exit.OK, str(error)
     except OSError as error:  # of a file it would name it
         problem, unwritten = _bug(error), None if error.filename else error.strerror
     except Exception as error:  # noqa: BLE001  (the last guard: a sentence, not a traceback)

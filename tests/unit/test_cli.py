@@ -208,3 +208,23 @@ def test_a_report_that_cannot_be_shown_is_no_bug(
     assert ended.stderr.endswith("standard output cannot be written: No space left on device\n")
     assert "bug" not in ended.stderr
     assert "Exception ignored" not in ended.stderr
+
+
+@pytest.mark.parametrize("form", ["json", "markdown"])
+def test_a_reader_that_goes_away_is_not_taken_for_a_verdict(
+    flow: Path, object_info: Path, form: str
+) -> None:
+    command = [sys.executable, "-m", "comfywatchman.cli", "check", flow, "--format", form]
+    process = subprocess.Popen(
+        [*command, "--object-info", object_info],
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    process.stdout.close()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == Exit.UNWRITABLE
+    assert said.endswith("standard output cannot be written: Broken pipe\n")
+    assert "Exception ignored" not in said
