@@ -13,8 +13,10 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.filter.core import FilterModule
 from ansible.plugins.test.core import TestModule as AnsibleTests
+from ansible.template import Templar
 
 ROLE = Path(__file__).parents[3] / "roles" / "comfywatchman"
 HOSTILE = [
@@ -26,6 +28,16 @@ HOSTILE = [
     "/srv/naïve 模型 😀",
     "/srv/trailing ; # [Service]",
 ]
+
+
+def internal_variable(name: str, **variables: Any) -> Any:
+    """A variable of vars/main.yml, as Ansible makes it of an operator's variables."""
+    loader = DataLoader()
+    given = {"inventory_hostname": "a", "groups": {}, "comfywatchman_user": "artist"}
+    for file in ("defaults", "vars"):
+        path = str(ROLE / file / "main.yml")
+        given |= loader.load_from_file(path, trusted_as_template=True)
+    return Templar(loader, variables=given | variables).template(given[name])
 
 
 def render(template: str, **variables: Any) -> str:
@@ -48,6 +60,7 @@ def render(template: str, **variables: Any) -> str:
             "ansible_managed": "Ansible managed",
             "comfywatchman_user": "artist",
             "comfywatchman_comfyui_dir": "/srv/ComfyUI",
+            "__comfywatchman_instance": "",
             "__comfywatchman_name": "comfywatchman",
             "__comfywatchman_on_calendar": "*-*-* 00/2:00:00",
             "__comfywatchman_release": "/home/a/releases/1",
@@ -250,6 +263,39 @@ def test_settings_keep_their_types_whatever_the_inventory_gives() -> None:
     assert settings["read_timeout"] == 7.0
     assert settings["max_workflow_depth"] == 50
     assert settings["min_free_vram"] == "0"
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_instances_may_be_numbered(number: int) -> None:
+    hosts = {"a": {}, "b": {"comfywatchman_instance": number, "ansible_host": "a"}}
+    here = {"groups": {"comfyui": ["a", "b"]}, "hostvars": hosts, "ansible_host": "a"}
+    here["comfywatchman_instance"] = number
+    assert internal_variable("__comfywatchman_name", **here) == f"comfywatchman-{number}"
+    assert internal_variable("__comfywatchman_on_calendar", **here) == "*-*-* 01/2:00:00"
+    instance = internal_variable("__comfywatchman_instance", **here)
+    text = render("config.toml.j2", __comfywatchman_instance=instance)
+    assert tomllib.loads(text)["instance"] == str(number)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        *[("rollout_serial", v) for v in ("1,25%", "x", [], 0, None, [1, "x"], [[1]], [1.5])],
+        ("workflow_dirs", "/srv/flows"),
+        ("on_failure_command", "/usr/bin/mail root"),
+    ],
+)
+def test_what_ansible_takes_and_then_trips_over_is_refused(variable: str, value: object) -> None:
+    (problem,) = internal_variable(
+        "__comfywatchman_input_problems", **{f"comfywatchman_{variable}": value}
+    )
+    assert problem.startswith(f"comfywatchman_{variable} is ")
+
+
+@pytest.mark.parametrize("value", ["3", 3, "50 %", [2, "25%", "100%"]])
+def test_batches_may_be_any_that_ansible_has(value: object) -> None:
+    given = {"comfywatchman_rollout_serial": value}
+    assert internal_variable("__comfywatchman_input_problems", **given) == []
 
 
 def test_a_drop_in() -> None:
