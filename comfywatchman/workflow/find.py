@@ -125,7 +125,7 @@ class WorkflowOnServer:
         try:
             return userdata.fetch(self.client, self.saved, max_bytes)
         except ComfyUIError as error:
-            if _server_is_gone(error):
+            if _server_is_gone(self.client, error):
                 raise
             raise WorkflowError(
                 WORKFLOW_UNREADABLE.finding(
@@ -225,7 +225,7 @@ def on_server(client: ComfyUIClient, user_folder: Path | None) -> Found:
         try:
             saved = userdata.workflows(client, user)
         except ComfyUIError as error:
-            if _server_is_gone(error):
+            if _server_is_gone(client, error):
                 raise
             not_checked.append(f"the workflows of {visible(user)} were not seen: {error}")
             continue
@@ -233,9 +233,15 @@ def on_server(client: ComfyUIClient, user_folder: Path | None) -> Found:
     return Found(found, not_checked)
 
 
-def _server_is_gone(error: ComfyUIError) -> bool:
-    """Whether asking for another file is in vain: HTTP 500 is about the one that was asked for."""
-    return error.transient and error.status != HTTPStatus.INTERNAL_SERVER_ERROR
+def _server_is_gone(client: ComfyUIClient, error: ComfyUIError) -> bool:
+    """Whether asking for another file is in vain, as it is not about the one that was asked for."""
+    if not error.transient or error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return False
+    try:
+        client.get_json("/system_stats")
+    except ComfyUIError:
+        return True
+    return False
 
 
 def _nearest(

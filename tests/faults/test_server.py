@@ -211,17 +211,18 @@ def test_workflows_that_users_saved_on_the_server(host: Host, tmp_path: Path) ->
         }
 
 
+@pytest.mark.parametrize("behaviour", ["500", "reset", "truncated"])
 def test_one_workflow_that_the_server_cannot_give_does_not_cost_the_others(
-    host: Host, tmp_path: Path
+    host: Host, tmp_path: Path, behaviour: str
 ) -> None:
     folder = tmp_path / "user" / "default" / "workflows"
     folder.mkdir(parents=True)
     for name in ("a.json", "b.json"):
         (folder / name).write_bytes((host.workflows / "good.json").read_bytes())
     with StandIn(
-        userdata=tmp_path / "user", behaviour="500@/userdata/workflows%2Fa.json"
+        userdata=tmp_path / "user", behaviour=f"{behaviour}@/userdata/workflows%2Fa.json"
     ) as server:
-        host.run(comfyui_url=server.url, workflow_dirs=tmp_path / "none here")
+        host.run(comfyui_url=server.url, workflow_dirs=tmp_path / "none", read_timeout="4")
     assert {w["name"]: w["verdict"] for w in host.latest["workflows"]} == {
         "default/a.json": "unknown",
         "default/b.json": "runnable",
