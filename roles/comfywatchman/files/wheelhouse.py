@@ -8,7 +8,7 @@ Usage: wheelhouse.py make WHEELHOUSE LOCK, with on stdin a JSON object of
 - environment: variables for pip, which downloads.
 
 Usage: wheelhouse.py pack WHEELHOUSE LOCK, with the target of a host on stdin: puts its wheels into
-one archive, which stays in the wheelhouse until that is changed.
+one archive, which stays in the wheelhouse until that is made again.
 
 Both print JSON. What a target needs is what the lock names for it; a wheel counts only if the lock
 has its hash. wheelhouse.json in the wheelhouse remembers the targets of the hosts, and which wheels
@@ -39,6 +39,7 @@ PACKED = ".packed"
 MACHINES = ("x86_64", "aarch64")
 PYTHON_OLDEST = (3, 11)
 GLIBC_USUAL = "2.28"  # the oldest of the distributions that have such a Python
+GLIBC_OLDEST = 17  # no wheel of today is for an older one
 OLD_NAMES = {5: "manylinux1", 12: "manylinux2010", 17: "manylinux2014"}
 
 
@@ -54,8 +55,12 @@ class Target(NamedTuple):
     glibc: tuple[int, int]
 
     @classmethod
-    def of(cls, given: dict[str, Any]) -> Target:
+    def of(cls, given: Any) -> Target:
         """Read a target as it is in the inventory, or as a host answered."""
+        if not isinstance(given, dict):
+            raise WheelhouseError(
+                f'{given!r} is no target: write one such as {{python: "3.13", machine: x86_64}}.'
+            )
         version = given.get("python", given.get("version"))
         python = re.match(r"(3)\.(\d+)(\.|$)", str(version))
         if not python or (3, int(python[2])) < PYTHON_OLDEST:
@@ -73,6 +78,11 @@ class Target(NamedTuple):
             raise WheelhouseError(
                 f"glibc is {given['glibc']!r} in {given}: there are wheels for hosts with the GNU "
                 'C library, in a version such as "2.36".'
+            )
+        if int(glibc[2]) < GLIBC_OLDEST:
+            raise WheelhouseError(
+                f"glibc is {glibc[0]} in {given}, older than any wheel is for; if it is "
+                f"2.{glibc[2]}0, write it in quotes."
             )
         return cls((3, int(python[2])), str(given["machine"]), (2, int(glibc[2])))
 
@@ -179,7 +189,7 @@ class Wheelhouse:
     def find(self, target: Target) -> tuple[list[Path], list[Pin], list[Path]]:
         """The wheels for a target, the pins that have none, the wheels that were changed."""
         ranks = target.ranks()
-        best: dict[tuple[str, str], tuple[int, Path]] = {}
+        there: dict[tuple[str, str], list[tuple[int, Path]]] = {}
         for wheel in sorted(self.folder.glob("*.whl")):
             try:
                 name, version, _, tags = parse_wheel_filename(wheel.name)
@@ -187,20 +197,18 @@ class Wheelhouse:
                 continue
             fitting = [ranks[tag] for tag in tags if tag in ranks]
             if fitting:
-                pin = (str(name), str(version))
-                best[pin] = min((min(fitting), wheel), best.get(pin, (len(ranks), wheel)))
+                there.setdefault((str(name), str(version)), []).append((min(fitting), wheel))
         wheels, missing, changed = [], [], []
         for pin in self._lock:
             if pin.requirement.marker and not pin.requirement.marker.evaluate(target.markers()):
                 continue
-            _, found = best.get((pin.name, pin.version), (0, None))
-            if found is None:
-                missing.append(pin)
-            elif self.digest(found) not in pin.hashes:
-                changed.append(found)
-                missing.append(pin)
+            found = [wheel for _, wheel in sorted(there.get((pin.name, pin.version), []))]
+            good = next((wheel for wheel in found if self.digest(wheel) in pin.hashes), None)
+            if good is not None:
+                wheels.append(good)
             else:
-                wheels.append(found)
+                changed += found
+                missing.append(pin)
         return wheels, missing, changed
 
     def read_manifest(self) -> dict[str, Any]:
@@ -210,9 +218,10 @@ class Wheelhouse:
             found = json.loads(path.read_bytes())
         except FileNotFoundError:
             return {"hosts": {}, "wheels": {}}
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise WheelhouseError(f"{path} is no JSON ({error}): remove it.") from error
-        if not isinstance(found, dict) or not {"hosts", "wheels"} <= found.keys():
+        parts = [found.get(name) for name in ("hosts", "wheels")] if isinstance(found, dict) else []
+        if not parts or not all(isinstance(part, dict) for part in parts):
             raise WheelhouseError(f"{path} was not made by playbooks/wheelhouse.yml: remove it.")
         return found
 
@@ -298,8 +307,7 @@ def make(wheelhouse: Wheelhouse, given: dict[str, Any]) -> dict[str, Any]:
     removed = sorted(manifest["wheels"].keys() - wheels_now.keys())
     for name in removed:
         (wheelhouse.folder / Path(name).name).unlink(missing_ok=True)
-    if downloaded or removed:
-        shutil.rmtree(wheelhouse.folder / PACKED, ignore_errors=True)
+    shutil.rmtree(wheelhouse.folder / PACKED, ignore_errors=True)
     wanted = {
         "hosts": {name: target for name, target in hosts.items() if target},
         "wheels": wheels_now,

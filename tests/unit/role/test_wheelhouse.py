@@ -71,9 +71,7 @@ class Place:
             text=True,
         )
 
-    def make(
-        self, hosts: dict[str, Any], *targets: dict[str, str], **environment: str | int
-    ) -> Any:
+    def make(self, hosts: dict[str, Any], *targets: Any, **environment: str | int) -> Any:
         offline = {
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": self.index.as_uri(),
@@ -149,6 +147,35 @@ def test_a_changed_byte_is_refused_until_it_is_mended(place: Place) -> None:
     assert place.pack(OLD)["problem"] == ""
 
 
+def test_a_wheel_of_somebody_else_does_not_stand_in_the_way(place: Place) -> None:
+    place.make({"old": OLD})
+    closer = place.folder / "pure-1.0-cp311-cp311-manylinux_2_28_x86_64.whl"
+    closer.write_bytes(b"of somebody else")
+    assert place.make({"old": OLD})["changed"] is False
+    with tarfile.open(place.pack(OLD)["archive"]) as archive:
+        names = archive.getnames()
+    assert "pure-1.0-py3-none-any.whl" in names
+    assert closer.name not in names
+
+
+def test_a_damaged_archive_is_mended_with_the_rest(place: Place) -> None:
+    place.make({"old": OLD})
+    archive = Path(place.pack(OLD)["archive"])
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[:100])
+    place.make({"old": OLD})
+    assert Path(place.pack(OLD)["archive"]).read_bytes() == whole
+
+
+@pytest.mark.parametrize("manifest", ['{"hosts": [], "wheels": {}}', "[" * 100_000, "[1]"])
+def test_a_damaged_manifest_is_a_sentence(place: Place, manifest: str) -> None:
+    place.folder.mkdir()
+    (place.folder / "wheelhouse.json").write_text(manifest)
+    said = place.make({"old": None})
+    assert str(place.folder / "wheelhouse.json") in said
+    assert said.endswith("remove it.\n")
+
+
 def test_a_wheel_that_does_not_exist_is_named(place: Place) -> None:
     said = place.make({}, {**NEW, "glibc": "2.28"})
     assert "no wheel of fast 3.0 for Python 3.14 on aarch64 with glibc 2.28" in said
@@ -172,10 +199,12 @@ def test_what_a_host_lacks_is_named(place: Place) -> None:
         ({}, [{**OLD, "python": "3.10"}], "python is '3.10'"),
         ({}, [{**OLD, "machine": "amd64"}], "machine is 'amd64'"),
         ({"alpine": {**OLD, "glibc": ""}}, [], "alpine: glibc is ''"),
+        ({}, ["3.13"], "'3.13' is no target"),
+        ({}, [{**OLD, "glibc": 2.4}], "if it is 2.40, write it in quotes"),
     ],
 )
 def test_a_target_that_cannot_be_is_refused(
-    place: Place, hosts: dict[str, Any], targets: list[dict[str, str]], sentence: str
+    place: Place, hosts: dict[str, Any], targets: list[Any], sentence: str
 ) -> None:
     assert sentence in place.make(hosts, *targets)
 
