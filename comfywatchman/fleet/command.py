@@ -93,8 +93,10 @@ def run(
         stale_after: age in hours from which a report is stale.
 
     Raises:
-        ConfigError: something cannot be read or written.
+        ConfigError: something cannot be read or written, or ``stale_after`` is no length of time.
     """
+    if stale_after is not None and not stale_after >= 0:
+        raise ConfigError(f"--stale-after is {stale_after}: give a number of hours, 0 or more")
     os.umask(0o077)  # reports name workflows and paths: for their reader alone
     fleet = make(folder, None if stale_after is None else stale_after * 3600)
     where = output or folder
@@ -105,6 +107,7 @@ def run(
         shown = f"{text.render(fleet)}\n\nFor a browser: {where.absolute() / 'fleet.html'}\n"
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(shown.encode(encoding, "backslashreplace").decode(encoding))
+    sys.stdout.flush()
     return exit_code(fleet, fail_on)
 
 
@@ -128,3 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.write(f"comfywatchman: {error}\n")
         return Exit.CONFIG
+    except OSError as error:
+        sys.stderr.write(f"comfywatchman: standard output cannot be written: {error.strerror}\n")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left of it
+        return Exit.UNWRITABLE

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EXPECTED = "expected.json"
 HOSTS = "hosts"
+NO_FILES = ("", ".", "..")
 FILE_LIMIT = 64 * 1024**2
 """Bytes of a file that is read."""
 UNPACKED_LIMIT = 64 * 1024**2
@@ -76,7 +77,7 @@ def read(folder: Path) -> Iterator[Collected]:
             started_at = listed.number("started_at")
             for host in listed.objects("hosts"):
                 file = host.need("file")
-                if "/" in file or "\0" in file or file in ("", ".", ".."):
+                if "/" in file or not file.isascii() or not file.isprintable() or file in NO_FILES:
                     raise DamagedError(f"{EXPECTED} names a file that is none: {file!r}")
                 files[host.need("name")] = (file, host.truth("asked"), host.text("problem") or "")
         else:

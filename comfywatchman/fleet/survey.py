@@ -330,7 +330,7 @@ def _cell(workflow: Shape) -> tuple[str, _CellKey]:
     for finding in workflow.objects("findings"):
         key = (
             _shown_name(finding.need("code")),
-            finding.need("severity"),
+            _shown_name(finding.need("severity")),
             _shown(finding.need("message")),
             None if (fix := finding.text("fix")) is None else _shown(fix),
         )

@@ -42,8 +42,8 @@ class ActionModule(ActionBase):
         except OSError as error:
             raise AnsibleActionFail(f"{folder} cannot be written: {error.strerror}") from None
         command = [sys.executable, "-m", "comfywatchman.fleet", folder]
-        command.append("--fail-on=" + given["fail_on"])
-        if given["stale_after"]:
+        command.append(f"--fail-on={given['fail_on']}")
+        if given["stale_after"] not in ("", None):
             command.append(f"--stale-after={given['stale_after']}")
         path = [os.path.abspath(given["checkout"]), os.environ.get("PYTHONPATH")]
         done = subprocess.run(

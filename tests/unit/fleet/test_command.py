@@ -7,15 +7,12 @@ import os
 import stat
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.unit.fleet import sample
 from tests.unit.fleet.sample import host, report
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FILES = {"fleet.json", "fleet.md", "fleet.html"}
 DAYS = "--stale-after=999999999"  # the samples are of long ago
@@ -68,11 +65,29 @@ def test_a_host_that_is_not_well_can_be_let_pass(tmp_path: Path) -> None:
     assert run(tmp_path, DAYS, "--fail-on=never").returncode == 0
 
 
+@pytest.mark.parametrize("hours", ["nan", "-1"])
+def test_what_is_no_length_of_time_lets_nothing_pass(tmp_path: Path, hours: str) -> None:
+    sample.write(tmp_path, [host("a")])
+    done = run(tmp_path, f"--stale-after={hours}")
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "give a number of hours" in done.stderr
+
+
 def test_nothing_collected_is_a_sentence(tmp_path: Path) -> None:
     done = run(tmp_path / "none")
     assert (done.returncode, done.stdout) == (78, "")
     assert "nothing was collected there" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_output_that_cannot_be_written(tmp_path: Path) -> None:
+    sample.write(tmp_path, [host("a")])
+    command = [sys.executable, "-m", "comfywatchman.fleet", tmp_path]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 74
+    assert done.stderr.endswith("standard output cannot be written: No space left on device\n")
+    assert {f.name for f in tmp_path.iterdir()} >= FILES
 
 
 def test_where_only_ansible_is(tmp_path: Path) -> None:

@@ -79,6 +79,13 @@ def test_a_damaged_file_is_a_row_that_says_so(tmp_path: Path, content: bytes, sa
     assert [remark.code for remark in found.remarks if said in remark.message] == ["damaged"]
 
 
+def test_no_text_of_a_host_spoils_the_picture(tmp_path: Path) -> None:
+    odd = {"code": "x", "severity": "\ud800\x1b", "message": "m"}
+    write(tmp_path, [host("a", report=report({}) | {"workflows": [workflow("w", "broken", odd)]})])
+    fleet = survey(folder.read(tmp_path), NOW)
+    assert fleet.findings[0].severity == r"\ud800\x1b"
+
+
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     write(tmp_path, [host("good")], expected=["good", "bad"])
     with (tmp_path / "hosts" / "bad.json").open("wb") as file:
@@ -100,6 +107,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         '{"schema_version": 2}',
         '{"schema_version": 1, "hosts": [{"name": "a", "file": "../../../etc/passwd"}]}',
         '{"schema_version": 1, "hosts": [{"name": "a", "file": ".."}]}',
+        '{"schema_version": 1, "hosts": [{"name": "a", "file": "\\ud800"}]}',
         '{"schema_version": 1, "hosts": [{"name": "a"}]}',
     ],
 )
