@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pwd
+import stat
 import subprocess
 import tempfile
 
@@ -276,13 +277,19 @@ def stamp_of(scope, home, timer):
 
 
 def read_last_run(state):
-    """The content of ``last-run.json`` in a state folder, or ``None``."""
+    """The content of ``last-run.json`` in a state folder, or ``None``.
+
+    The folder is the user's, and root may be reading: no link is followed, and no
+    pipe waited for.
+    """
     path = os.path.join(state, "last-run.json")
     try:
-        if os.path.getsize(path) > LAST_RUN_BYTES:
-            return None
-        found = json.loads(read(path) or b"null")
-    except (OSError, ValueError):
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return None
+            text = file.read(LAST_RUN_BYTES + 1)
+        found = json.loads(text) if len(text) <= LAST_RUN_BYTES else None
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.unit.fleet import sample
+from tests.unit.role.test_activation import ROLE, RUN, USER
 
 CHECKOUT = Path(__file__).parents[3]
 ELSEWHERE = "../../../tmp/escaped"
@@ -105,3 +106,36 @@ def test_a_host_that_is_gone_keeps_what_it_last_said(status: Any, tmp_path: Path
     assert kept["unreachable"] is True
     (workflow,) = json.loads((folder / "fleet.json").read_text())["workflows"]
     assert [(g["state"], g["verdict"]) for g in workflow["groups"]] == [("silent", "runnable")]
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def deep(path: Path) -> None:
+    path.write_text("[" * 100_000)
+
+
+def link(path: Path) -> None:
+    (path.parent / "secret.json").write_text('{"of": "somebody else"}')
+    path.symlink_to("secret.json")
+
+
+@pytest.mark.parametrize("lay", [pipe, deep, link])
+def test_what_a_user_lays_in_the_way_is_not_waited_for(tmp_path: Path, lay: Any) -> None:
+    lay(tmp_path / "last-run.json")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            RUN,
+            ROLE / "library" / "comfywatchman_status.py",
+            ROLE / "module_utils",
+        ],
+        input=json.dumps({"user": USER, "scope": "user", "state_dir": str(tmp_path)}),
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["last_run"] is None
