@@ -316,7 +316,7 @@ class _Reading:
 
 
 def _limit(status: Shape) -> float:
-    timer = status.child("timer")
+    timer = status.child("timer") or status.child("schedule")
     interval = (timer and timer.number("interval")) or _USUAL_INTERVAL_S
     slack = (timer and timer.number("slack")) or 0.0
     return 2 * interval + slack + _GRACE_S

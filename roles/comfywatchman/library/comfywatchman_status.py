@@ -18,6 +18,11 @@ options:
   root: {description: Where releases go if nothing was noted down., type: str, default: ""}
   state_dir: {description: Where reports go if nothing was noted down., type: str, default: ""}
   instance: {description: Name of the instance; empty for the usual one., type: str, default: ""}
+  schedule:
+    description: >-
+      interval and slack in seconds, for a host without systemd.
+    type: dict
+    default: {}
   verify: {description: Whether to have systemd verify the units., type: bool, default: false}
 """
 
@@ -38,6 +43,7 @@ release: {description: id of the active release; null if there is none, type: st
 previous: {description: id of the release before; null if none, type: str, returned: always}
 units: {description: 'names of the units: service, timer', type: dict, returned: always}
 scheduler: {description: what starts the checks, type: str, returned: always}
+schedule: {description: 'as given; null with systemd', type: dict, returned: always}
 timer:
   description: >-
     loaded, enabled, active, sub, persistent, interval and slack (seconds), next and last (seconds
@@ -213,6 +219,7 @@ def main():
             "root": {"type": "str", "default": ""},
             "state_dir": {"type": "str", "default": ""},
             "instance": {"type": "str", "default": ""},
+            "schedule": {"type": "dict", "default": {}},
             "verify": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -248,6 +255,7 @@ def main():
     ]
     private = [] if scope == "system" else files[:3]
     private += files[3:] + [os.path.join(paths["config"], name) for name in CREDENTIALS]
+    scheduler = record.get("scheduler", "systemd")
     release = release_behind(paths["root"], "current")
     reports = collected(paths["state"], account, scope) if given["reports"] else None
     module.exit_json(
@@ -259,7 +267,8 @@ def main():
         paths=paths,
         installed=release is not None,
         release=release,
-        scheduler=record.get("scheduler", "systemd"),
+        scheduler=scheduler,
+        schedule=given["schedule"] if scheduler == "apscheduler" else None,
         units={"service": units.service, "timer": units.timer},
         previous=release_behind(paths["root"], "previous"),
         lingering=os.path.exists(os.path.join(LINGERING, user)),

@@ -103,6 +103,20 @@ def test_a_host_without_systemd_needs_no_timer(tmp_path: Path) -> None:
     assert (found.state, found.timer) == ("well", None)
 
 
+def test_a_host_without_systemd_has_an_interval_of_its_own(tmp_path: Path) -> None:
+    six_hours = status(
+        scheduler="apscheduler",
+        timer=None,
+        manager=False,
+        schedule={"interval": 6 * HOUR, "slack": 120},
+    )
+    found = [
+        only(tmp_path, status=six_hours, report=report({}, NOW - hours * HOUR)).state
+        for hours in (5, 12, 13)
+    ]
+    assert found == ["well", "well", "stale"]
+
+
 def test_a_silent_or_stale_host_can_run_nothing_for_sure(tmp_path: Path) -> None:
     fleet = picture(
         tmp_path,
