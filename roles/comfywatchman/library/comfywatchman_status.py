@@ -255,7 +255,9 @@ def main():
     ]
     private = [] if scope == "system" else files[:3]
     private += files[3:] + [os.path.join(paths["config"], name) for name in CREDENTIALS]
-    scheduler = record.get("scheduler", "systemd")
+    # Who is not root, and so noted down nothing, let the probe choose by what there is.
+    usual = "systemd" if os.path.isdir("/run/systemd/system") else "apscheduler"
+    scheduler = record.get("scheduler", usual)
     release = release_behind(paths["root"], "current")
     reports = collected(paths["state"], account, scope) if given["reports"] else None
     module.exit_json(

@@ -121,21 +121,26 @@ def link(path: Path) -> None:
     path.symlink_to("secret.json")
 
 
-@pytest.mark.parametrize("lay", [pipe, deep, link])
-def test_what_a_user_lays_in_the_way_is_not_waited_for(tmp_path: Path, lay: Any) -> None:
-    lay(tmp_path / "last-run.json")
+def ask(state: Path) -> Any:
+    """What the module behind it answers for an installation that was not noted down."""
+    module = ROLE / "library" / "comfywatchman_status.py"
     done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            RUN,
-            ROLE / "library" / "comfywatchman_status.py",
-            ROLE / "module_utils",
-        ],
-        input=json.dumps({"user": USER, "scope": "user", "state_dir": str(tmp_path)}),
+        [sys.executable, "-c", RUN, module, ROLE / "module_utils"],
+        input=json.dumps({"user": USER, "scope": "user", "state_dir": str(state)}),
         capture_output=True,
         text=True,
         timeout=20,
     )
     assert done.stderr == ""
-    assert json.loads(done.stdout)["last_run"] is None
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("lay", [pipe, deep, link])
+def test_what_a_user_lays_in_the_way_is_not_waited_for(tmp_path: Path, lay: Any) -> None:
+    lay(tmp_path / "last-run.json")
+    assert ask(tmp_path)["last_run"] is None
+
+
+def test_what_was_not_noted_down_is_told_by_what_there_is(tmp_path: Path) -> None:
+    there = Path("/run/systemd/system").is_dir()
+    assert ask(tmp_path)["scheduler"] == ("systemd" if there else "apscheduler")
