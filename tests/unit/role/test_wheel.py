@@ -76,3 +76,29 @@ def test_what_is_no_wheel_is_named(arguments: list[str], sentence: str) -> None:
     assert done.returncode == 1
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_each_host_gets_the_wheel_that_it_wants(tmp_path: Path) -> None:
+    names = {version: f"comfywatchman-{version}-py3-none-any.whl" for version in ("1", "2")}
+    for name in names.values():
+        (tmp_path / name).write_text(name)
+    hosts = {
+        host: {"comfywatchman_wheel": str(tmp_path / names[host[-1]])} for host in ("a1", "b2")
+    }
+    inventory = {"all": {"hosts": hosts, "vars": {"ansible_connection": "local"}}}
+    (tmp_path / "hosts.json").write_text(json.dumps(inventory))
+    tasks = [
+        {"import_role": {"name": "comfywatchman", "tasks_from": "wheel"}},
+        {"debug": {"msg": "{{ inventory_hostname }} gets {{ __comfywatchman_wheel.name }}"}},
+    ]
+    play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
+    (tmp_path / "play.json").write_text(json.dumps([play]))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", "hosts.json", "play.json"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "ANSIBLE_ROLES_PATH": str(CHECKOUT / "roles")},
+    )
+    for host in hosts:
+        assert f"{host} gets {names[host[-1]]}" in done.stdout, done.stdout + done.stderr
