@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -220,3 +221,42 @@ def test_a_password_is_not_repeated(place: Place, bad: str) -> None:
     said = place.make({"old": OLD}, **environment | {bad: "http://someone:s3cret@[bad"})
     assert "for Python 3.11 on x86_64 with glibc 2.36: " in said
     assert "s3cret" not in said
+
+
+def test_hosts_that_cannot_be_asked_do_not_stop_it(place: Place, tmp_path: Path) -> None:
+    files = tmp_path / "role" / "files"
+    files.mkdir(parents=True)
+    files.joinpath("wheelhouse.py").symlink_to(SCRIPT)
+    files.joinpath("requirements.txt").symlink_to(place.lock)
+    given = {
+        "comfywatchman_user": "nobody-of-this-name",
+        "comfywatchman_wheelhouse": str(place.folder),
+        "comfywatchman_wheelhouse_targets": [OLD],
+        "comfywatchman_pip_environment": {
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": place.index.as_uri(),
+            "PIP_CONFIG_FILE": "/dev/null",
+        },
+        "ansible_become": False,
+    }
+    hosts = {
+        "gone": {"ansible_host": "127.0.0.1", "ansible_port": 9, "ansible_ssh_retries": 0},
+        "mute": {"ansible_connection": "local", "ansible_python_interpreter": "/nowhere"},
+    }
+    inventory = {"comfyui": {"hosts": hosts, "vars": given}}
+    (tmp_path / "hosts.json").write_text(json.dumps(inventory))
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("ansible-playbook"),
+            "--inventory=hosts.json",
+            f"--extra-vars={json.dumps({'role': str(tmp_path / 'role')})}",
+            ROLE.parents[1] / "playbooks" / "wheelhouse.yml",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "ANSIBLE_ROLES_PATH": str(ROLE.parent)},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Not asked: gone, mute." in done.stdout
+    assert len(place.wheels) == 4
