@@ -292,6 +292,39 @@ def test_what_ansible_takes_and_then_trips_over_is_refused(variable: str, value:
     assert problem.startswith(f"comfywatchman_{variable} is ")
 
 
+@pytest.mark.parametrize(
+    ("other", "refused"),
+    [
+        ({}, True),
+        ({"ansible_host": "b"}, False),
+        ({"ansible_port": 2222}, False),
+        ({"comfywatchman_instance": ""}, False),  # another name of the same installation
+        ({"comfywatchman_root": "/srv/other"}, False),
+        ({"comfywatchman_user": "other"}, True),
+        ({"comfywatchman_user": "other", "comfywatchman_root": "~/watch"}, False),
+    ],
+)
+def test_instances_of_a_host_share_no_folder(other: dict[str, Any], refused: bool) -> None:
+    here = {
+        "ansible_host": "a",
+        "comfywatchman_user": "artist",
+        "comfywatchman_root": other.get("comfywatchman_root", "/srv/watch").replace(
+            "other", "watch"
+        ),
+    }
+    root = here["comfywatchman_root"]
+    neighbour = {**here, "comfywatchman_instance": "gpu1", **other}
+    hosts = {"a": here, "a-gpu1": neighbour}
+    problems = internal_variable(
+        "__comfywatchman_input_problems",
+        groups={"comfyui": list(hosts)},
+        hostvars=hosts,
+        **here,
+    )
+    said = f"comfywatchman_root is {root}, and so it is for a-gpu1, on the same host"
+    assert [problem.partition(":")[0] for problem in problems] == [said] * refused
+
+
 @pytest.mark.parametrize("value", ["3", 3, "50 %", [2, "25%", "100%"]])
 def test_batches_may_be_any_that_ansible_has(value: object) -> None:
     given = {"comfywatchman_rollout_serial": value}
