@@ -331,6 +331,44 @@ def test_batches_may_be_any_that_ansible_has(value: object) -> None:
     assert internal_variable("__comfywatchman_input_problems", **given) == []
 
 
+WAITING = {"enabled": True, "sub": "waiting", "persistent": True, "next": 60, "slack": 0}
+OFF = {"enabled": False, "sub": "dead", "persistent": True, "next": None, "slack": 0}
+
+
+@pytest.mark.parametrize(
+    ("timer", "wanted", "complaints"),
+    [
+        (WAITING, True, []),
+        (WAITING | {"next": 9000}, True, ["The next check is due within the interval"]),
+        (OFF, True, ["The timer is enabled and waits"]),
+        (OFF, False, []),
+    ],
+)
+def test_what_verify_says_of_a_timer(
+    timer: dict[str, Any], wanted: bool, complaints: list[str]
+) -> None:
+    loader = DataLoader()
+    tasks = loader.load_from_file(str(ROLE / "tasks" / "verify.yml"), trusted_as_template=True)
+    status = {"scheduler": "systemd", "scope": "user", "installed": True, "manager": True}
+    status |= {"lingering": True, "complaint": "", "exposed": [], "last_run": None, "now": 0}
+    status["timer"] = timer | {"interval": 7200}
+    ansible = Templar(
+        loader,
+        variables={"__comfywatchman_status": status, "comfywatchman_timer_enabled": wanted},
+    )
+
+    def holds(conditions: str | list[str]) -> bool:
+        listed = [conditions] if isinstance(conditions, str) else conditions
+        return all(ansible.evaluate_conditional(condition) for condition in listed)
+
+    failed = [
+        task["name"].partition(" | ")[2]
+        for task in tasks[1:]
+        if holds(task.get("when", [])) and not holds(task["ansible.builtin.assert"]["that"])
+    ]
+    assert failed == complaints
+
+
 def test_a_drop_in() -> None:
     text = render(
         "50-site.conf.j2",
