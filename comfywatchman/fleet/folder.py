@@ -84,6 +84,8 @@ def read(folder: Path) -> Iterator[Collected]:
             started_at = None
             hosts = sorted((folder / HOSTS).iterdir())
             files = {f.stem: (f.name, False, "") for f in hosts if f.suffix == ".json"}
+            if not files:
+                raise FileNotFoundError
     except FileNotFoundError:
         raise ConfigError(
             f"{folder}: nothing was collected there; fill it with: ansible-playbook "

@@ -191,7 +191,9 @@ class _Reading:
         answered = self.found.collected_at
         if clock is None:
             raise DamagedError("it does not say what time it is there")
-        if answered is not None and abs(clock - answered) > _CLOCK_S:
+        if answered is None:
+            raise DamagedError("it does not say when it was given")
+        if abs(clock - answered) > _CLOCK_S:
             ahead = "ahead" if clock > answered else "behind"
             self._note("clock", f"its clock is {span(abs(clock - answered))} {ahead}")
         release = _name(status.text("release"))

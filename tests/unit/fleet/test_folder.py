@@ -43,6 +43,7 @@ BOMB = packed(report({"a" * 1000: "runnable"}) | {"reason": "0" * 70 * 1024**2})
         (json.dumps(host("bad", schema_version=True)).encode(), "no schema version"),
         (json.dumps(host("bad", collected_at="now")).encode(), "is text, not a number"),
         (json.dumps(host("bad", collected_at=float("nan"))).encode(), "no finite number"),
+        (json.dumps(host("bad", collected_at=None)).encode(), "does not say when it was given"),
         (json.dumps(host("bad", status=[])).encode(), "status is a list"),
         (json.dumps(host("bad", status=status() | {"now": None})).encode(), "what time it is"),
         (json.dumps(host("bad", status=status(timer="x"))).encode(), "timer is text"),
@@ -117,7 +118,9 @@ def test_a_damaged_list_of_hosts_is_a_sentence(tmp_path: Path, listed: str) -> N
         folder.read(tmp_path)
 
 
-def test_an_empty_folder_is_a_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("made", [".", "hosts"])
+def test_an_empty_folder_is_a_sentence(tmp_path: Path, made: str) -> None:
+    (tmp_path / made).mkdir(exist_ok=True)
     with pytest.raises(ConfigError, match=r"nothing was collected there.*playbooks/status\.yml"):
         folder.read(tmp_path)
 
