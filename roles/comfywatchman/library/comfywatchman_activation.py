@@ -359,7 +359,7 @@ class Activation:
         return {
             os.path.join(before, name): os.path.join(now, name)
             for name in os.listdir(before)
-            if name.startswith(OURS_IN_STATE)
+            if OURS_IN_STATE.fullmatch(name)
         }
 
     def timer_actions(self):

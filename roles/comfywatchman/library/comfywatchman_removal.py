@@ -87,7 +87,7 @@ class Removal:
         if state in self.made:
             return [state]
         names = os.listdir(state) if os.path.isdir(state) else []
-        return [os.path.join(state, name) for name in names if name.startswith(OURS_IN_STATE)]
+        return [os.path.join(state, name) for name in names if OURS_IN_STATE.fullmatch(name)]
 
     def empty_directories(self):
         units = self.paths["units"]

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pwd
+import re
 import stat
 import subprocess
 import tempfile
@@ -15,16 +16,11 @@ CREDENTIALS = ["comfyui_token", "comfyui_basic_auth"]
 LINGERING = "/var/lib/systemd/linger"
 RECORDS = "/var/lib/comfywatchman"
 SETTINGS = "config.toml"
-# What the program leaves in its state folder, by the start of the name.
-OURS_IN_STATE = (
-    "last-",
-    "latest.json",
-    "report.",
-    "inventory.",
-    "verdicts.",
-    "history.",
-    "cycle.lock",
-    "schedule.",
+# What the program leaves in its state folder, which may hold a report.pdf of somebody else: its
+# files, also damaged, rotated or half written (`.damaged`, `.1`, `.part`).
+OURS_IN_STATE = re.compile(
+    r"\.?(last-[a-z]+\.(json|txt)|latest\.json|report\.(md|html)|inventory\.json"
+    r"|verdicts\.(cache|json)|history\.(sqlite3|json)|cycle\.lock|schedule\.(json|lock|log))([.-].*)?"
 )
 LAST_RUN_BYTES = 1024**2
 

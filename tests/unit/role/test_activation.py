@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from comfywatchman import state
+
 USER = pwd.getpwuid(os.getuid()).pw_name
 ROLE = Path(__file__).parents[3] / "roles" / "comfywatchman"
 # As Ansible runs it: arguments from outside, the role's module_utils among its own.
@@ -488,3 +490,21 @@ def test_the_oldest_releases_go_but_none_in_use(host_with_two: Host) -> None:
     host.build("3.0-c", "bad")
     host.activate("3.0-c", keep_releases=0)
     assert {path.name for path in (host.root / "releases").iterdir()} > {"1.0-a", "2.0-b"}
+
+
+def test_reports_move_and_what_is_of_somebody_else_stays(host: Host, tmp_path: Path) -> None:
+    before = tmp_path / "reports of all kinds"
+    before.mkdir()
+    ours = [
+        *(state.LAST_RUN, state.LATEST, state.INVENTORY, state.LOCK, "last-crash.txt"),
+        *(state.SCHEDULE, state.SCHEDULE_LOCK, state.SCHEDULE_LOG, f"{state.SCHEDULE_LOG}.1"),
+        *("report.md", "report.html", "verdicts.cache", "verdicts.cache.damaged"),
+        ".latest.json.7.8.part",
+    ]
+    others = {"report.pdf", "inventory.csv", "schedule.ics", "history.txt", "last-will.odt"}
+    for name in {*ours, *others}:
+        (before / name).touch()
+    host.build("1")
+    host.activate("1", state_dir_before=str(before))
+    assert {path.name for path in before.iterdir()} == others
+    assert {path.name for path in host.state.iterdir()} >= {*ours} - {state.LAST_RUN}
