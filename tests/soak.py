@@ -107,6 +107,7 @@ class Soak:
         self.typical = 1.5
         self.latest: Report | None = None
         self.open_files: list[int] = []
+        self.left_by_killed: set[str] = set()
 
     def run(self, count: int) -> None:
         """Run cycles, and kill a third of them: for one that was quicker, one more."""
@@ -273,9 +274,13 @@ class Soak:
                 if left:
                     self._wrong("leaked processes", (entry / "cmdline").read_text())
         found = self.host.files() if self.host.state.exists() else set()
-        allowed = {f".{p.pid}.part" for p in processes} if hit else set()
+        # What a killed cycle left stays until one begins, which the next may be killed before.
+        if not hit:
+            self.left_by_killed.clear()
+        else:
+            self.left_by_killed |= {f".{p.pid}.part" for p in processes}
         for name in found - KEPT:
-            if not name.endswith(tuple(allowed) or "/"):
+            if not name.endswith(tuple(self.left_by_killed) or "/"):
                 self._wrong("leaked files", name)
         for place in (self.temporary, Path(self.host.environment["HOME"])):
             for name in place.iterdir():
