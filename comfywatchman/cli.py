@@ -22,13 +22,13 @@ except ImportError as damage:  # without it not even the doctor could say so
 
 from comfywatchman import __version__
 from comfywatchman.errors import ConfigError, Exit
-from comfywatchman.report.escape import visible
+from comfywatchman.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from comfywatchman.report.model import Report
-    from comfywatchman.runner import Result
+    from comfywatchman.cycle.runner import Result
+    from comfywatchman.results import Report
     from comfywatchman.settings import FailOn, Settings
 
 
@@ -207,7 +207,7 @@ def check(
     gc.set_threshold(20_000, 10, 100)
     gc.disable()
     if end_with_stdin:
-        from comfywatchman import child
+        from comfywatchman.schedule import child
 
         child.end_with_stdin()
     with _sentences():
@@ -288,7 +288,8 @@ def schedule(
     del schedule_interval, schedule_jitter, schedule_first_delay, cycle_time_limit, state_dir
     with _sentences(), _bugs_on_record(context, config):
         settings = _settings_or_record(context, config)
-        from comfywatchman import scheduler, state
+        from comfywatchman import state
+        from comfywatchman.schedule import apscheduler as scheduler
 
         try:
             scheduler.run(settings, state.as_typed(config) if config else None, run_now=run_now)
@@ -356,7 +357,9 @@ def notify(
     state_dir: StateDir = None,
 ) -> None:
     """Say why a unit failed, and run on_failure_command; for OnFailure= of systemd."""
-    from comfywatchman import failure, progress, state
+    from comfywatchman import state
+    from comfywatchman.cycle import progress
+    from comfywatchman.schedule import failure
 
     journal = progress.under_journal(sys.stderr)
 
@@ -443,7 +446,7 @@ def fleet(
 @app.command()
 def graph() -> None:
     """Print the cycle as LangGraph draws it (Mermaid)."""
-    from comfywatchman import cycle
+    from comfywatchman.cycle import graph as cycle
 
     typer.echo(cycle.build().get_graph().draw_mermaid(), nl=False)
 
@@ -485,8 +488,8 @@ def _refuse_missing(paths: Sequence[Path]) -> None:
 
 
 def _run(settings: Settings, paths: tuple[Path, ...], object_info: Path | None) -> Result:
-    from comfywatchman import progress, runner
-    from comfywatchman.cycle import Target
+    from comfywatchman.cycle import progress, runner
+    from comfywatchman.cycle.graph import Target
 
     gc.freeze()
     gc.enable()
@@ -496,7 +499,7 @@ def _run(settings: Settings, paths: tuple[Path, ...], object_info: Path | None) 
 
 
 def _show(report: Report, wanted: Format | None) -> None:
-    from comfywatchman import progress
+    from comfywatchman.cycle import progress
 
     if wanted is Format.JSON:
         typer.echo(report.model_dump_json(indent=2))
@@ -534,7 +537,7 @@ def _sentences() -> Iterator[None]:
 
 
 def _end(code: Exit, sentence: str) -> NoReturn:
-    from comfywatchman import progress
+    from comfywatchman.cycle import progress
 
     _say(sentence, "<3>" if progress.under_journal(sys.stderr) else "")
     raise typer.Exit(code)

@@ -12,7 +12,7 @@ Every code is declared once, beside the code that reports it::
     ...
     MISSING.finding("node type 'X' is not …", fix="Install …", node_id="7", node_type="X")
 
-Nothing else makes a :class:`~comfywatchman.report.model.Finding`; so the generated documentation
+Nothing else makes a :class:`~comfywatchman.results.Finding`; so the generated documentation
 (docs/findings.md) cannot miss one.
 """
 
@@ -22,8 +22,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from comfywatchman.report.escape import visible
-from comfywatchman.report.model import Finding, Severity
+from comfywatchman.escape import visible
+from comfywatchman.results import Finding, Severity
 
 QUOTED_LENGTH: Final = 120
 """Most characters of a quoted value, quotes not counted."""
@@ -108,7 +108,7 @@ def declared() -> tuple[Code, ...]:
 def printable(text: str, length: int = QUOTED_LENGTH) -> str:
     """Make text from a workflow or a server safe and short enough for a message.
 
-    See :func:`~comfywatchman.report.escape.visible` for what is escaped. What is longer than
+    See :func:`~comfywatchman.escape.visible` for what is escaped. What is longer than
     ``length`` characters is cut in the middle, so that the end of a file name stays readable.
     """
     if len(text) > length:

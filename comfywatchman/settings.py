@@ -33,7 +33,7 @@ from pydantic_settings import (
 
 from comfywatchman import state
 from comfywatchman.errors import ConfigError
-from comfywatchman.report.escape import visible
+from comfywatchman.escape import visible
 
 ENV_PREFIX = "COMFYWATCHMAN_"
 _LARGEST_SIZE = 2**50

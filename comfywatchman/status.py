@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from comfywatchman import state, timer
+from comfywatchman import state
 from comfywatchman.errors import ConfigError
-from comfywatchman.report.escape import visible
+from comfywatchman.escape import visible
+from comfywatchman.schedule import timer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
         ``state_dir``, ``running`` (whether a cycle runs now), ``interrupted`` (whether the last one
         was killed), ``damaged`` (files that cannot be understood), ``last_run`` (the content of
         ``last-run.json`` or None), ``report`` (the summary and paths of the last full report, or
-        None) and ``schedule`` (see :class:`comfywatchman.timer.Schedule`).
+        None) and ``schedule`` (see :class:`comfywatchman.schedule.timer.Schedule`).
 
     Raises:
         ConfigError: the state may not be read.

@@ -14,8 +14,9 @@ import yaml
 from pydantic import ByteSize
 from pydantic_core import PydanticUndefined
 
-from comfywatchman import checks, cli, cycle
-from comfywatchman.report import schema
+from comfywatchman import cli, schemas
+from comfywatchman.cycle import graph
+from comfywatchman.judging.catalogue import catalogue_markdown
 from comfywatchman.settings import ENV_PREFIX, Settings
 
 DOCS = Path(__file__).parent
@@ -101,7 +102,7 @@ def architecture() -> str:
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     before, _, rest = text.partition(_GRAPH_BEGINS)
     _, _, after = rest.partition(_GRAPH_ENDS)
-    drawn = cycle.build().get_graph().draw_mermaid()
+    drawn = graph.build().get_graph().draw_mermaid()
     return f"{before}{_GRAPH_BEGINS}```mermaid\n{drawn}```\n{_GRAPH_ENDS}{after}"
 
 
@@ -110,10 +111,10 @@ def generated() -> dict[Path, str]:
     files = {
         DOCS / "settings.md": settings_reference(),
         DOCS / "role-variables.md": role_variables(),
-        DOCS / "findings.md": checks.catalogue_markdown(),
+        DOCS / "findings.md": catalogue_markdown(),
         DOCS / "architecture.md": architecture(),
     }
-    files |= {DOCS / "schema" / name: text for name, text in schema.schemas().items()}
+    files |= {DOCS / "schema" / name: text for name, text in schemas.schemas().items()}
     return files
 
 

@@ -26,7 +26,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from comfywatchman.report.model import LastRun, Report
+from comfywatchman.results import LastRun, Report
 from tests.faults.conftest import BROKEN, KEPT, NEEDS_A_MODEL, RUNNABLE, make_host
 from tests.standin.comfyui import StandIn
 

@@ -8,7 +8,7 @@ from comfywatchman.checks.engine.declared import AUTOGROW, dynamic, item_names
 from comfywatchman.checks.engine.registry import on_node
 from comfywatchman.checks.versions import Rule
 from comfywatchman.findings import declare, quoted
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from comfywatchman.findings import declare, quoted
-from comfywatchman.report.model import Finding, Severity
+from comfywatchman.results import Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

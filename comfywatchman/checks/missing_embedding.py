@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from comfywatchman.checks.engine.case import BlindSpot
 from comfywatchman.checks.engine.registry import on_node
 from comfywatchman.findings import declare, quoted
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

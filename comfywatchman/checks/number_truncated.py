@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.registry import Stage, on_value
 from comfywatchman.findings import declare, quoted
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
     from comfywatchman.checks.engine.case import Answer, InputCase

@@ -10,7 +10,7 @@ from comfywatchman.checks.engine.registry import on_node
 from comfywatchman.checks.versions import Rule
 from comfywatchman.comfyui.inventory import Presence
 from comfywatchman.findings import declare, quoted
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

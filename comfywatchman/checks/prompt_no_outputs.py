@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.registry import on_prompt
 from comfywatchman.findings import declare
-from comfywatchman.report.model import Finding, Severity
+from comfywatchman.results import Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from comfywatchman.checks.engine.declared import MATCH_TYPE
 from comfywatchman.checks.engine.registry import Stage, on_link
 from comfywatchman.comfyui.catalog import COMBO
 from comfywatchman.findings import declare, quoted
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
     from comfywatchman.checks.engine.case import Answer, LinkCase

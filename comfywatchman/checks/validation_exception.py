@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfywatchman.findings import declare, quoted
-from comfywatchman.report.model import Finding, Severity
+from comfywatchman.results import Finding, Severity
 
 if TYPE_CHECKING:
     from comfywatchman.checks.engine.case import Crash, PromptCase

@@ -12,7 +12,7 @@ from comfywatchman.checks.versions import Rule
 from comfywatchman.comfyui.catalog import COMBO
 from comfywatchman.comfyui.inventory import Presence
 from comfywatchman.findings import declare, printable, quoted
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ import httpx
 
 from comfywatchman import __version__, lenient_json, state
 from comfywatchman.errors import ConfigError
-from comfywatchman.report.escape import visible
+from comfywatchman.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

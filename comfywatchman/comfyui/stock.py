@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from comfywatchman.report.escape import visible
+from comfywatchman.escape import visible
 
 if TYPE_CHECKING:
     from datetime import datetime

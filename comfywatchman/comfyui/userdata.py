@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from comfywatchman.comfyui.client import ComfyUIError
-from comfywatchman.report.escape import visible
+from comfywatchman.escape import visible
 
 if TYPE_CHECKING:
     from comfywatchman.comfyui.client import ComfyUIClient

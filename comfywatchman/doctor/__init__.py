@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from comfywatchman.doctor.point import Examination, Point, Status
 from comfywatchman.errors import ConfigError
-from comfywatchman.report.escape import visible
+from comfywatchman.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

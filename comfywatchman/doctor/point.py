@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from comfywatchman.gate.comfyui import ServerReading
+    from comfywatchman.schedule.timer import Schedule
     from comfywatchman.settings import Settings
-    from comfywatchman.timer import Schedule
 
 
 class Status(StrEnum):
@@ -120,7 +120,7 @@ class Examination:
     @cached_property
     def schedule(self) -> Schedule:
         """What starts the cycles."""
-        from comfywatchman import timer
+        from comfywatchman.schedule import timer
 
         return timer.read(self.instance, self.folder, timeout=5.0)
 

@@ -8,13 +8,14 @@ import subprocess
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from comfywatchman import failure, state
+from comfywatchman import state
 from comfywatchman.doctor.point import Examination, Point, Status
+from comfywatchman.schedule import failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from comfywatchman.timer import Schedule
+    from comfywatchman.schedule.timer import Schedule
 
 
 def timer(examination: Examination) -> Iterator[Point]:

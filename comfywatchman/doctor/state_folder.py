@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfywatchman import state, timer
+from comfywatchman import state
 from comfywatchman.doctor.point import Examination, Point, Status
 from comfywatchman.gate import disk as disk_gate
+from comfywatchman.schedule import timer
 from comfywatchman.status import span
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from comfywatchman.escape import NAME_LIMIT, visible
 from comfywatchman.fleet.model import ModelDifference, PackDifference, PackVariant
 from comfywatchman.fleet.shape import DamagedError
-from comfywatchman.report.escape import NAME_LIMIT, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

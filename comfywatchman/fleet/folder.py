@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from comfywatchman.errors import ConfigError
+from comfywatchman.escape import visible
 from comfywatchman.fleet.shape import DamagedError, Shape
-from comfywatchman.report.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

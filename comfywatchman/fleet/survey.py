@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from comfywatchman import __version__
+from comfywatchman.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
 from comfywatchman.fleet.differences import Stock, compare
 from comfywatchman.fleet.model import (
     STATES,
@@ -24,7 +25,6 @@ from comfywatchman.fleet.model import (
     Workflow,
 )
 from comfywatchman.fleet.shape import DamagedError, Shape
-from comfywatchman.report.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from comfywatchman.comfyui.client import ComfyUIError
-from comfywatchman.report.escape import visible
-from comfywatchman.report.model import GateAnswer
+from comfywatchman.escape import visible
+from comfywatchman.results import GateAnswer
 
 if TYPE_CHECKING:
     from comfywatchman.comfyui.client import ComfyUIClient

@@ -6,7 +6,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from comfywatchman.report.model import GateAnswer
+from comfywatchman.results import GateAnswer
 
 if TYPE_CHECKING:
     from pathlib import Path

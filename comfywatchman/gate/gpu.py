@@ -12,8 +12,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from comfywatchman.report.escape import visible
-from comfywatchman.report.model import GateAnswer
+from comfywatchman.escape import visible
+from comfywatchman.results import GateAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

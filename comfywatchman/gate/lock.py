@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import filelock
 
-from comfywatchman.report.model import GateAnswer
+from comfywatchman.results import GateAnswer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from comfywatchman.report.model import Severity, Verdict
+from comfywatchman.results import Severity, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from comfywatchman.report.model import (
+    from comfywatchman.results import (
         Finding,
         GateAnswer,
         Report,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
+from comfywatchman.escape import visible
 from comfywatchman.report import page
 from comfywatchman.report.digest import (
     BLIND_SPOT_LIMIT,
@@ -20,15 +21,14 @@ from comfywatchman.report.digest import (
     proportions,
     server_phrase,
 )
-from comfywatchman.report.escape import visible
-from comfywatchman.report.model import Severity, Verdict
+from comfywatchman.results import Severity, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jinja2 import Template
 
-    from comfywatchman.report.model import Report, Summary
+    from comfywatchman.results import Report, Summary
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _GATE_NAMES = {"gpu": "GPU", "comfyui": "ComfyUI", "disk": "Disk", "lock": "Lock"}

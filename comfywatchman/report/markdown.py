@@ -18,12 +18,12 @@ from comfywatchman.report.digest import (
     server_phrase,
 )
 from comfywatchman.report.markup import code, prose
-from comfywatchman.report.model import Severity, Verdict
+from comfywatchman.results import Severity, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from comfywatchman.report.model import Output, Report
+    from comfywatchman.results import Output, Report
 
 _SEVERITY_WORD = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from comfywatchman.report.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
+from comfywatchman.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
 
 # A word that means nothing to any reader of Markdown: no mark-up, address, mention or reference.
 _PLAIN_WORD = re.compile(r"[\w.,;?'\"()%=+-]*:?", re.ASCII)

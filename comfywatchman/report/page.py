@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from comfywatchman.report.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
+from comfywatchman.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

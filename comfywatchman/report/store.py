@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from comfywatchman import __version__, state
 from comfywatchman.errors import ConfigError
-from comfywatchman.report.model import GateAnswer, LastRun, Outcome, Report, Summary
+from comfywatchman.results import GateAnswer, LastRun, Outcome, Report, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

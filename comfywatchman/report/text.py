@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.cells import cell_len, get_character_cell_size
 
+from comfywatchman.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
 from comfywatchman.report.digest import (
     BLIND_SPOT_LIMIT,
     PROBLEM_LIMIT,
@@ -23,13 +24,12 @@ from comfywatchman.report.digest import (
     proportions,
     server_phrase,
 )
-from comfywatchman.report.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
-from comfywatchman.report.model import Severity, Verdict
+from comfywatchman.results import Severity, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from comfywatchman.report.model import Output, Report
+    from comfywatchman.results import Output, Report
 
 _NARROWEST = 48
 _WIDEST = 110  # of running text: longer lines are hard to read

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman.findings import declare, quoted
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 from comfywatchman.workflow.disagreement import disagreements
 from comfywatchman.workflow.graph import Graph, as_mapping
 from comfywatchman.workflow.groups import unfold_groups
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from comfywatchman.comfyui.catalog import Catalog
-    from comfywatchman.report.model import Finding
+    from comfywatchman.results import Finding
     from comfywatchman.workflow.graph import Node
     from comfywatchman.workflow.prompt import Prompt
     from comfywatchman.workflow.widgets import Layout

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from comfywatchman.comfyui import userdata
 from comfywatchman.comfyui.client import ComfyUIError
+from comfywatchman.escape import visible
 from comfywatchman.findings import declare
-from comfywatchman.report.escape import visible
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 from comfywatchman.workflow.prompt import WorkflowError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from comfywatchman.comfyui.client import ComfyUIClient
-    from comfywatchman.report.model import Finding
+    from comfywatchman.results import Finding
 
 WORKFLOW_UNREADABLE = declare(
     "workflow_unreadable",

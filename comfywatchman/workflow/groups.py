@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman.findings import declare, quoted
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 from comfywatchman.workflow import sockets
 from comfywatchman.workflow.graph import (
     ALWAYS,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from comfywatchman.comfyui.catalog import Catalog
-    from comfywatchman.report.model import Finding
+    from comfywatchman.results import Finding
     from comfywatchman.workflow.graph import Graph
 
 UNSUPPORTED: Final = declare(

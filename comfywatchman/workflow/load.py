@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import orjson
 
 from comfywatchman.findings import declare, quoted
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 from comfywatchman.workflow.prompt import WorkflowError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from comfywatchman.report.model import Finding
+    from comfywatchman.results import Finding
 
 Prompt = dict[str, dict[str, Any]]
 """``{node id: {"class_type": str, "inputs": {name: value or [origin id, slot]}}}``."""

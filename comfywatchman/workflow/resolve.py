@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from comfywatchman.findings import declare
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 from comfywatchman.workflow.graph import BYPASSED, MUTED, SUBGRAPH_INPUT, Definition
 from comfywatchman.workflow.prompt import WorkflowError
 from comfywatchman.workflow.sockets import input_type, stand_in
 from comfywatchman.workflow.virtual import GETTERS, PRIMITIVE, REROUTES, SETTERS
 
 if TYPE_CHECKING:
-    from comfywatchman.report.model import Finding
+    from comfywatchman.results import Finding
     from comfywatchman.workflow.graph import Graph, Link, Node
     from comfywatchman.workflow.scope import Scope
 

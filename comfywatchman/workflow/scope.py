@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman.findings import declare, quoted
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 from comfywatchman.workflow.graph import BYPASSED, MUTED, UUID, Definition, Graph, as_mapping
 from comfywatchman.workflow.prompt import WorkflowError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from comfywatchman.comfyui.catalog import Catalog
-    from comfywatchman.report.model import Finding
+    from comfywatchman.results import Finding
     from comfywatchman.workflow.graph import Id, Node
 
 MAX_NODES: Final = 100_000

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from comfywatchman.escape import visible
 from comfywatchman.fleet import folder, html
 from comfywatchman.fleet.model import Fleet, FleetFinding, Group, Host, Workflow
 from comfywatchman.fleet.survey import survey
-from comfywatchman.report.escape import visible
 from tests.unit.fleet import sample
 from tests.unit.report.sample import HOSTILE
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from comfywatchman.escape import visible
 from comfywatchman.report import html
-from comfywatchman.report.escape import visible
 from tests.unit.report.sample import HOSTILE, hostile, large, realistic
 
 if TYPE_CHECKING:

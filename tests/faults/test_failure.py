@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfywatchman import failure, state
+from comfywatchman import state
+from comfywatchman.schedule import failure
 
 if TYPE_CHECKING:
     from pathlib import Path

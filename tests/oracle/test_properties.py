@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from comfywatchman.checks import MAX_FINDINGS, Judgement, judge
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
-from comfywatchman.report.model import Severity, Verdict
+from comfywatchman.judging.prompt import MAX_FINDINGS, Judgement, judge
+from comfywatchman.results import Severity, Verdict
 from comfywatchman.workflow.prompt import Conversion, SavedNode
 from tests.oracle import recorded
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from comfywatchman.checks import judge
-from comfywatchman.report.model import Verdict
+from comfywatchman.judging.prompt import judge
+from comfywatchman.results import Verdict
 from comfywatchman.workflow.convert import convert
 from comfywatchman.workflow.load import load
 from tests.oracle import frontend, recorded

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from comfywatchman.checks import Judgement, judge
 from comfywatchman.checks.engine.rulebook import rulebook
 from comfywatchman.checks.known.model_folders import model_folder
 from comfywatchman.comfyui.catalog import Catalog
-from comfywatchman.report.model import Severity, Verdict
+from comfywatchman.judging.prompt import Judgement, judge
+from comfywatchman.results import Severity, Verdict
 from comfywatchman.workflow.prompt import Conversion
 from tests.oracle import recorded
 

@@ -13,8 +13,8 @@ import pytest
 
 from comfywatchman import doctor, state
 from comfywatchman.gate import lock
-from comfywatchman.report.model import Outcome
 from comfywatchman.report.store import ReportStore
+from comfywatchman.results import Outcome
 from tests.standin.nvml import gpus
 
 if TYPE_CHECKING:

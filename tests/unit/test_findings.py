@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from comfywatchman.findings import NAME_LENGTH, QUOTED_LENGTH, Code, printable, quoted
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 
 CODE = Code("some_code", Severity.ERROR, "t", "e", "r")
 

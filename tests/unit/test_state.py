@@ -16,8 +16,8 @@ import pytest
 from comfywatchman import settings, state, status
 from comfywatchman.errors import ConfigError
 from comfywatchman.gate import lock
-from comfywatchman.report.model import Outcome, Summary
 from comfywatchman.report.store import ReportStore
+from comfywatchman.results import Outcome, Summary
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 

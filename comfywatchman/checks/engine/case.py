@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from comfywatchman.findings import printable, quoted
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.catalog import Catalog, InputSpec, NodeType
     from comfywatchman.comfyui.inventory import Inventory
     from comfywatchman.findings import Code
-    from comfywatchman.report.model import Finding
+    from comfywatchman.results import Finding
     from comfywatchman.workflow.prompt import Prompt, SavedNode
 
 MAX_FINDINGS: Final = 200

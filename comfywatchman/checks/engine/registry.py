@@ -6,16 +6,16 @@ functions below. Nothing else has to change for it to be asked and documented.
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
-from importlib import import_module
 from typing import TypeVar
 
+from comfywatchman import checks
 from comfywatchman.checks.engine.case import Answer, InputCase, LinkCase, NodeCase, PromptCase
-from comfywatchman.report.model import Finding
+from comfywatchman.discovery import import_all
+from comfywatchman.results import Finding
 
 PromptCheck = Callable[[PromptCase], Iterable[Finding]]
 NodeCheck = Callable[[NodeCase], Iterable[Answer]]
@@ -89,8 +89,5 @@ def on_value(stage: Stage) -> Callable[[InputCheck], InputCheck]:
 @cache
 def registered() -> Checks:
     """Import every check and return them all."""
-    package = import_module("comfywatchman.checks")
-    for module in pkgutil.iter_modules(package.__path__):
-        if not module.ispkg:
-            import_module(f"comfywatchman.checks.{module.name}")
+    import_all(checks)
     return _REGISTERED

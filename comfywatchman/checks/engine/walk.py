@@ -17,7 +17,7 @@ from comfywatchman.checks.engine.reading import UnreadableError, read, unwrapped
 from comfywatchman.checks.engine.registry import registered
 from comfywatchman.checks.versions import Rule
 from comfywatchman.findings import quoted
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from comfywatchman.checks.engine.registry import Checks
     from comfywatchman.checks.engine.rulebook import NodePlan
     from comfywatchman.comfyui.catalog import InputSpec
-    from comfywatchman.report.model import Finding
+    from comfywatchman.results import Finding
 
 Case = TypeVar("Case", bound=InputCase)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from comfywatchman.checks import Judgement, judge
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
+from comfywatchman.judging.prompt import Judgement, judge
 from comfywatchman.workflow.prompt import Conversion, SavedNode
 
 if TYPE_CHECKING:
-    from comfywatchman.report.model import Finding
+    from comfywatchman.results import Finding
 
 CORE = "nodes"
 PACK = "custom_nodes.some-pack"

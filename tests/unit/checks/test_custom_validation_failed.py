@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from comfywatchman.comfyui.inventory import Inventory
-from comfywatchman.report.model import Severity, Verdict
+from comfywatchman.results import Severity, Verdict
 from tests.unit.checks.judging import PACK, codes, judged, node_type, only, preview
 
 THERE = Inventory(

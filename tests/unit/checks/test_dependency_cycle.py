@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from comfywatchman.report.model import Verdict
+from comfywatchman.results import Verdict
 from tests.unit.checks.judging import codes, image, judged, node_type, only, preview
 
 TYPES = {"Pass": node_type({"image": ["IMAGE", {}]}, outputs=("IMAGE", "INT"))}

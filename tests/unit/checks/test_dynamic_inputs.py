@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from comfywatchman.report.model import Verdict
+from comfywatchman.results import Verdict
 from tests.unit.checks.judging import codes, image, judged, node_type, only, preview
 
 RESIZE = {

@@ -4,7 +4,7 @@ import pytest
 
 from comfywatchman.checks.missing_embedding import named
 from comfywatchman.comfyui.inventory import Inventory
-from comfywatchman.report.model import Severity, Verdict
+from comfywatchman.results import Severity, Verdict
 from tests.unit.checks.judging import codes, judged_input
 
 

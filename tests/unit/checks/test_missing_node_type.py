@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from comfywatchman.checks import judge
 from comfywatchman.checks.missing_node_type import MISSING_NODE_TYPE
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
-from comfywatchman.report.model import Output, Severity, Verdict
+from comfywatchman.judging.prompt import judge
+from comfywatchman.results import Output, Severity, Verdict
 from comfywatchman.workflow.prompt import Conversion, SavedNode
 from tests.unit.checks.judging import BASE, codes, image, judged, only, preview
 

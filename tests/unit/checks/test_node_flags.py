@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from comfywatchman.report.model import Severity, Verdict
+from comfywatchman.results import Severity, Verdict
 from tests.unit.checks.judging import judged, node_type, preview
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from comfywatchman.checks import judge
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
-from comfywatchman.report.model import Verdict
+from comfywatchman.judging.prompt import judge
+from comfywatchman.results import Verdict
 from comfywatchman.workflow.prompt import Conversion
 from tests.unit.checks.judging import BASE, PACK, codes, image, judged, node_type, preview
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from comfywatchman.report.model import Verdict
+from comfywatchman.results import Verdict
 from tests.unit.checks.judging import PACK, codes, judged, node_type, only, preview
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from comfywatchman.report.model import Severity, Verdict
+from comfywatchman.results import Severity, Verdict
 from tests.unit.checks.judging import CORE, PACK, judged, node_type, only
 
 

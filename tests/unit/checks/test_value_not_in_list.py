@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from comfywatchman.comfyui.inventory import Inventory
-from comfywatchman.report.model import Finding, Severity, Verdict
+from comfywatchman.results import Finding, Severity, Verdict
 from comfywatchman.workflow.prompt import SavedNode
 from tests.unit.checks.judging import PACK, codes, judged, judged_input, node_type, only, preview
 

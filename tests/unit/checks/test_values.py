@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from comfywatchman.report.model import Severity, Verdict
+from comfywatchman.results import Severity, Verdict
 from tests.unit.checks.judging import PACK, codes, judged_input, only
 
 NAN, INFINITE = float("nan"), float("inf")

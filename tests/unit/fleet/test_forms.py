@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from markdown_it import MarkdownIt
 
+from comfywatchman.escape import visible
 from comfywatchman.fleet import folder, markdown, text
 from comfywatchman.fleet.survey import survey
-from comfywatchman.report.escape import visible
 from tests.unit.fleet import sample
 from tests.unit.fleet.sample import NOW, host, report, status
 from tests.unit.report.sample import HOSTILE

@@ -13,7 +13,7 @@ from tests.standin.comfyui import StandIn
 
 if TYPE_CHECKING:
     from comfywatchman.gate.comfyui import ServerReading
-    from comfywatchman.report.model import GateAnswer
+    from comfywatchman.results import GateAnswer
 
 
 def read(server: StandIn) -> ServerReading:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from comfywatchman.report.model import (
+from comfywatchman.results import (
     Finding,
     GateAnswer,
     Output,

@@ -1,5 +1,5 @@
 from comfywatchman.report.digest import Place, digest, headline, proportions
-from comfywatchman.report.model import Severity, Summary, Verdict
+from comfywatchman.results import Severity, Summary, Verdict
 from tests.unit.report.sample import missing_model, missing_node, realistic, report, workflow
 
 

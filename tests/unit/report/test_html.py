@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from comfywatchman.escape import visible
 from comfywatchman.report import html
-from comfywatchman.report.escape import visible
-from comfywatchman.report.model import Summary, Verdict
+from comfywatchman.results import Summary, Verdict
 from tests.unit.report.sample import (
     HOSTILE,
     hostile,

@@ -3,10 +3,10 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
+from comfywatchman.escape import visible
 from comfywatchman.report import markdown
-from comfywatchman.report.escape import visible
 from comfywatchman.report.markup import prose
-from comfywatchman.report.model import Verdict
+from comfywatchman.results import Verdict
 from tests.unit.report.sample import (
     HOSTILE,
     hostile,

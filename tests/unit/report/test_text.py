@@ -5,7 +5,7 @@ import pytest
 from rich.cells import cell_len
 
 from comfywatchman.report import text
-from comfywatchman.report.model import Severity, Verdict
+from comfywatchman.results import Severity, Verdict
 from tests.unit.report.sample import (
     HOSTILE,
     hostile,

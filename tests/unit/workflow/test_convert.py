@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from comfywatchman.comfyui.catalog import Catalog
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 from comfywatchman.workflow import resolve, scope
 from comfywatchman.workflow.convert import convert
 from comfywatchman.workflow.prompt import Conversion, WorkflowError

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import filelock
 import orjson
 
-from comfywatchman import child, state, timer
+from comfywatchman import state
 from comfywatchman.errors import ConfigError, Exit
+from comfywatchman.escape import visible
 from comfywatchman.gate import lock
-from comfywatchman.report.escape import visible
+from comfywatchman.schedule import child, timer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -26,11 +26,12 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from comfywatchman import __version__, child, failure, state, timer
+from comfywatchman import __version__, state
 from comfywatchman.errors import ConfigError, Exit
+from comfywatchman.escape import visible
 from comfywatchman.gate import lock
-from comfywatchman.report.escape import visible
 from comfywatchman.report.store import ReportStore
+from comfywatchman.schedule import child, failure, timer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

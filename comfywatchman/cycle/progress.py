@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from comfywatchman.report.escape import visible
-from comfywatchman.report.model import GateAnswer, Severity, Verdict, WorkflowReport
+from comfywatchman.escape import visible
+from comfywatchman.results import GateAnswer, Severity, Verdict, WorkflowReport
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

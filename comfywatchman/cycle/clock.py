@@ -11,7 +11,7 @@ _STEP = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class CycleClock:
     """A moment, and the time since then by a clock that nobody sets."""
 
     _moment: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -21,7 +21,7 @@ class Beginning:
         """Seconds since then, never negative. Suspended time does not count."""
         return time.monotonic() - self._ticks
 
-    def at(self) -> datetime:
+    def started_at(self) -> datetime:
         """The moment in UTC, as the clock is set now: a step of NTP moves it."""
         counted = datetime.now(UTC) - timedelta(seconds=self.elapsed())
         return counted if abs(counted - self._moment) > _STEP else self._moment

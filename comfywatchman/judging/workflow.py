@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfywatchman.checks import judge
 from comfywatchman.findings import declare
-from comfywatchman.report.model import Severity, Verdict, WorkflowReport
+from comfywatchman.judging.prompt import judge
+from comfywatchman.results import Severity, Verdict, WorkflowReport
 from comfywatchman.workflow.convert import convert
 from comfywatchman.workflow.load import load
 from comfywatchman.workflow.prompt import WorkflowError
 
 if TYPE_CHECKING:
-    from comfywatchman.report.model import Finding
-    from comfywatchman.verdict_cache import VerdictCache
+    from comfywatchman.judging.cache import VerdictCache
+    from comfywatchman.results import Finding
     from comfywatchman.workflow.find import Workflow
 
 INTERNAL_ERROR = declare(

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from comfywatchman import state, status, timer
+from comfywatchman import state, status
 from comfywatchman.gate import lock
+from comfywatchman.schedule import timer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""The published JSON Schemas: ``python -m comfywatchman.report.schema DIR`` writes them anew."""
+"""The published JSON Schemas: ``python -m comfywatchman.schemas DIR`` writes them anew."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from comfywatchman.fleet.model import FLEET_SCHEMA_VERSION, Fleet
-from comfywatchman.report.model import REPORT_SCHEMA_VERSION, LastRun, Report
+from comfywatchman.results import REPORT_SCHEMA_VERSION, LastRun, Report
 
 _PUBLISHED: dict[str, type] = {
     f"report-{REPORT_SCHEMA_VERSION}.json": Report,
@@ -70,7 +70,7 @@ def _as_promised(schema: dict[str, Any]) -> dict[str, Any]:
 def main(arguments: list[str]) -> str | None:
     """Write the schemas into the folder named; returns what is wrong with ``arguments``."""
     if len(arguments) != 1:
-        return "usage: python -m comfywatchman.report.schema DIR"
+        return "usage: python -m comfywatchman.schemas DIR"
     folder = Path(arguments[0])
     folder.mkdir(parents=True, exist_ok=True)
     for name, schema in schemas().items():

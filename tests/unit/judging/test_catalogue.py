@@ -11,9 +11,9 @@ import pytest
 import comfywatchman
 from comfywatchman import checks
 from comfywatchman.checks.engine import registry
-from comfywatchman.checks.engine.catalogue import catalogue
 from comfywatchman.findings import declare
-from comfywatchman.report.model import Severity, Verdict
+from comfywatchman.judging.catalogue import catalogue, catalogue_markdown
+from comfywatchman.results import Severity, Verdict
 from tests.unit.checks.judging import codes, image, judged, preview
 
 PACKAGE = Path(comfywatchman.__file__).parent
@@ -60,7 +60,7 @@ def test_every_code_is_documented(code: object) -> None:
     for text in (code.explanation, code.remedy):
         assert re.search(r"[.)`]$", text), text
     heading = f"### `{code.name}`"
-    assert checks.catalogue_markdown().count(heading) == 1
+    assert catalogue_markdown().count(heading) == 1
 
 
 def test_every_code_of_a_check_is_named_in_a_test() -> None:
@@ -114,7 +114,7 @@ def test_a_new_check_needs_nothing_but_its_own_file(
     source = """
 from comfywatchman.checks.engine.registry import on_node
 from comfywatchman.findings import Code
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 
 CODE = Code("added_by_a_test", Severity.ERROR, "t", "e", "r")
 

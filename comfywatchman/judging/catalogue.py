@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pkgutil
-from importlib import import_module
 from typing import Final
 
-from comfywatchman.checks.engine.registry import registered
+from comfywatchman import checks, judging, workflow
 from comfywatchman.checks.versions import DIFFERENCES
+from comfywatchman.discovery import import_all
 from comfywatchman.findings import Code, declared
-from comfywatchman.report.model import Severity
+from comfywatchman.results import Severity
 
 _HEADINGS: Final = {
     Severity.ERROR: "Errors",
@@ -115,11 +114,8 @@ _EVIDENCE: Final = (
 
 def catalogue() -> tuple[Code, ...]:
     """Every code of the package, by name."""
-    registered()
-    package = import_module("comfywatchman.workflow")
-    for module in pkgutil.iter_modules(package.__path__):
-        import_module(f"{package.__name__}.{module.name}")
-    import_module("comfywatchman.verdict")
+    for package in (checks, judging, workflow):
+        import_all(package)
     return declared()
 
 

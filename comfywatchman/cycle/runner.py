@@ -12,21 +12,23 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from comfywatchman import __version__, cycle, state, verdict_cache
-from comfywatchman.beginning import Beginning
+from comfywatchman import __version__, state
 from comfywatchman.comfyui import credentials
 from comfywatchman.comfyui.client import ComfyUIClient
+from comfywatchman.cycle import graph
+from comfywatchman.cycle.clock import CycleClock
+from comfywatchman.cycle.progress import Ended, Listener
 from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.gate import lock
-from comfywatchman.progress import Ended, Listener
-from comfywatchman.report.model import GateAnswer, Outcome, Report, Server, Summary
+from comfywatchman.judging import cache
 from comfywatchman.report.store import ReportStore
+from comfywatchman.results import GateAnswer, Outcome, Report, Server, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from comfywatchman.cycle import CycleContext, CycleState, Target
+    from comfywatchman.cycle.graph import CycleContext, CycleState, Target
     from comfywatchman.settings import Settings
 
 _CRASH_LOG = "last-crash.txt"
@@ -59,7 +61,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
         ConfigError: a credential, CA file, saved catalog or the state folder cannot be used. It is
             on record in ``last-run.json`` where there is a state folder.
     """
-    begun = Beginning()
+    clock = CycleClock()
     paths = target.shown()
     offline = target.object_info is not None
     store = None if offline else ReportStore(settings.resolved_state_dir)
@@ -72,7 +74,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
             if not offline:
                 client = stack.enter_context(ComfyUIClient(settings, credentials.read(settings)))
             only_one = lock.make(store.folder / state.LOCK) if store else None
-            context = cycle.CycleContext(settings, target, client, store, only_one, begun)
+            context = graph.CycleContext(settings, target, client, store, only_one, clock)
             stack.callback(_release, context)
             if store is not None:
                 _record_signals(context, listener, ending)
@@ -83,8 +85,8 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
                     store.finish(
                         Outcome.FAILED,
                         str(error),
-                        begun.at(),
-                        duration_s=begun.elapsed(),
+                        clock.started_at(),
+                        duration_s=clock.elapsed(),
                         paths=paths,
                     )
             raise
@@ -95,7 +97,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
             outcome, reason, code = _ending(final)
         gate = final.get("gate", [])
         report = final.get("report") or _empty_report(
-            None if offline else settings.comfyui_url, begun, outcome, reason, gate
+            None if offline else settings.comfyui_url, clock, outcome, reason, gate
         )
         ending.set()
         if store is not None and code is not Exit.LOCKED:
@@ -103,8 +105,8 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
                 store.finish(
                     outcome,
                     reason,
-                    begun.at(),
-                    duration_s=begun.elapsed(),
+                    clock.started_at(),
+                    duration_s=clock.elapsed(),
                     paths=paths,
                     gate=gate,
                     summary=report.summary if outcome is Outcome.DONE else None,
@@ -120,7 +122,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
 def _stream(context: CycleContext, listener: Listener) -> CycleState:
     os.environ.update(dict.fromkeys(_TRACING_SWITCHES, "false"))
     final: dict[str, Any] = {}
-    stream = cycle.build().stream({}, context=context, stream_mode=["custom", "values"])
+    stream = graph.build().stream({}, context=context, stream_mode=["custom", "values"])
     for mode, value in cast("Iterator[tuple[str, Any]]", stream):
         if mode == "custom":
             listener(value)
@@ -171,12 +173,12 @@ def _read_program() -> None:
     del markdown, text
     registry.registered()
     html.template()
-    verdict_cache.program()
+    cache.program()
 
 
 def _empty_report(
     url: str | None,
-    begun: Beginning,
+    clock: CycleClock,
     outcome: Outcome,
     reason: str,
     gate: list[GateAnswer],
@@ -184,8 +186,8 @@ def _empty_report(
     return Report(
         comfywatchman_version=__version__,
         host=socket.gethostname(),
-        started_at=begun.at(),
-        duration_s=begun.elapsed(),
+        started_at=clock.started_at(),
+        duration_s=clock.elapsed(),
         outcome="skipped" if outcome is Outcome.SKIPPED else "failed",
         reason=reason,
         server=Server(url=url),
@@ -219,8 +221,8 @@ def _record_signals(context: CycleContext, listener: Listener, ending: threading
                 context.store.finish(
                     Outcome.FAILED,
                     reason,
-                    context.begun.at(),
-                    duration_s=context.begun.elapsed(),
+                    context.clock.started_at(),
+                    duration_s=context.clock.elapsed(),
                     paths=paths,
                 )
         with suppress(Exception):

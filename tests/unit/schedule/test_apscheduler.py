@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from comfywatchman import scheduler
+from comfywatchman.schedule import apscheduler as scheduler
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfywatchman import child
+from comfywatchman.schedule import child
 
 if TYPE_CHECKING:
     import pytest

@@ -19,13 +19,13 @@ import orjson
 from comfywatchman import state
 from comfywatchman.comfyui.catalog import Catalog, NodeType
 from comfywatchman.comfyui.inventory import Inventory, Presence
-from comfywatchman.report.model import WorkflowReport
+from comfywatchman.results import WorkflowReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _Entry = dict[str, Any]
-_PACKAGE: Final = Path(__file__).parent
+_PACKAGE: Final = Path(__file__).parents[1]
 
 
 class RecordingCatalog(Catalog):

@@ -3,7 +3,7 @@ import unicodedata
 
 import pytest
 
-from comfywatchman.report.escape import visible
+from comfywatchman.escape import visible
 from tests.unit.report.sample import HOSTILE
 
 

@@ -3,20 +3,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-from comfywatchman.report.model import LastRun, Outcome, Report
-from comfywatchman.report.schema import schemas
+from comfywatchman.results import LastRun, Outcome, Report
+from comfywatchman.schemas import schemas
 from tests.unit.report.sample import realistic
 
-PUBLISHED = Path(__file__).parents[3] / "docs" / "schema"
+PUBLISHED = Path(__file__).parents[2] / "docs" / "schema"
 
 
 def test_the_published_schemas_are_those_of_the_models() -> None:
     published = {file.name: file.read_text(encoding="utf-8") for file in PUBLISHED.iterdir()}
-    assert published == schemas(), "run: python -m comfywatchman.report.schema docs/schema"
+    assert published == schemas(), "run: python -m comfywatchman.schemas docs/schema"
 
 
 def test_the_command_writes_them(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "comfywatchman.report.schema"]
+    command = [sys.executable, "-m", "comfywatchman.schemas"]
     subprocess.run([*command, str(tmp_path / "a" / "b")], check=True)
     assert {f.name: f.read_text() for f in (tmp_path / "a" / "b").iterdir()} == schemas()
     refused = subprocess.run(command, capture_output=True, text=True)

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from comfywatchman.report.escape import visible
+from comfywatchman.escape import visible
 
 REPORT_SCHEMA_VERSION: Literal[1] = 1
 

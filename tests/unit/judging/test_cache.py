@@ -10,9 +10,9 @@ import pytest
 
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
-from comfywatchman.report.model import Verdict, WorkflowReport
-from comfywatchman.verdict import judge_workflow
-from comfywatchman.verdict_cache import VerdictCache
+from comfywatchman.judging.cache import VerdictCache
+from comfywatchman.judging.workflow import judge_workflow
+from comfywatchman.results import Verdict, WorkflowReport
 from comfywatchman.workflow.find import WorkflowFile
 from tests.standin.comfyui import recorded_node_types
 

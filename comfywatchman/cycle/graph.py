@@ -21,18 +21,21 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from comfywatchman import __version__
-from comfywatchman.beginning import Beginning
 from comfywatchman.comfyui import catalog_source, files, stock, stocktaking
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.comfyui.inventory import Inventory
+from comfywatchman.cycle.clock import CycleClock
+from comfywatchman.cycle.progress import GateAnswered, Judged, Noted, WorkflowsFound
+from comfywatchman.escape import visible
 from comfywatchman.gate import comfyui as comfyui_gate
 from comfywatchman.gate import disk, gpu, lock
 from comfywatchman.gate.comfyui import ServerReading
 from comfywatchman.gate.gpu import NvmlReading
-from comfywatchman.progress import GateAnswered, Judged, Noted, WorkflowsFound
-from comfywatchman.report.escape import visible
-from comfywatchman.report.model import (
+from comfywatchman.judging.cache import VerdictCache
+from comfywatchman.judging.workflow import judge_workflow
+from comfywatchman.report.store import ReportStore
+from comfywatchman.results import (
     GateAnswer,
     Report,
     Server,
@@ -40,10 +43,7 @@ from comfywatchman.report.model import (
     Verdict,
     WorkflowReport,
 )
-from comfywatchman.report.store import ReportStore
 from comfywatchman.settings import Settings
-from comfywatchman.verdict import judge_workflow
-from comfywatchman.verdict_cache import VerdictCache
 from comfywatchman.workflow import find
 from comfywatchman.workflow.find import Workflow
 
@@ -85,7 +85,7 @@ class CycleContext:
     store: ReportStore | None
     """None when nothing is to be kept."""
     lock: BaseFileLock | None
-    begun: Beginning
+    clock: CycleClock
 
 
 def _first_reason(first: str, later: str) -> str:
@@ -142,7 +142,7 @@ def take_lock(state: CycleState, runtime: CycleRuntime) -> CycleState:
     assert context.store is not None  # noqa: S101
     answer = lock.probe(context.lock)
     if answer.ok:
-        context.store.begin(context.begun.at(), context.target.shown())
+        context.store.begin(context.clock.started_at(), context.target.shown())
     return {"gate": [answer]}
 
 
@@ -245,8 +245,8 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
     made = Report(
         comfywatchman_version=__version__,
         host=socket.gethostname(),
-        started_at=context.begun.at(),
-        duration_s=context.begun.elapsed(),
+        started_at=context.clock.started_at(),
+        duration_s=context.clock.elapsed(),
         reason=in_words(summary),
         server=Server(
             url=context.settings.comfyui_url if context.client else None,

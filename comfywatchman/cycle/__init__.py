@@ -1,0 +1,1 @@
+"""One cycle: its graph, what runs it and puts its ending on record, its clock and its progress."""

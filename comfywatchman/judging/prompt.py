@@ -1,0 +1,171 @@
+"""The verdict on a prompt: what ComfyUI would say of a converted workflow, queued now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from comfywatchman.checks.engine.case import MAX_FINDINGS, PromptCase
+from comfywatchman.checks.engine.registry import registered
+from comfywatchman.checks.engine.replacement import replaced
+from comfywatchman.checks.engine.rulebook import rulebook
+from comfywatchman.checks.engine.walk import walk
+from comfywatchman.findings import NAME_LENGTH, declare, printable
+from comfywatchman.results import Output, Severity, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from comfywatchman.checks.engine.case import Tally
+    from comfywatchman.checks.engine.walk import Walk
+    from comfywatchman.comfyui.catalog import Catalog
+    from comfywatchman.comfyui.inventory import Inventory
+    from comfywatchman.results import Finding
+    from comfywatchman.workflow.prompt import Conversion, Prompt
+
+MAX_NOT_CHECKED: Final = 50
+"""Most blind spots reported about one workflow."""
+
+FINDINGS_LEFT_OUT = declare(
+    "findings_left_out",
+    Severity.INFO,
+    title="More findings than are reported",
+    explanation="The workflow gave rise to more findings than a report should hold. Errors are "
+    "kept first. The verdict rests on all of them.",
+    remedy="Mend what is reported; the rest shows in the next report.",
+)
+
+_ORDER: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What would happen if a workflow were queued, and why.
+
+    Attributes:
+        verdict: ``unknown`` if any output depends on what could not be seen.
+        outputs: output nodes the server would run.
+        outputs_lost: output nodes it would leave out.
+        findings: errors first, then warnings, then remarks; in the workflow's order.
+        not_checked: one sentence for each thing the verdict does not rest on.
+    """
+
+    verdict: Verdict
+    outputs: list[Output]
+    outputs_lost: list[Output]
+    findings: list[Finding]
+    not_checked: list[str]
+
+
+def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Judgement:
+    """Say what ComfyUI would say about a workflow, without asking it.
+
+    Args:
+        conversion: the workflow as a prompt; nothing about the prompt's shape is taken for granted.
+        catalog: the node types of the server.
+        inventory: the files it has, as far as they could be seen.
+    """
+    replacement = replaced(conversion.prompt, catalog)
+    whole = PromptCase(
+        replacement.prompt,
+        conversion.nodes,
+        tuple(_outputs(replacement.prompt, catalog, conversion.targets)),
+        catalog,
+        inventory,
+        rulebook(catalog),
+        frozenset(
+            f.node_id for f in conversion.findings if f.node_id and f.severity is Severity.ERROR
+        ),
+    )
+    refusals = [
+        finding
+        for check in registered().prompt
+        for finding in check(whole)
+        if whole.tally.has_room_for(finding)
+    ]
+    refused = any(f.severity is Severity.ERROR for f in refusals + conversion.findings)
+    walked = walk(whole)
+    judged = walked.judged.values()
+    below = [f for node in judged for f in node.findings]
+    below += [doubt.finding for node in judged for doubt in node.doubts]
+    if refused:
+        # The server does not get as far as these.
+        below = [_as_warning(finding) for finding in below]
+    findings = [*conversion.findings, *replacement.findings, *refusals, *below]
+    findings.sort(key=lambda f: _ORDER[f.severity])
+    run = [] if refused else [o for o in whole.outputs if o in walked.valid]
+    doubtful = [] if refused else [o for o in whole.outputs if o in walked.doubtful]
+    kept = {*run, *doubtful}
+    return Judgement(
+        verdict=_verdict(len(whole.outputs), len(run), len(doubtful)),
+        outputs=[_output(whole, o) for o in run],
+        outputs_lost=[_output(whole, o) for o in whole.outputs if o not in kept],
+        findings=_capped(findings, whole.tally),
+        not_checked=_not_checked(whole, walked, conversion.not_checked, refused=refused),
+    )
+
+
+def _outputs(prompt: Prompt, catalog: Catalog, targets: frozenset[str] | None) -> Iterator[str]:
+    for node_id, node in prompt.items():
+        class_type = node.get("class_type") if isinstance(node, dict) else None
+        wanted = targets is None or node_id in targets
+        if wanted and class_type in catalog and catalog[str(class_type)].is_output:
+            yield node_id
+
+
+def _output(whole: PromptCase, node_id: str) -> Output:
+    class_type = whole.prompt[node_id]["class_type"]
+    return Output(
+        node_id=printable(node_id, NAME_LENGTH), node_type=printable(class_type, NAME_LENGTH)
+    )
+
+
+def _verdict(outputs: int, run: int, doubtful: int) -> Verdict:
+    if doubtful:
+        return Verdict.UNKNOWN
+    if run == 0:
+        return Verdict.BROKEN
+    return Verdict.RUNNABLE if run == outputs else Verdict.PARTIAL
+
+
+def _not_checked(
+    whole: PromptCase, walked: Walk, before: Iterable[str], *, refused: bool
+) -> list[str]:
+    sentences = list(before)
+    if not refused:
+        for node in walked.judged.values():
+            sentences += [doubt.blind_spot for doubt in node.doubts]
+            sentences += node.blind_spots
+    customs = sorted(
+        {
+            printable(whole.prompt[node_id]["class_type"])
+            for node_id in walked.judged
+            if not whole.catalog[whole.prompt[node_id]["class_type"]].is_core
+        }
+    )
+    if customs:
+        named = ", ".join(customs[:5]) + (
+            f" and {len(customs) - 5:,} more" if len(customs) > 5 else ""
+        )
+        sentences.append(f"what custom nodes check themselves when they are queued: {named}")
+    sentences = list(dict.fromkeys(sentences))
+    if len(sentences) > MAX_NOT_CHECKED:
+        left_out = len(sentences) - MAX_NOT_CHECKED
+        sentences = [*sentences[:MAX_NOT_CHECKED], f"{left_out:,} more that are not listed"]
+    return sentences
+
+
+def _as_warning(finding: Finding) -> Finding:
+    if finding.severity is not Severity.ERROR:
+        return finding
+    return finding.model_copy(update={"severity": Severity.WARNING})
+
+
+def _capped(findings: list[Finding], tally: Tally) -> list[Finding]:
+    """The findings a report holds, and one that says how many it does not."""
+    kept = findings[:MAX_FINDINGS]
+    left_out = len(findings) - len(kept)
+    left_out += sum(max(0, count - MAX_FINDINGS) for count in tally.counts.values())
+    if left_out:
+        kept.append(FINDINGS_LEFT_OUT.finding(f"{left_out:,} more findings are left out"))
+    return kept
