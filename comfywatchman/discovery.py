@@ -1,6 +1,7 @@
-"""What is found without a list: a check, command or pack is a file among its like.
+"""Importing by name: what is found without a list, and what may be broken.
 
-The only place that imports by name, so that a test can see every other import.
+A check, command or pack is a file among its like. This is the only place that imports by name, so
+that a test can see every other import.
 """
 
 from __future__ import annotations
@@ -25,6 +26,18 @@ def load(package: ModuleType, name: str) -> ModuleType:
         ImportError: it, or what it imports, is not there.
     """
     return importlib.import_module(f"{package.__name__}.{name}")
+
+
+def load_foreign(name: str) -> ModuleType:
+    """Import a package of somebody else's, to see whether it can be.
+
+    Raises:
+        ValueError: it is ours.
+        Exception: whatever it does when it is imported.
+    """
+    if name.partition(".")[0] == __name__.partition(".")[0]:
+        raise ValueError(f"{name} is no package of somebody else's")
+    return importlib.import_module(name)
 
 
 def import_all(package: ModuleType) -> list[ModuleType]:

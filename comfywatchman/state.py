@@ -100,6 +100,21 @@ def locate(flag: Path | None, config: Path | None) -> Path:
     return as_typed(in_file)
 
 
+def make_folder(folder: Path) -> None:
+    """Make the state folder if it is not there, for its owner alone.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"state_dir: {folder} cannot be made: {error.strerror}; correct state_dir, or the "
+            "owner of the folder above it"
+        ) from None
+
+
 def likely_folder(flag: Path | None, config: Path | None) -> Path:
     """Find the state folder, or guess it where the configuration cannot be read.
 

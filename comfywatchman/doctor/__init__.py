@@ -6,9 +6,10 @@ is a point like any other. Nothing is changed, nothing is queued.
 
 from __future__ import annotations
 
-import importlib
+import sys
 from typing import TYPE_CHECKING
 
+from comfywatchman.discovery import load
 from comfywatchman.doctor.point import Examination, Point, Status
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
@@ -57,7 +58,7 @@ def examine(config: Path | None, state_dir: Path | None) -> Iterator[Point]:
             yield Point(name, Status.SKIPPED, "not examined, as the configuration cannot be used")
             continue
         try:
-            check = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+            check = getattr(load(sys.modules[__name__], module), function)
             yield from check(examination)
         except ConfigError as error:
             yield Point(name, Status.PROBLEM, str(error))

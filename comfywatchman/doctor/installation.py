@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 from comfywatchman import __version__
+from comfywatchman.discovery import load_foreign
 from comfywatchman.doctor.point import Examination, Point, Status
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _problem(text: str) -> str | None:
         version = metadata.version(name)
         if version not in requirement.specifier:
             return f"{name} is {version}, but {requirement.specifier} is needed"
-        importlib.import_module(_MODULES.get(name, name))
+        load_foreign(_MODULES.get(name, name))
     except metadata.PackageNotFoundError:
         return f"{name} is not installed"
     except Exception as error:  # noqa: BLE001  (what a package does when imported is its own)

@@ -32,13 +32,7 @@ class ReportStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(
-                f"state_dir: {folder} cannot be made: {error.strerror}; correct state_dir, or the "
-                "owner of the folder above it"
-            ) from None
+        state.make_folder(folder)
 
     @property
     def verdicts(self) -> Path:

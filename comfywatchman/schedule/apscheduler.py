@@ -30,7 +30,6 @@ from comfywatchman import __version__, state
 from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.escape import visible
 from comfywatchman.gate import lock
-from comfywatchman.report.store import ReportStore
 from comfywatchman.schedule import child, failure, timer
 
 if TYPE_CHECKING:
@@ -74,7 +73,8 @@ def run(settings: Settings, config: Path | None, *, run_now: bool) -> None:
         ConfigError: the state folder cannot be made, or the lock not be taken.
     """
     os.umask(0o077)
-    folder = ReportStore(settings.resolved_state_dir).folder
+    folder = settings.resolved_state_dir
+    state.make_folder(folder)
     other = timer.read(settings.instance, folder)
     only_one = lock.make(folder / state.SCHEDULE_LOCK)
     try:

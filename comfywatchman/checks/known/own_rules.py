@@ -10,19 +10,30 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from comfywatchman.checks.engine.reading import unwrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from comfywatchman.checks.engine.case import NodeCase
     from comfywatchman.comfyui.catalog import NodeType
 
 
 class OwnRuleError(Exception):
     """The node's own function raises an exception on these inputs."""
+
+
+class Arguments(Protocol):
+    """What a node's function is handed, as far as it can be seen."""
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """The node's inputs in the prompt."""
+
+    @property
+    def received(self) -> Mapping[str, Any]:
+        """By wired input, the type that its link delivers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +50,7 @@ class OwnRules:
     judges: frozenset[str] = frozenset()
     link_types: bool = False
     file_input: str | None = None
-    refuses: Callable[[NodeCase], str | None] | None = None
+    refuses: Callable[[Arguments], str | None] | None = None
 
 
 def own_rules(node_type: NodeType) -> OwnRules | None:
@@ -49,15 +60,15 @@ def own_rules(node_type: NodeType) -> OwnRules | None:
     return _OF_CORE_NODES.get(node_type.name, _NONE)
 
 
-def argument(case: NodeCase, name: str) -> Any:
+def argument(node: Arguments, name: str) -> Any:
     """The value the node's function is handed; a list stands for a link, whose value is not known.
 
     Raises:
         OwnRuleError: the prompt does not give the input.
     """
-    if name not in case.inputs:
+    if name not in node.inputs:
         raise OwnRuleError(f"input '{name}' is not given")
-    return unwrapped(case.inputs[name])
+    return unwrapped(node.inputs[name])
 
 
 def _file(name: str) -> OwnRules:
@@ -67,8 +78,8 @@ def _file(name: str) -> OwnRules:
 _CAMERA_MOVES: Final = ("horizontal_movement", "vertical_movement", "pan", "tilt", "roll", "zoom")
 
 
-def _no_camera_move(case: NodeCase) -> str | None:
-    moves = [argument(case, name) for name in _CAMERA_MOVES]
+def _no_camera_move(node: Arguments) -> str | None:
+    moves = [argument(node, name) for name in _CAMERA_MOVES]
     try:
         moved = any(not math.isclose(float(move), 0.0) for move in moves)
     except (TypeError, ValueError, OverflowError) as error:
@@ -79,8 +90,8 @@ def _no_camera_move(case: NodeCase) -> str | None:
 _RATIO: Final = re.compile(r"\s*\+?(\d+)\s*:\s*\+?(\d+)\s*")
 
 
-def _wrong_aspect_ratio(case: NodeCase) -> str | None:
-    ratio = argument(case, "aspect_ratio")
+def _wrong_aspect_ratio(node: Arguments) -> str | None:
+    ratio = argument(node, "aspect_ratio")
     match = _RATIO.fullmatch(ratio) if isinstance(ratio, str) else None
     if match is None or len(match[0]) > 100 or int(match[1]) == 0 or int(match[2]) == 0:
         raise OwnRuleError("'aspect_ratio' is not of the form 16:9")
@@ -93,23 +104,23 @@ def _wrong_aspect_ratio(case: NodeCase) -> str | None:
 _TRIPO_TASKS: Final = ("MODEL_TASK_ID", "RIG_TASK_ID", "RETARGET_TASK_ID")
 
 
-def _not_a_tripo_task(case: NodeCase) -> str | None:
-    if "original_model_task_id" not in case.received:
+def _not_a_tripo_task(node: Arguments) -> str | None:
+    if "original_model_task_id" not in node.received:
         raise OwnRuleError("input 'original_model_task_id' is not wired")
-    if case.received["original_model_task_id"] in _TRIPO_TASKS:
+    if node.received["original_model_task_id"] in _TRIPO_TASKS:
         return None
     return "'original_model_task_id' needs a link from a Tripo model, rig or retarget task"
 
 
-def _no_branch(case: NodeCase) -> str | None:
-    argument(case, "switch")
-    if "on_false" in case.inputs or "on_true" in case.inputs:
+def _no_branch(node: Arguments) -> str | None:
+    argument(node, "switch")
+    if "on_false" in node.inputs or "on_true" in node.inputs:
         return None
     return "neither 'on_false' nor 'on_true' is connected; at least one must be"
 
 
-def _any_choice(case: NodeCase) -> str | None:
-    argument(case, "choice")
+def _any_choice(node: Arguments) -> str | None:
+    argument(node, "choice")
     return None
 
 
