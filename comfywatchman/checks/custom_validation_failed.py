@@ -9,8 +9,8 @@ from comfywatchman.checks.engine.registry import on_node
 from comfywatchman.checks.known.own_rules import OwnRuleError, argument
 from comfywatchman.checks.versions import Rule
 from comfywatchman.comfyui.inventory import Presence
-from comfywatchman.findings import declare, quoted
-from comfywatchman.results import Severity
+from comfywatchman.findings import Advice, about, declare, quoted
+from comfywatchman.results import Confidence, FixKind, Severity, SubjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,11 +75,22 @@ def _file_answer(case: NodeCase, input_name: str) -> Answer:
         return None
     folder, name = _place(given)
     message = f"input file {quoted(name)} is not in ComfyUI's {folder} folder"
-    fix = f"put {quoted(name)} into ComfyUI's {folder} folder, or choose another file"
+    fix = Advice(
+        f"put {quoted(name)} into ComfyUI's {folder} folder, or choose another file",
+        FixKind.PUT_FILE,
+        Confidence.LIKELY,
+        after=f"{folder}/{name}",
+    )
     if presence is Presence.OUTSIDE:
         message = f"input file {quoted(given)} is outside ComfyUI's folders, which it may not be"
-        fix = "copy the file into ComfyUI's input folder and choose it there"
-    finding = case.finding(CUSTOM_VALIDATION_FAILED, message, fix, input_name=input_name)
+        fix = Advice("copy the file into ComfyUI's input folder and choose it there")
+    finding = case.finding(
+        CUSTOM_VALIDATION_FAILED,
+        message,
+        fix,
+        input_name=input_name,
+        subject=about(SubjectKind.INPUT_FILE, name, folder),
+    )
     if presence is Presence.UNSEEN:
         return Doubt(
             finding.model_copy(

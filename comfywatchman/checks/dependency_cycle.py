@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from comfywatchman.findings import declare, quoted
-from comfywatchman.results import Finding, Severity
+from comfywatchman.findings import about, declare, quoted
+from comfywatchman.results import Finding, Severity, SubjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,6 +54,7 @@ def _finding(whole: PromptCase, loop: list[str]) -> Finding:
     return DEPENDENCY_CYCLE.finding(
         f"the node needs its own result: {' needs '.join([*shown, quoted(loop[0])])}",
         fix="delete one of these links",
+        subject=about(SubjectKind.WORKFLOW, ", ".join(sorted(loop))),
         node_id=loop[0],
         node_type=str(whole.prompt[loop[0]]["class_type"]),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.registry import Stage, on_value
-from comfywatchman.findings import declare, quoted
+from comfywatchman.findings import about_value, declare, quoted
 from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ INVALID_INPUT_TYPE = declare(
     "another version of the node, whose inputs were in another order.",
     remedy="Set the input again. If several inputs of the node hold odd values, replace the node "
     "by a fresh one.",
+    misplaced=True,
 )
 
 _KINDS = {"INT": "a whole number", "FLOAT": "a number"}
@@ -36,6 +37,7 @@ def check(case: InputCase) -> Answer:
         f"input {quoted(case.spec.name)} takes {kind}, not {quoted(case.given)}",
         f"set it to {kind}{_range(case)}; if other inputs of the node look shifted too, replace "
         "the node by a fresh one",
+        subject=about_value(case.given),
     )
 
 

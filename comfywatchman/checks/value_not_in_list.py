@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from comfywatchman.checks.engine.choices import Choices, is_generic, looks_like_file
+from comfywatchman.checks.engine.choices import (
+    Choices,
+    is_generic,
+    looks_like_file,
+    looks_like_model,
+)
 from comfywatchman.checks.engine.registry import Stage, on_value
 from comfywatchman.checks.known.model_folders import model_folder
 from comfywatchman.checks.versions import Rule
 from comfywatchman.comfyui.catalog import COMBO
 from comfywatchman.comfyui.inventory import Presence
-from comfywatchman.findings import declare, printable, quoted
-from comfywatchman.results import Severity
+from comfywatchman.findings import Advice, about, about_value, declare, printable, quoted
+from comfywatchman.results import Confidence, FixKind, Severity, SubjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from comfywatchman.checks.engine.case import Answer, InputCase
     from comfywatchman.checks.known.model_folders import ModelFolder
+    from comfywatchman.results import Subject
 
 VALUE_NOT_IN_LIST = declare(
     "value_not_in_list",
@@ -51,13 +58,15 @@ def check(case: InputCase) -> Answer:
         return _unlisted(case)
     if case.value in choices or _each_listed(case, choices):
         return None
-    message, fix = _message(case, choices), _fix(case, choices)
+    message, fix, subject = _message(case, choices), _fix(case, choices), _subject(case, choices)
     if not case.spec.listed and Rule.NEW_COMBOS_CHECKED not in case.node.whole.book.rules:
         message += "; this version of the server accepts it, but the node will fail"
-        return case.finding(VALUE_NOT_IN_LIST, message, fix, severity=Severity.WARNING)
+        return case.finding(
+            VALUE_NOT_IN_LIST, message, fix, subject=subject, severity=Severity.WARNING
+        )
     if because := _excuse(case, choices):
-        return case.doubt(VALUE_NOT_IN_LIST, message, fix, because=because)
-    return case.finding(VALUE_NOT_IN_LIST, message, fix)
+        return case.doubt(VALUE_NOT_IN_LIST, message, fix, because=because, subject=subject)
+    return case.finding(VALUE_NOT_IN_LIST, message, fix, subject=subject)
 
 
 def _unlisted(case: InputCase) -> Answer:
@@ -65,13 +74,28 @@ def _unlisted(case: InputCase) -> Answer:
     name = quoted(case.spec.name)
     message = f"the choices of {name} are not listed by the server, so {quoted(case.given)} is not"
     fix = f"check in the browser that {name} offers it"
+    subject = about_value(case.given)
     if case.node.own_rules is None:
-        return case.doubt(
-            VALUE_NOT_IN_LIST, message, fix, because="its choices are not listed by the server"
-        )
+        because = "its choices are not listed by the server"
+        return case.doubt(VALUE_NOT_IN_LIST, message, fix, because=because, subject=subject)
     if Rule.REMOTE_COMBOS_SKIPPED in case.node.whole.book.rules:
         return None
-    return case.finding(VALUE_NOT_IN_LIST, message, fix)
+    return case.finding(VALUE_NOT_IN_LIST, message, fix, subject=subject)
+
+
+def _subject(case: InputCase, choices: Choices) -> Subject:
+    """What is missing: a model or input file, where the list is one of files, else a value."""
+    wanted = case.given
+    if isinstance(wanted, str):
+        folder = model_folder(case.node.type.name, case.spec.name)
+        if folder is not None:
+            return about(SubjectKind.MODEL, wanted, folder.name)
+        if any(case.spec.options.get(upload) for upload in _UPLOADS):
+            return about(SubjectKind.INPUT_FILE, wanted, "input")
+        if choices.are_files and looks_like_file(wanted):
+            kind = SubjectKind.MODEL if looks_like_model(wanted) else SubjectKind.INPUT_FILE
+            return about(kind, wanted)
+    return about_value(wanted)
 
 
 def _each_listed(case: InputCase, choices: Choices) -> bool:
@@ -114,13 +138,19 @@ def _message(case: InputCase, choices: Choices) -> str:
     return f"{given} is not among the {len(choices):,} files ComfyUI lists for {name}"
 
 
-def _fix(case: InputCase, choices: Choices) -> str:
+def _fix(case: InputCase, choices: Choices) -> str | Advice:
     wanted = case.given
     if not isinstance(wanted, str):
         return _choose(choices)
     same = choices.same_file(wanted)
     if same is not None:
-        return f"set it to {quoted(same, 240)}"
+        return Advice(
+            f"set it to {quoted(same, 240)}",
+            FixKind.SET_VALUE,
+            Confidence.LIKELY,
+            before=wanted,
+            after=same,
+        )
     alike = choices.same_name(wanted)[:_FEW]
     if alike and not is_generic(wanted):
         return f"set it to one of {_listed(alike)}"
@@ -130,33 +160,51 @@ def _fix(case: InputCase, choices: Choices) -> str:
         return f"did you mean {_listed(similar)}?" if similar else _choose(choices)
     put = _put(case, wanted, folder)
     if alike:
-        return f"{put}, or set it to {' or '.join(map(quoted, alike))} if that is the same model"
-    return f"{put}; listed under a similar name: {_listed(similar)}" if similar else put
+        also = f", or set it to {' or '.join(map(quoted, alike))} if that is the same model"
+    else:
+        also = f"; listed under a similar name: {_listed(similar)}" if similar else ""
+    return replace(put, text=put.text + also)
 
 
-def _put(case: InputCase, wanted: str, folder: ModelFolder | None) -> str:
-    download = _download(case, wanted)
+def _put(case: InputCase, wanted: str, folder: ModelFolder | None) -> Advice:
+    address = _download(case, wanted)
+    kind = FixKind.PUT_FILE if address is None else FixKind.DOWNLOAD
+    download = "" if address is None else f" (download: {printable(address, 400)})"
     if folder is None:
-        return f"put {quoted(wanted)} where the node looks for its files{download}"
+        return Advice(
+            f"put {quoted(wanted)} where the node looks for its files{download}",
+            kind,
+            before=address,
+        )
+    place = f"models/{folder.name}"
     elsewhere = case.node.whole.inventory.folders_with(wanted)
     if elsewhere and folder.name not in elsewhere:
-        return (
-            f"move or link it into ComfyUI's models/{folder.name} folder: the server has it in "
-            f"models/{printable(elsewhere[0])}, where this input does not look"
+        return Advice(
+            f"move or link it into ComfyUI's {place} folder: the server has it in "
+            f"models/{printable(elsewhere[0])}, where this input does not look",
+            FixKind.MOVE_FILE,
+            Confidence.LIKELY,
+            before=f"models/{elsewhere[0]}/{wanted}",
+            after=f"{place}/{wanted}",
         )
-    return f"put {quoted(wanted)} into ComfyUI's models/{folder.name} folder{download}"
+    return Advice(
+        f"put {quoted(wanted)} into ComfyUI's {place} folder{download}",
+        kind,
+        Confidence.LIKELY,
+        before=address,
+        after=f"{place}/{wanted}",
+    )
 
 
-def _download(case: InputCase, wanted: str) -> str:
+def _download(case: InputCase, wanted: str) -> str | None:
+    """The address that the workflow names for a file, if it may be shown."""
     saved = case.node.saved
     if saved is None:
-        return ""
+        return None
     address = saved.models.get(wanted) or saved.models.get(
         wanted.replace("\\", "/").rpartition("/")[2]
     )
-    if address is None or not _is_trusted(address):
-        return ""
-    return f" (download: {printable(address, 400)})"
+    return address if address is not None and _is_trusted(address) else None
 
 
 def _is_trusted(address: str) -> bool:

@@ -334,9 +334,14 @@ def _cell(workflow: Shape) -> tuple[str, _CellKey]:
             _shown_name(finding.need("code")),
             _shown_name(finding.need("severity")),
             _shown(finding.need("message")),
-            None if (fix := finding.text("fix")) is None else _shown(fix),
+            None if (fix := _fix(finding)) is None else _shown(fix),
         )
-        place = _place(finding.text("node_type"), finding.text("node_id"), finding.text("input"))
+        place = _place(
+            finding.text("node_type"),
+            finding.text("node_id"),
+            finding.text("input"),
+            finding.text("title"),
+        )
         merged.setdefault(key, []).append(place)
     ordered = sorted(merged, key=lambda key: _SEVERITIES.get(key[1], len(_SEVERITIES)))
     lost = workflow.objects("outputs_lost")[:FINDING_LIMIT]
@@ -366,10 +371,19 @@ def identity(path: str, name: str) -> str:
     return _shown_name(name)
 
 
+def _fix(finding: Shape) -> str | None:
+    """The best fix in words; reports of schema 1 hold just that."""
+    fixes = finding.objects("fixes")
+    return fixes[0].text("text") if fixes else finding.text("fix")
+
+
 @lru_cache(_CACHED)
-def _place(node_type: str | None, node_id: str | None, slot: str | None) -> str:
+def _place(
+    node_type: str | None, node_id: str | None, slot: str | None, title: str | None = None
+) -> str:
     number = None if node_id is None else f"#{node_id}"
-    node = " ".join(part for part in (node_type, number) if part)
+    quoted = None if title is None else f'"{title}"'
+    node = " ".join(part for part in (node_type, number, quoted) if part)
     return _shown_name(f"{node} ({slot})" if node and slot else node or slot or "")
 
 

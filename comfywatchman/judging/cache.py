@@ -104,9 +104,15 @@ class VerdictCache:
         self._new: dict[str, _Entry] = {}
         self._key = ""
 
-    def get(self, raw: bytes, path: str, name: str) -> WorkflowReport | None:
-        """The verdict on a file of this content, if all it rests on is as it was."""
-        self._key = _digest(raw)
+    def get(self, digest: str, path: str, name: str) -> WorkflowReport | None:
+        """The verdict on a file of this content, if all it rests on is as it was.
+
+        Args:
+            digest: of the content, SHA-256 in hexadecimal.
+            path: where the file is now.
+            name: what it is called now.
+        """
+        self._key = digest
         entry = self._old.get(self._key)
         if entry is None or not self._holds(entry):
             self.catalog.asked = set()

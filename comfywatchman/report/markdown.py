@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfywatchman.report.digest import (
+    ALSO_LIMIT,
     BLIND_SPOT_LIMIT,
     PROBLEM_LIMIT,
     Entry,
@@ -94,6 +95,7 @@ def _problem(problem: Problem) -> list[str]:
     where = "; ".join(map(_place, problem.places))
     lines = [
         f"- **{_SEVERITY_WORD[problem.severity]}:** {prose(problem.message)}",
+        *(f"    - {prose(text)}" for text in problem.also[:ALSO_LIMIT]),
         f"    - {code(problem.code)}" + (f" at {where}" if where else ""),
     ]
     if problem.fix:

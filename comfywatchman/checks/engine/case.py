@@ -10,16 +10,19 @@ from comfywatchman.findings import printable, quoted
 from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from comfywatchman.checks.engine.choices import Choices
     from comfywatchman.checks.engine.rulebook import Rulebook
     from comfywatchman.checks.known.own_rules import OwnRules
     from comfywatchman.comfyui.catalog import Catalog, InputSpec, NodeType
     from comfywatchman.comfyui.inventory import Inventory
-    from comfywatchman.findings import Code
-    from comfywatchman.results import Finding
+    from comfywatchman.findings import Advice, Code
+    from comfywatchman.results import Finding, Subject
     from comfywatchman.workflow.prompt import Prompt, SavedNode
+
+Fixes: TypeAlias = "str | Advice | Sequence[Advice] | None"
+"""What a check advises; see :meth:`comfywatchman.findings.Code.finding`."""
 
 MAX_FINDINGS: Final = 200
 """Most findings of each severity that are kept about one workflow."""
@@ -152,11 +155,22 @@ class NodeCase:
         return self.whole.nodes.get(self.id)
 
     def finding(
-        self, code: Code, message: str, fix: str | None = None, *, input_name: str | None = None
+        self,
+        code: Code,
+        message: str,
+        fix: Fixes = None,
+        *,
+        input_name: str | None = None,
+        subject: Subject | None = None,
     ) -> Finding:
         """Report something about the node, or one of its inputs."""
         return code.finding(
-            message, fix=fix, node_id=self.id, node_type=self.type.name, input=input_name
+            message,
+            fix=fix,
+            subject=subject,
+            node_id=self.id,
+            node_type=self.type.name,
+            input=input_name,
         )
 
 
@@ -190,21 +204,31 @@ class InputCase:
         self,
         code: Code,
         message: str,
-        fix: str | None = None,
+        fix: Fixes = None,
         *,
+        subject: Subject | None = None,
         severity: Severity | None = None,
     ) -> Finding:
         """Report something about this input."""
         return code.finding(
             message,
             fix=fix,
+            subject=subject,
             node_id=self.node.id,
             node_type=self.node.type.name,
             input=self.spec.name,
             severity=severity,
         )
 
-    def doubt(self, code: Code, message: str, fix: str | None, *, because: str) -> Doubt:
+    def doubt(
+        self,
+        code: Code,
+        message: str,
+        fix: Fixes,
+        *,
+        because: str,
+        subject: Subject | None = None,
+    ) -> Doubt:
         """Report what the server would refuse, unless what cannot be seen excuses it.
 
         Args:
@@ -212,10 +236,11 @@ class InputCase:
             message: what was noticed.
             fix: what to do about it.
             because: a clause: what cannot be seen.
+            subject: what it is about; else the input.
         """
         where = f"input {quoted(self.spec.name)} of node {quoted(self.node.id)}"
         return Doubt(
-            self.finding(code, message, fix, severity=Severity.WARNING),
+            self.finding(code, message, fix, subject=subject, severity=Severity.WARNING),
             f"whether the server accepts {where} ({printable(self.node.type.name)}): {because}",
         )
 

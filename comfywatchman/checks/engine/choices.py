@@ -15,6 +15,7 @@ _MEDIA: Final = (
     "opus m4a aac glb gltf obj fbx stl ply spz splat ksplat usdz"
 )
 _DATA: Final = "yaml yml json txt csv npz npy ttf otf cube"
+_MODEL_SUFFIXES: Final = frozenset(f".{ending}" for ending in _MODELS.split())
 FILE_SUFFIXES: Final = frozenset(f".{ending}" for ending in f"{_MODELS} {_MEDIA} {_DATA}".split())
 """Endings, in lower case, that make a choice look like the name of a file."""
 
@@ -35,10 +36,19 @@ def is_generic(name: str) -> bool:
 
 def looks_like_file(name: object) -> bool:
     """Whether a choice reads like the name of a model or media file."""
+    return _ends_in(name, FILE_SUFFIXES)
+
+
+def looks_like_model(name: object) -> bool:
+    """Whether a choice reads like the name of a model file."""
+    return _ends_in(name, _MODEL_SUFFIXES)
+
+
+def _ends_in(name: object, suffixes: frozenset[str]) -> bool:
     if not isinstance(name, str):
         return False
     dot = name.rfind(".")
-    return dot > 0 and name[dot:].lower() in FILE_SUFFIXES
+    return dot > 0 and name[dot:].lower() in suffixes
 
 
 class Choices:

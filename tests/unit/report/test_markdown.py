@@ -116,3 +116,7 @@ def test_a_flood_of_problems_is_cut_and_counted() -> None:
     shown = markdown.render(report([workflow("w", Verdict.BROKEN, *flood)]))
     assert shown.count("is not among the 14 files") == 50
     assert "- and 950 more\n" in shown
+
+
+def test_a_nodes_title_stands_beside_its_id() -> None:
+    assert '`CLIPTextEncode #7 "Negative prompt"`, input `text`' in markdown.render(realistic())
