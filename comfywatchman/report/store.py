@@ -101,7 +101,8 @@ class ReportStore:
         Raises:
             OSError: they could not be written, and are as they were.
         """
-        from comfywatchman.report import html, markdown
+        from comfywatchman.report import html
+        from comfywatchman.report.formats import markdown
 
         state.replace_files(
             {

@@ -4,7 +4,7 @@ import re
 import pytest
 from rich.cells import cell_len
 
-from comfywatchman.report import text
+from comfywatchman.report.formats import text
 from comfywatchman.results import Severity, Verdict
 from tests.unit.report.sample import (
     HOSTILE,

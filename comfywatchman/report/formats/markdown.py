@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
+from comfywatchman import streams
 from comfywatchman.report.digest import (
     ALSO_LIMIT,
     BLIND_SPOT_LIMIT,
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from comfywatchman.results import Output, Report
 
 _SEVERITY_WORD = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+
+
+def write(report: Report, stream: TextIO) -> None:
+    """Write the report to ``stream``, with escapes for what its encoding lacks."""
+    stream.write(streams.encodable(render(report), stream))
 
 
 def render(report: Report) -> str:

@@ -4,7 +4,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from comfywatchman.escape import visible
-from comfywatchman.report import markdown
+from comfywatchman.report.formats import markdown
 from comfywatchman.report.markup import prose
 from comfywatchman.results import Verdict
 from tests.unit.report.sample import (
