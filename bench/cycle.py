@@ -1,4 +1,4 @@
-"""One cycle over the official templates, and ``comfywatchman status``, against their floors."""
+"""One cycle over the official templates, and what is to answer at once, against their floors."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bench.measure import Contender, alternate, table
 from tests.standin.comfyui import StandIn
 
 FLOOR = Path(__file__).with_name("floor.py")
+IMPORT = "python -c 'import langgraph.graph'"
 
 
 def main(rounds: int) -> None:
@@ -26,23 +27,21 @@ def main(rounds: int) -> None:
         print(f"A cycle over the official templates: {files} files, {size:.0f} MB")
         print(table(runs, "floor"))
 
-        runs = alternate(
-            [
-                Contender(
-                    "python -c 'import langgraph.graph'",
-                    [sys.executable, "-c", "import langgraph.graph"],
-                    environment,
-                ),
-                Contender(
-                    "comfywatchman status",
-                    [sys.executable, "-m", "comfywatchman.cli", "status"],
-                    environment,
-                ),
-            ],
-            rounds,
-        )
+        runs = alternate(at_once(environment), rounds)
         print()
-        print(table(runs, "python -c 'import langgraph.graph'"))
+        print(table(runs, IMPORT))
+
+
+def at_once(environment: dict[str, str]) -> list[Contender]:
+    """What a person waits for, and the import that a cycle cannot do without."""
+    program = [sys.executable, "-m", "comfywatchman.cli"]
+    return [
+        Contender(IMPORT, [sys.executable, "-c", "import langgraph.graph"], environment),
+        *(
+            Contender(f"comfywatchman {said}", [*program, *said.split()], environment)
+            for said in ("status", "--help", "check --help")
+        ),
+    ]
 
 
 def against_floor(url: str, workflows: Path, state: Path) -> tuple[dict[str, str], list[Contender]]:
