@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman import findings
 from comfywatchman.checks.engine.registry import registered
@@ -44,19 +45,17 @@ def identified(report: WorkflowReport) -> WorkflowReport:
         place = _place(finding)
         seen[place] += 1
         fingerprint = _digest(32, report.path, *place, str(seen[place]))
-        marked.append(
-            finding.model_copy(
-                update={
-                    "fingerprint": fingerprint,
-                    "fault_id": _digest(16, *_fault(finding)),
-                    "cause_id": _digest(16, *_cause(finding, report.path, moved)),
-                    "fixes": [
-                        fix.model_copy(update={"id": f"{fingerprint[:12]}-{rank}"})
-                        for rank, fix in enumerate(finding.fixes, start=1)
-                    ],
-                }
-            )
-        )
+        identity: dict[str, Any] = {
+            "fingerprint": fingerprint,
+            "fault_id": _id(_fault(finding)),
+            "cause_id": _id(_cause(finding, report.path, moved)),
+        }
+        if finding.fixes:
+            identity["fixes"] = [
+                fix.model_copy(update={"id": f"{fingerprint[:12]}-{rank}"})
+                for rank, fix in enumerate(finding.fixes, start=1)
+            ]
+        marked.append(finding.model_copy(update=identity))
     return report.model_copy(update={"findings": marked})
 
 
@@ -110,6 +109,11 @@ def _nodes_with_moved_values(found: Iterable[Finding]) -> frozenset[str]:
             if code is not None and code.misplaced:
                 misplaced.add(finding.node_id)
     return frozenset(node_id for node_id in misplaced if len(wrong[node_id]) > 1)
+
+
+@lru_cache(4096)
+def _id(parts: tuple[str | None, ...]) -> str:
+    return _digest(16, *parts)
 
 
 def _digest(length: int, *parts: str | None) -> str:
