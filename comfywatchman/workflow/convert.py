@@ -18,11 +18,10 @@ from comfywatchman.workflow.scope import (
     Scope,
     Unfolding,
     definitions,
-    last_number,
     number_apart,
     too_many_nodes,
 )
-from comfywatchman.workflow.sockets import reconnect
+from comfywatchman.workflow.sockets import settle
 from comfywatchman.workflow.virtual import virtual_types
 from comfywatchman.workflow.widgets import layout, unnamed, wrapped
 
@@ -75,12 +74,12 @@ def _from_graph(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
     virtual = virtual_types(catalog.packs)
     root = Graph(document, catalog)
     defined = definitions(document, catalog)
-    last = number_apart(root, defined.values(), last_number(document))
+    last = number_apart(root, defined.values())
     grouped, findings = unfold_groups(root, document, catalog, virtual, last)
     defined.update(grouped)
     unfolding = Unfolding(root, defined, virtual)
     for graph in (root, *defined.values()):
-        reconnect(graph)
+        settle(graph)
     promotion = Promotion(defined)
     for scope in unfolding.scopes:
         promotion.apply(scope)

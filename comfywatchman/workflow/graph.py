@@ -108,6 +108,12 @@ class Node:
         self.inputs = inputs
         self._positions = None
 
+    def keep(self, inputs: Sequence[Mapping[str, Any]]) -> None:
+        """Take away all inputs but these."""
+        if len(inputs) < len(self.inputs):
+            self.inputs = inputs
+            self._positions = None
+
 
 class Graph:
     """One saved graph: the root of a workflow, or the inside of a sub-graph definition.
@@ -116,13 +122,15 @@ class Graph:
         nodes: by id, in the file's order.
         links: by link id.
         malformed: how many entries of ``nodes`` are no nodes.
+        last: the highest node id given out: what the file says of it counts only if no node has a
+            higher one, for programs that write workflows often leave it as it was.
 
     Args:
         raw: the saved graph.
         catalog: the server's node types.
     """
 
-    __slots__ = ("links", "malformed", "nodes")
+    __slots__ = ("last", "links", "malformed", "nodes")
 
     def __init__(self, raw: Mapping[str, Any], catalog: Catalog) -> None:
         self.nodes: dict[Id, Node] = {}
@@ -136,10 +144,12 @@ class Graph:
                 twice.append(entry)
             else:
                 self.nodes[node_id] = Node(node_id, entry, catalog)
-        if twice:
-            highest = max((i for i in self.nodes if isinstance(i, int)), default=0)
-            for node_id, entry in enumerate(twice, highest + 1):
-                self.nodes[node_id] = Node(node_id, entry, catalog)
+        last = raw.get("last_node_id", as_mapping(raw.get("state")).get("lastNodeId"))
+        ids = (node_id for node_id in self.nodes if isinstance(node_id, int))
+        self.last = max(last if type(last) is int else 0, *ids, 0)
+        for entry in twice:
+            self.last += 1
+            self.nodes[self.last] = Node(self.last, entry, catalog)
         self.links: dict[Id, Link] = {}
         for entry in _entries(raw.get("links")):
             _add_link(self.links, entry)

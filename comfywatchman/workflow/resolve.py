@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from comfywatchman.workflow.graph import Graph, Link, Node
     from comfywatchman.workflow.scope import Scope
 
-MAX_HOPS: Final = 1_000
-"""Steps after which a chain of links is taken for a circle."""
-
 MAX_ALL_HOPS: Final = 1_000_000
 """Steps that are spent on one workflow."""
 
@@ -100,16 +97,18 @@ class Resolver:
             return Output(scope.node_id(origin), link.slot)
         start = _Input(scope, node, index)
         found = self._follow(scope, link, start)
-        for _ in range(MAX_HOPS):
-            if not isinstance(found, _Input):
-                return found
+        passed: set[_Input] = set()
+        while isinstance(found, _Input):
+            if found in passed:
+                return None  # a circle
+            passed.add(found)
             self._hops += 1
             if self._hops > MAX_ALL_HOPS:
                 raise WorkflowError(_too_tangled())
             scope, node, index = found
             next_link = scope.graph.link(node.inputs[index])
             found = None if next_link is None else self._follow(scope, next_link, start)
-        return None
+        return found
 
     def _follow(self, scope: Scope, link: Link, start: _Input) -> Output | Value | _Input | None:
         """Take one step along a link, for the input that following it began at."""

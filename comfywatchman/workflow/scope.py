@@ -182,18 +182,18 @@ def definitions(document: Mapping[str, Any], catalog: Catalog) -> dict[str, Defi
     return found
 
 
-def number_apart(root: Graph, definitions: Iterable[Definition], last: int) -> int:
+def number_apart(root: Graph, definitions: Iterable[Definition]) -> int:
     """Give inner nodes that share an id with a node met before a new one, as the frontend does.
 
     Args:
         root: the workflow's own graph.
         definitions: its sub-graph definitions.
-        last: the highest node id that the workflow has given out.
 
     Returns:
         The highest node id given out now.
     """
     taken = set(root.nodes)
+    last = root.last
     for definition in definitions:
         for node in definition.nodes.values():
             if node.id in taken:
@@ -202,12 +202,6 @@ def number_apart(root: Graph, definitions: Iterable[Definition], last: int) -> i
             if isinstance(node.number, int):
                 last = max(last, node.number)
     return last
-
-
-def last_number(document: Mapping[str, Any]) -> int:
-    """The highest node id the workflow has given out."""
-    last = document.get("last_node_id", as_mapping(document.get("state")).get("lastNodeId"))
-    return last if type(last) is int else 0
 
 
 def too_many_nodes() -> Finding:
