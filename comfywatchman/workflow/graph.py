@@ -38,6 +38,7 @@ class Link(NamedTuple):
     slot: int
     target: Id | None
     target_slot: int
+    type: str = "*"
 
 
 class Node:
@@ -124,15 +125,15 @@ class Graph:
         malformed: how many entries of ``nodes`` are no nodes.
         last: the highest node id given out: what the file says of it counts only if no node has a
             higher one, for programs that write workflows often leave it as it was.
+        raw: the saved graph itself.
 
     Args:
         raw: the saved graph.
         catalog: the server's node types.
     """
 
-    __slots__ = ("last", "links", "malformed", "nodes")
-
     def __init__(self, raw: Mapping[str, Any], catalog: Catalog) -> None:
+        self.raw = raw
         self.nodes: dict[Id, Node] = {}
         self.malformed = 0
         twice: list[Mapping[str, Any]] = []
@@ -162,6 +163,13 @@ class Graph:
         if type(key) is not int:
             key = as_id(key)
         return None if key is None else self.links.get(key)
+
+    @cached_property
+    def wired(self) -> frozenset[Id]:
+        """The nodes that a link leads from or to."""
+        ends = {link.origin for link in self.links.values()}
+        ends.update(node.id for node in self.nodes.values() if any(map(self.link, node.inputs)))
+        return frozenset(ends)
 
     def loose_links(self) -> dict[Id, list[Id]]:
         """By node, the links to it of which none of its inputs knows."""
@@ -233,6 +241,11 @@ class Definition(Graph):
             for node, name in targets
         }
 
+    def input_type(self, slot: int) -> str:
+        """Type of one of its inputs, ``*`` if it takes any."""
+        kind = self._inputs[slot].get("type") if 0 <= slot < len(self._inputs) else None
+        return kind if isinstance(kind, str) else "*"
+
     def input_slot(self, name: str) -> int | None:
         """Position of the input of that name."""
         return self._positions.get(name)
@@ -287,13 +300,16 @@ def _entries(value: object) -> Iterable[Any]:
 def _add_link(links: dict[Id, Link], entry: object) -> None:
     if type(entry) is list and len(entry) >= 5:
         link_id, origin, slot, target, target_slot = entry[:5]
+        kind = entry[5] if len(entry) > 5 else None
     elif type(entry) is dict:
         link_id, origin, slot = entry.get("id"), entry.get("origin_id"), entry.get("origin_slot")
         target, target_slot = entry.get("target_id"), entry.get("target_slot")
+        kind = entry.get("type")
     else:
         return
     key, node_id = as_id(link_id), as_id(origin)
     if key is not None and node_id is not None:
         slot = slot if type(slot) is int else 0
         target_slot = target_slot if type(target_slot) is int else -1
-        links[key] = Link(node_id, slot, as_id(target), target_slot)
+        kind = kind if type(kind) is str else "*"
+        links[key] = Link(node_id, slot, as_id(target), target_slot, kind)

@@ -22,7 +22,6 @@ from comfywatchman.workflow.graph import (
     as_mapping,
     objects,
 )
-from comfywatchman.workflow.virtual import PRIMITIVE
 from comfywatchman.workflow.widgets import layout
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.results import Finding
     from comfywatchman.workflow.graph import Graph
+    from comfywatchman.workflow.pack import Packs
 
 UNSUPPORTED: Final = declare(
     "group_node_unsupported",
@@ -48,7 +48,7 @@ _PREFIXES: Final = ("workflow>", "workflow/")
 
 
 def unfold_groups(
-    root: Graph, document: Mapping[str, Any], catalog: Catalog, virtual: frozenset[str], last: int
+    root: Graph, document: Mapping[str, Any], catalog: Catalog, packs: Packs, last: int
 ) -> tuple[dict[str, Definition], list[Finding]]:
     """Turn the group nodes of a graph into instances of sub-graphs.
 
@@ -56,7 +56,7 @@ def unfold_groups(
         root: the graph; its group nodes are changed in place.
         document: the workflow, for the recipes.
         catalog: the server's node types.
-        virtual: the node types that are never sent to the server.
+        packs: the packs whose JavaScript runs.
         last: the highest node id given out so far; the nodes get those after it.
 
     Returns:
@@ -69,11 +69,11 @@ def unfold_groups(
         if not node.type.startswith(_PREFIXES):
             continue
         name = node.type[len(_PREFIXES[0]) :]
-        inner = _inner_nodes(recipes.get(name), catalog, virtual)
+        inner = _inner_nodes(recipes.get(name), catalog, packs)
         if inner is None:
             findings.append(_unsupported(node, name))
             continue
-        recipe = _Recipe(inner, recipes[name], catalog)
+        recipe = _Recipe(inner, recipes[name], catalog, packs)
         definition = recipe.definition(f"{node.type} {node.id}", name, node)
         node.raw = {**node.raw, "widgets_values": None}
         definitions[definition.id] = definition
@@ -85,22 +85,25 @@ def unfold_groups(
     return definitions, findings
 
 
-def _inner_nodes(recipe: object, catalog: Catalog, virtual: frozenset[str]) -> list[Node] | None:
+def _inner_nodes(recipe: object, catalog: Catalog, packs: Packs) -> list[Node] | None:
     """The nodes of a recipe; None if there is no recipe or one of them is unknown."""
     entries = as_mapping(recipe).get("nodes")
     if not isinstance(entries, list) or not entries:
         return None
     nodes = [Node(at, {**entry, "id": at}, catalog) for at, entry in enumerate(objects(entries))]
-    known = all(node.type in virtual or node.known is not None for node in nodes)
+    known = all(packs.is_virtual(node) or node.known is not None for node in nodes)
     return nodes if known else None
 
 
 class _Recipe:
     """A group node's recipe, on its way to a sub-graph definition."""
 
-    def __init__(self, nodes: list[Node], recipe: Mapping[str, Any], catalog: Catalog) -> None:
+    def __init__(
+        self, nodes: list[Node], recipe: Mapping[str, Any], catalog: Catalog, packs: Packs
+    ) -> None:
         self._nodes = nodes
         self._catalog = catalog
+        self._primitives = packs.primitives
         self._links: list[list[Any]] = []
         self._wired: set[tuple[int, str]] = set()
         self._used: set[tuple[int, int]] = set()
@@ -207,7 +210,7 @@ class _Recipe:
             share: list[Any] = []
             shares.append(share)
             if node.known is None:
-                share += islice(rest, len(own) if node.type == PRIMITIVE else 0)
+                share += islice(rest, len(own) if node.type in self._primitives else 0)
                 continue
             name = ""
             for place, slot in enumerate(layout(node.known).slots):
