@@ -20,7 +20,7 @@ AUTOGROW_BELOW_MINIMUM = declare(
     Severity.WARNING,
     title="Too few connections",
     explanation="The node takes a growing number of connections and needs more than it has. "
-    "Servers older than 0.12 accept this, and the node may fail when it is run; newer ones refuse "
+    "Servers older than 0.10 accept this, and the node may fail when it is run; newer ones refuse "
     "it as `required_input_missing`.",
     remedy="Connect as many as the node needs.",
 )
