@@ -10,6 +10,7 @@ from comfywatchman.workflow.disagreement import disagreements
 from comfywatchman.workflow.graph import Graph, as_mapping
 from comfywatchman.workflow.groups import unfold_groups
 from comfywatchman.workflow.load import NOT_A_WORKFLOW
+from comfywatchman.workflow.pack import loaded
 from comfywatchman.workflow.promoted import Promotion
 from comfywatchman.workflow.prompt import Conversion, SavedNode, WorkflowError
 from comfywatchman.workflow.resolve import Output, Resolver, Value
@@ -18,12 +19,10 @@ from comfywatchman.workflow.scope import (
     Scope,
     Unfolding,
     definitions,
-    last_number,
     number_apart,
     too_many_nodes,
 )
-from comfywatchman.workflow.sockets import reconnect
-from comfywatchman.workflow.virtual import virtual_types
+from comfywatchman.workflow.sockets import settle
 from comfywatchman.workflow.widgets import layout, unnamed, wrapped
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.results import Finding
     from comfywatchman.workflow.graph import Node
+    from comfywatchman.workflow.pack import Packs
     from comfywatchman.workflow.prompt import Prompt
     from comfywatchman.workflow.widgets import Layout
 
@@ -72,26 +72,29 @@ def convert(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
 
 
 def _from_graph(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
-    virtual = virtual_types(catalog.packs)
+    packs = loaded(catalog.packs)
     root = Graph(document, catalog)
     defined = definitions(document, catalog)
-    last = number_apart(root, defined.values(), last_number(document))
-    grouped, findings = unfold_groups(root, document, catalog, virtual, last)
+    last = number_apart(root, defined.values())
+    grouped, findings = unfold_groups(root, document, catalog, packs, last)
     defined.update(grouped)
-    unfolding = Unfolding(root, defined, virtual)
+    unfolding = Unfolding(root, defined, packs)
+    untold: list[str] = []
     for graph in (root, *defined.values()):
-        reconnect(graph)
+        settle(graph)
+        untold += [sentence for wiring in packs.wirings for sentence in wiring(graph)]
     promotion = Promotion(defined)
     for scope in unfolding.scopes:
         promotion.apply(scope)
         if scope.host is not None and scope.parent is not None:
             host_id = scope.parent.node_id(scope.host)
             findings += disagreements(scope.host, host_id, promotion.by_name(scope))
-    resolver = Resolver(virtual)
-    conversion = Conversion({}, findings=findings + unfolding.findings)
+    resolver = Resolver(packs)
+    untold += map(_seems_virtual, unfolding.assumed)
+    conversion = Conversion({}, findings=findings + unfolding.findings, not_checked=untold)
     for scope, node in unfolding.nodes:
         node_id = scope.node_id(node)
-        conversion.prompt[node_id] = _entry(scope, node, resolver)
+        conversion.prompt[node_id] = _entry(scope, node, resolver, packs)
         conversion.nodes[node_id] = _saved_node(node)
         if node.known is not None and "widgets_values_named" in node.raw:
             used = layout(node.known).saved_values(node.widgets_values)
@@ -103,11 +106,12 @@ def _from_graph(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
     return conversion
 
 
-def _entry(scope: Scope, node: Node, resolver: Resolver) -> dict[str, Any]:
+def _entry(scope: Scope, node: Node, resolver: Resolver, packs: Packs) -> dict[str, Any]:
     """What the prompt says of one node."""
     widgets = None if node.known is None else layout(node.known)
-    saved = node.widgets_values
+    saved = packs.saved(node)
     inputs = unnamed(saved) if widgets is None else widgets.read(saved)
+    packs.values(node, inputs)
     for name, value in scope.overrides.get(node.id, {}).items():
         if name in inputs:
             inputs[name] = _given(Value(value, typed=False), name, widgets)
@@ -190,6 +194,13 @@ def _from_prompt(saved: Mapping[str, Any], targets: object) -> Conversion:
             title if isinstance(title, str) else None,
         )
     return conversion
+
+
+def _seems_virtual(node_type: str) -> str:
+    return (
+        f"whether node type {quoted(node_type)} exists only in the browser: the server does not"
+        " offer it, its pack is loaded, and nothing is wired to it"
+    )
 
 
 def _malformed(count: int) -> Finding:

@@ -137,7 +137,7 @@ class Promotion:
 
 def _is_leaf_widget(node: Node, name: str) -> bool:
     if node.known is not None:
-        return layout(node.known).is_widget(name)
+        return layout(node.known).is_widget(name, node.widgets_values)
     # The frontend knows no widgets of such a node, and so gives the values that follow to the
     # wrong inputs. The workflow is refused for the node; its other values are read as meant.
     index = node.input_index(name)

@@ -327,7 +327,7 @@ class TestDynamicInputs:
         ("values", "found"),
         [
             (["off", 5], {"mode": "off", "z": 5}),
-            (["by", 1, 2, "fixed", 5], {"mode": "by", "mode.w": 1, "mode.seed": 2, "z": 5}),
+            (["by", 1, 2, 5], {"mode": "by", "mode.w": 1, "mode.seed": 2, "z": 5}),
             (["by"], {"mode": "by", "mode.w": 0, "mode.seed": 0, "z": 0}),
             (["nonsense", 5], {"mode": "nonsense", "z": 5}),
             ([None, 5], {"mode": "off", "z": 5}),
