@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.case import Doubt
-from comfywatchman.checks.engine.declared import AUTOGROW, DYNAMIC_COMBO, DYNAMIC_SLOT, dynamic
+from comfywatchman.checks.engine.declared import AUTOGROW, DYNAMIC_COMBO, DYNAMIC_SLOT
 from comfywatchman.checks.engine.registry import on_node
 from comfywatchman.findings import declare, printable, quoted
 from comfywatchman.results import Severity
@@ -29,7 +29,7 @@ DYNAMIC_INPUT_UNJUDGED = declare(
 @on_node
 def check(case: NodeCase) -> Iterator[Answer]:
     """Say that such an input, and what it stands for, cannot be judged."""
-    for spec in dynamic(case.type.inputs.values(), case.inputs):
+    for spec in case.dynamic:
         if spec.type not in (AUTOGROW, DYNAMIC_COMBO, DYNAMIC_SLOT):
             name, kind = quoted(spec.name), quoted(spec.type)
             yield Doubt(

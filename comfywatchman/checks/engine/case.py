@@ -142,6 +142,7 @@ class NodeCase:
         own_rules: what its code checks itself; None if that is unknown.
         declared: the inputs the server takes notice of, with those that its dynamic inputs open up.
         received: by wired input, the type that its link delivers.
+        dynamic: its inputs that stand for others, as declared or opened by what the prompt gives.
     """
 
     whole: PromptCase
@@ -151,6 +152,7 @@ class NodeCase:
     own_rules: OwnRules | None
     declared: tuple[InputSpec, ...] = ()
     received: dict[str, Any] = field(default_factory=dict)
+    dynamic: tuple[InputSpec, ...] = ()
 
     @property
     def saved(self) -> SavedNode | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from comfywatchman.checks import bad_linked_input, dependency_cycle, validation_exception
 from comfywatchman.checks.engine.case import BlindSpot, Crash, Doubt, InputCase, LinkCase, NodeCase
-from comfywatchman.checks.engine.declared import expand
+from comfywatchman.checks.engine.declared import dynamic, expand
 from comfywatchman.checks.engine.reading import UnreadableError, read, unwrapped
 from comfywatchman.checks.engine.registry import registered
 from comfywatchman.checks.versions import Rule
@@ -20,7 +20,7 @@ from comfywatchman.findings import quoted
 from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from comfywatchman.checks.engine.case import Answer, PromptCase
     from comfywatchman.checks.engine.registry import Checks
@@ -111,15 +111,17 @@ def walk(whole: PromptCase) -> Walk:
     return _spread(whole, {n: judged[n] for n in whole.prompt if n in judged})
 
 
-def _out_of_reach(whole: PromptCase, judged: Mapping[str, Judged]) -> Iterator[str]:
+def _out_of_reach(whole: PromptCase, judged: Mapping[str, Judged]) -> list[str]:
     """The nodes at which the server's recursion surely ends: so far from every output, however."""
-    level = list(whole.outputs) if len(judged) > _ALWAYS_TOO_DEEP else []
+    if len(judged) <= _ALWAYS_TOO_DEEP:
+        return []
+    level = list(whole.outputs)
     met = set(level)
     for _ in range(_ALWAYS_TOO_DEEP):
         needed = (source for node_id in level for source in judged[node_id].needs.values())
         level = [source for source in dict.fromkeys(needed) if source not in met]
         met.update(level)
-    return iter(level)
+    return level
 
 
 def _spread(whole: PromptCase, judged: dict[str, Judged]) -> Walk:
@@ -178,6 +180,8 @@ def _judge(whole: PromptCase, node_id: str) -> Judged:
         inputs = {}
     declared = _declared(whole, plan, inputs)
     case = NodeCase(whole, node_id, plan.type, inputs, plan.own_rules, declared)
+    if plan.dynamic:
+        case.dynamic = tuple(dynamic(plan.declared, inputs))
     checks = registered()
     for spec in case.declared:
         value = inputs.get(spec.name, _ABSENT)
