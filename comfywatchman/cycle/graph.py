@@ -21,6 +21,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from comfywatchman import __version__
+from comfywatchman.checks.versions import beyond_what_is_known
 from comfywatchman.comfyui import catalog_source, files, inventory_file, inventory_source
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
@@ -257,7 +258,10 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         gate=state["gate"],
         summary=summary,
         workflows=workflows,
-        not_checked=state["not_checked"],
+        not_checked=[
+            *filter(None, [beyond_what_is_known(state["catalog"])]),
+            *state["not_checked"],
+        ],
     )
     if context.store is not None and not context.target.paths:
         listed = inventory_file.listing(state["catalog"], state["inventory"], made.started_at)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from comfywatchman.checks.engine.choices import looks_like_model
 from comfywatchman.checks.known.model_folders import model_folder
 from comfywatchman.checks.missing_embedding import MARK, named
+from comfywatchman.comfyui.names import looks_like_model
 from comfywatchman.findings import NAME_LENGTH, printable
 from comfywatchman.results import UsedModel, UsedPack
 
@@ -103,10 +103,11 @@ def _where(
     """The folder a model file belongs in, and whether it is there."""
     spec = node_type.inputs.get(input_name) if node_type is not None else None
     choices = book.plan(node_type).choices(spec) if node_type and spec is not None else None
-    known = model_folder(node_type.name, input_name) if node_type is not None else None
-    if choices is not None:
-        return (known.name if known else None), wanted in choices
-    if not inventory.models:
-        return None, None
+    known = model_folder(node_type, input_name) if node_type is not None else None
+    if known is not None and choices is not None:
+        return known.name, wanted in choices
     folders = inventory.folders_with(wanted)
-    return (folders[0] if len(folders) == 1 else None), bool(folders)
+    folder = folders[0] if len(folders) == 1 else None
+    if choices is not None:
+        return folder, wanted in choices
+    return (folder, bool(folders)) if inventory.models else (None, None)

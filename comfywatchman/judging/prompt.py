@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from comfywatchman.checks import server_fails
 from comfywatchman.checks.engine.case import MAX_FINDINGS, PromptCase
 from comfywatchman.checks.engine.registry import registered
-from comfywatchman.checks.engine.replacement import replaced
+from comfywatchman.checks.engine.replacement import Replacement, replaced
 from comfywatchman.checks.engine.rulebook import rulebook
 from comfywatchman.checks.engine.walk import walk
+from comfywatchman.checks.versions import Rule
 from comfywatchman.findings import NAME_LENGTH, declare, printable
 from comfywatchman.judging.needs import needs
 from comfywatchman.results import Output, Severity, Verdict
@@ -70,14 +72,17 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
         catalog: the node types of the server.
         inventory: the files it has, as far as they could be seen.
     """
-    replacement = replaced(conversion.prompt, catalog)
+    book = rulebook(catalog)
+    replacement = Replacement(conversion.prompt)
+    if Rule.NODES_REPLACED in book.rules:
+        replacement = replaced(conversion.prompt, catalog)
     whole = PromptCase(
         replacement.prompt,
         conversion.nodes,
         tuple(_outputs(replacement.prompt, catalog, conversion.targets)),
         catalog,
         inventory,
-        rulebook(catalog),
+        book,
         frozenset(
             f.node_id for f in conversion.findings if f.node_id and f.severity is Severity.ERROR
         ),
@@ -88,6 +93,9 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
         for finding in check(whole)
         if whole.tally.has_room_for(finding)
     ]
+    failure = server_fails.finding(conversion.prompt, whole)
+    if failure is not None and whole.tally.has_room_for(failure):
+        refusals.insert(0, failure)
     refused = any(f.severity is Severity.ERROR for f in refusals + conversion.findings)
     walked = walk(whole)
     judged = walked.judged.values()
@@ -100,6 +108,10 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
     findings.sort(key=lambda f: _ORDER[f.severity])
     run = [] if refused else [o for o in whole.outputs if o in walked.valid]
     doubtful = [] if refused else [o for o in whole.outputs if o in walked.doubtful]
+    not_checked = list(conversion.not_checked)
+    if replacement.unsure is not None:
+        not_checked.append(replacement.unsure)
+        run, doubtful = [], run + doubtful
     kept = {*run, *doubtful}
     models, packs = needs(conversion, catalog, inventory, whole.book)
     return Judgement(
@@ -107,7 +119,7 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
         outputs=[_output(whole, o) for o in run],
         outputs_lost=[_output(whole, o) for o in whole.outputs if o not in kept],
         findings=[_titled(f, conversion.nodes) for f in _capped(findings, whole.tally)],
-        not_checked=_not_checked(whole, walked, conversion.not_checked, refused=refused),
+        not_checked=_not_checked(whole, walked, not_checked, refused=refused),
         models=models,
         packs=packs,
     )
