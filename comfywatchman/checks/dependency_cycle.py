@@ -46,6 +46,9 @@ def findings(
         if node_id in path:
             names = list(path)
             loop = names[names.index(node_id) :]
+            # The same one every time, whatever the order of nodes and links.
+            first = loop.index(min(loop))
+            loop = loop[first:] + loop[:first]
             each = Rule.CYCLES_REPORTED in whole.book.rules
             for i in range(len(loop) if each else 1):
                 yield loop[i], _finding(whole, loop, i)

@@ -62,12 +62,19 @@ def identified(report: WorkflowReport) -> WorkflowReport:
 def _place(finding: Finding) -> tuple[str | None, ...]:
     """Where in a workflow a fault is, however the nodes are ordered.
 
-    What is about a node as a whole is not told apart by the input that the server names.
+    What is about a node as a whole, or about an input by its name, is not told apart by the input
+    that the server names.
     """
     code = findings.code(finding.code)
     node_id = None if code is not None and code.once else finding.node_id
-    whole_node = finding.subject.kind is SubjectKind.NODE_TYPE
-    return (finding.code, node_id, None if whole_node else finding.input, *_thing(finding))
+    says_where = finding.subject.kind in (SubjectKind.NODE_TYPE, SubjectKind.INPUT)
+    return (_code(finding), node_id, None if says_where else finding.input, *_thing(finding))
+
+
+def _code(finding: Finding) -> str:
+    """The code of the fault, in whatever order the server would meet the nodes."""
+    code = findings.code(finding.code)
+    return code.same_fault_as or code.name if code is not None else finding.code
 
 
 def _thing(finding: Finding) -> tuple[str, str | None, str]:
@@ -78,10 +85,10 @@ def _thing(finding: Finding) -> tuple[str, str | None, str]:
 def _fault(finding: Finding) -> tuple[str | None, ...]:
     """What the same fault has in common in every workflow that has it."""
     if finding.subject.kind in _THINGS:
-        return (finding.code, *_thing(finding))
+        return (_code(finding), *_thing(finding))
     if finding.subject.kind is SubjectKind.WORKFLOW:
-        return (finding.code,)
-    return (finding.code, finding.node_type, finding.input, *_thing(finding))
+        return (_code(finding),)
+    return (_code(finding), finding.node_type, finding.input, *_thing(finding))
 
 
 def _cause(finding: Finding, path: str, moved: frozenset[str]) -> tuple[str | None, ...]:
@@ -90,12 +97,12 @@ def _cause(finding: Finding, path: str, moved: frozenset[str]) -> tuple[str | No
     if kind in _FILES:
         return _thing(finding)
     if kind in _THINGS:
-        return (finding.code, *_thing(finding))
+        return (_code(finding), *_thing(finding))
     if kind is SubjectKind.WORKFLOW:
-        return (path, finding.code, finding.subject.name)
+        return (path, _code(finding), finding.subject.name)
     if kind is SubjectKind.VALUE and finding.node_id in moved:
         return (path, finding.node_id, "moved values")
-    return (path, finding.node_id, finding.code, finding.input, *_thing(finding))
+    return (path, finding.node_id, _code(finding), finding.input, *_thing(finding))
 
 
 def _nodes_with_moved_values(found: Iterable[Finding]) -> frozenset[str]:
