@@ -27,6 +27,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from comfywatchman import __version__, child, failure, state, timer
+from comfywatchman.beginning import ahead
 from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.gate import lock
 from comfywatchman.report.escape import visible
@@ -145,10 +146,10 @@ def _watch(
 
     APScheduler goes by the wall clock, but waits by one that neither counts sleep nor is ever set.
     """
-    offset = time.time() - time.monotonic()
+    offset = ahead()
     on_record = None
     while True:
-        before, offset = offset, time.time() - time.monotonic()
+        before, offset = offset, ahead()
         jump = offset - before
         if jump > _JUMP:
             _log.info("the clock went %.0f s forward: the host slept, or it was set", jump)
