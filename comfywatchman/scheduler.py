@@ -46,6 +46,8 @@ _TICK = 1.0
 """Seconds between two looks at the clock."""
 _JUMP = 0.5
 """Seconds that the wall clock must gain or lose within a tick to have been set, or have slept."""
+_LAST_WORDS = 5.0
+"""Seconds for the last lines of a cycle; all of them only if what it started keeps its log open."""
 _CANNOT_START = 203
 """systemd's exit code for a program that cannot be started."""
 _LOG_BYTES = 1024**2
@@ -221,7 +223,7 @@ class _Cycles:
         copying.start()
         began = time.monotonic()
         too_long = child.wait(process, self._limit, self._stopping)
-        copying.join(_TICK)
+        copying.join(_LAST_WORDS)
         assert process.stdin is not None  # noqa: S101
         process.stdin.close()
         code = process.returncode
