@@ -180,6 +180,19 @@ def test_what_an_old_server_does_not_list_is_said(
     assert any("does not list its model files" in line for line in host.latest["not_checked"])
 
 
+@pytest.mark.parametrize(("version", "told"), [("0.33.0", False), ("0.41.2", True)])
+def test_a_release_that_is_not_known_yet_is_said(
+    host: Host, comfyui: StandIn, version: str, told: bool
+) -> None:
+    comfyui.comfyui_version = version
+    assert host.run(comfyui_url=comfyui.url).returncode == 0
+    sentence = (
+        f"what is new in ComfyUI {version}: it was judged as 0.33.0, the newest release this "
+        "version of ComfyWatchman knows"
+    )
+    assert (sentence in host.latest["not_checked"]) is told
+
+
 def test_a_busy_server_is_left_alone_when_asked(host: Host, comfyui: StandIn) -> None:
     comfyui.behaviour = "busy:1,2"
     host.run(comfyui_url=comfyui.url, skip_when_busy="true")
