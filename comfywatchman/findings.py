@@ -18,21 +18,70 @@ Nothing else makes a :class:`~comfywatchman.results.Finding`; so the generated d
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from comfywatchman.escape import visible
-from comfywatchman.results import Finding, Severity
+from comfywatchman.results import (
+    Confidence,
+    Finding,
+    Fix,
+    FixKind,
+    Severity,
+    Subject,
+    SubjectKind,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 QUOTED_LENGTH: Final = 120
 """Most characters of a quoted value, quotes not counted."""
+
+VALUE_LENGTH: Final = 2_000
+"""Most characters of a value in a fix."""
 
 NAME_LENGTH: Final = 240
 """Most characters of a node id, a node type or an input's name in a finding."""
 
 _CODE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _DECLARED: dict[str, Code] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A fix as a check gives it.
+
+    Attributes:
+        text: what exactly to do. It becomes a sentence: a capital letter first, a full stop last.
+        kind: what following it means.
+        confidence: how sure it is.
+        before: what is there now; see :class:`~comfywatchman.results.FixKind`.
+        after: what shall be there instead. Both are as given, never cut or escaped: what is too
+            long to be shown, or holds what cannot be shown, is left out of the fix.
+        command: a command line that does it.
+    """
+
+    text: str
+    kind: FixKind = FixKind.BY_HAND
+    confidence: Confidence = Confidence.ASK
+    before: object = None
+    after: object = None
+    command: str | None = None
+
+    def fix(self) -> Fix:
+        """The fix as it stands in a report."""
+        return Fix(
+            id="",
+            kind=self.kind,
+            confidence=self.confidence,
+            text=_sentence(self.text),
+            before=_plain(self.before),
+            after=_plain(self.after),
+            command=self.command,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +94,8 @@ class Code:
         title: a few words, no full stop: a heading.
         explanation: what it means and why it matters, in sentences (Markdown).
         remedy: what to do about it, in sentences (Markdown).
+        misplaced: whether it is a sign that the values of a node have moved to the wrong inputs.
+        once: whether it is said once of a subject in a workflow, at the first node it shows at.
     """
 
     name: str
@@ -52,12 +103,15 @@ class Code:
     title: str
     explanation: str
     remedy: str
+    misplaced: bool = False
+    once: bool = False
 
     def finding(
         self,
         message: str,
         *,
-        fix: str | None = None,
+        fix: str | Advice | Sequence[Advice] | None = None,
+        subject: Subject | None = None,
         node_id: str | None = None,
         node_type: str | None = None,
         input: str | None = None,  # noqa: A002  (the report's name for it)
@@ -68,25 +122,68 @@ class Code:
         Args:
             message: one sentence, without a full stop, that says what is wrong. Anything taken
                 from a workflow or a server goes through :func:`quoted` first.
-            fix: what exactly to do about it, when that is known. It becomes a sentence: a capital
-                letter first, a full stop last.
+            fix: what exactly to do about it, when that is known; of several, the best first. A
+                plain text is for a person to follow.
+            subject: what it is about, made by :func:`subject`; else the input, the node's type or
+                the workflow.
             node_id: id of the node in the prompt.
             node_type: the node's type as saved.
             input: name of the node's input.
             severity: where this case differs from the code's own severity.
         """
+        if subject is None:
+            subject = about_place(node_type, input)
+        if isinstance(fix, str):
+            fix = Advice(fix)
+        advices = [fix] if isinstance(fix, Advice) else fix or ()
         return Finding(
             code=self.name,
             severity=severity or self.severity,
             message=message,
-            fix=None if fix is None else _sentence(fix),
+            subject=subject,
+            fixes=[advice.fix() for advice in advices],
             node_id=None if node_id is None else printable(node_id, NAME_LENGTH),
             node_type=None if node_type is None else printable(node_type, NAME_LENGTH),
             input=None if input is None else printable(input, NAME_LENGTH),
         )
 
 
-def declare(name: str, severity: Severity, *, title: str, explanation: str, remedy: str) -> Code:
+def about(
+    kind: SubjectKind, name: str, folder: str | None = None, version: str | None = None
+) -> Subject:
+    """Say what a finding is about; texts from a workflow or a server are made safe to show."""
+    return Subject(
+        kind=kind,
+        name=printable(name, NAME_LENGTH),
+        folder=None if folder is None else printable(folder, NAME_LENGTH),
+        version=None if version is None else printable(version, NAME_LENGTH),
+    )
+
+
+def about_value(value: object) -> Subject:
+    """Say that a finding is about a value that stands in a workflow."""
+    return about(SubjectKind.VALUE, value if isinstance(value, str) else quoted(value))
+
+
+def about_place(node_type: str | None, input_name: str | None) -> Subject:
+    """Say that a finding is about where it shows: an input, else a node, else the workflow."""
+    if input_name is not None:
+        return about(SubjectKind.INPUT, input_name)
+    if node_type is not None:
+        return about(SubjectKind.NODE_TYPE, node_type)
+    return about(SubjectKind.WORKFLOW, "")
+
+
+def declare(
+    name: str,
+    severity: Severity,
+    *,
+    title: str,
+    explanation: str,
+    remedy: str,
+    misplaced: bool = False,
+    once: bool = False,
+) -> Code:
     """Add a code to the catalogue.
 
     Raises:
@@ -96,8 +193,13 @@ def declare(name: str, severity: Severity, *, title: str, explanation: str, reme
         raise ValueError(f"not a code name: {name!r}")
     if name in _DECLARED:
         raise ValueError(f"code declared twice: {name!r}")
-    code = _DECLARED[name] = Code(name, severity, title, explanation, remedy)
+    code = _DECLARED[name] = Code(name, severity, title, explanation, remedy, misplaced, once)
     return code
+
+
+def code(name: str) -> Code | None:
+    """The code of a name, if what declares it was imported."""
+    return _DECLARED.get(name)
 
 
 def declared() -> tuple[Code, ...]:
@@ -133,6 +235,17 @@ def quoted(value: object, length: int = QUOTED_LENGTH) -> str:
     if isinstance(value, int) and value.bit_length() > 256:
         return "a huge integer"
     return printable(str(value), length)
+
+
+def _plain(value: object) -> str | int | float | bool | None:
+    """A value as it can stand in a fix; None for what could not be set again from a report."""
+    if isinstance(value, str):
+        return value if len(value) <= VALUE_LENGTH and visible(value) == value else None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, int):
+        return value if isinstance(value, bool) or abs(value) < 2**63 else None
+    return None
 
 
 def _sentence(text: str) -> str:

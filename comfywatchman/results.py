@@ -1,7 +1,7 @@
 """The report as data: what a cycle found, in a versioned schema.
 
 The JSON form of :class:`Report` is the truth that every other form (text, Markdown, HTML) is drawn
-from. Its JSON Schema is published as ``docs/schema/report-1.json``; that of :class:`LastRun` as
+from. Its JSON Schema is published as ``docs/schema/report-2.json``; that of :class:`LastRun` as
 ``docs/schema/last-run-1.json``. Fields are only ever added within one major schema version.
 """
 
@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from comfywatchman.escape import visible
 
-REPORT_SCHEMA_VERSION: Literal[1] = 1
+REPORT_SCHEMA_VERSION: Literal[2] = 2
 
 Sentence = Annotated[str, AfterValidator(visible)]
 """May name files of this host and of the server, whatever they are called."""
@@ -38,6 +38,51 @@ class Severity(StrEnum):
     INFO = "info"
 
 
+class SubjectKind(StrEnum):
+    """What kind of thing a finding is about."""
+
+    MODEL = "model"
+    INPUT_FILE = "input_file"
+    PACK = "pack"
+    NODE_TYPE = "node_type"
+    INPUT = "input"
+    VALUE = "value"
+    SERVER = "server"
+    WORKFLOW = "workflow"
+
+
+class FixKind(StrEnum):
+    """What following a fix means; the kinds that have a ``before`` and ``after`` are mechanical."""
+
+    SET_VALUE = "set_value"
+    """Set the input from ``before`` to ``after``."""
+    MOVE_FILE = "move_file"
+    """Move or link the file from ``before`` to ``after``, both below ComfyUI's folder."""
+    PUT_FILE = "put_file"
+    """Put the file that lacks where ``after`` says, below ComfyUI's folder."""
+    DOWNLOAD = "download"
+    """The same, from the address in ``before``, which the workflow names."""
+    INSTALL_PACK = "install_pack"
+    """Install the custom node pack that ``after`` names."""
+    ENABLE_PACK = "enable_pack"
+    UPDATE_SERVER = "update_server"
+    RESTART_SERVER = "restart_server"
+    REPLACE_NODE = "replace_node"
+    """Replace the node by a fresh one, or by one of the type in ``after``."""
+    BY_HAND = "by_hand"
+    """What only a person can do, in ComfyUI or on the host."""
+
+
+class Confidence(StrEnum):
+    """How sure it is that a fix makes its finding go away."""
+
+    PROVEN = "proven"
+    """The mended copy was judged, and its verdict rose."""
+    LIKELY = "likely"
+    ASK = "ask"
+    """It is for a person to decide."""
+
+
 class Outcome(StrEnum):
     """How a cycle ended. ``running`` in a file whose writer is gone means it was interrupted."""
 
@@ -53,6 +98,39 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Subject(_Frozen):
+    """What a finding is about: the thing that is missing, wrong or old."""
+
+    kind: SubjectKind
+    name: str
+    """A file as the workflow names it, a pack's id, a node type, an input, a value; of the
+    ``workflow`` itself, and of the ``server``, empty unless a part of it is meant."""
+    folder: str | None = None
+    """Of a model: its folder below ComfyUI's ``models``, null if that is not known; of an input
+    file: ``input``, ``output`` or ``temp``."""
+    version: str | None = None
+    """Of a pack: the version the workflow was saved with, if it says so."""
+
+
+class Fix(_Frozen):
+    """One way to make a finding go away."""
+
+    id: str
+    """Names this fix among all of a host's reports, as long as the finding stays what it is."""
+    kind: FixKind
+    confidence: Confidence
+    text: str
+    """What exactly to do, in a sentence."""
+    before: str | int | float | bool | None = None
+    """What is there now, or where a file comes from; see the kinds."""
+    after: str | int | float | bool | None = None
+    """What shall be there instead; see the kinds."""
+    command: str | None = None
+    """A command line that does it, to be run by a person."""
+    proof: str | None = None
+    """What was judged, of a fix that is ``proven``."""
+
+
 class Finding(_Frozen):
     """One thing that is wrong, or worth knowing, about a workflow."""
 
@@ -62,14 +140,30 @@ class Finding(_Frozen):
     """``error``: with this, the server refuses the prompt or loses an output."""
     message: str
     """One sentence that says what is wrong."""
-    fix: str | None = None
-    """What exactly to do about it, when that is known."""
+    subject: Subject
+    """What it is about."""
+    fixes: list[Fix] = []
+    """What to do about it, when that is known; the best first."""
     node_id: str | None = None
     """Id of the node; inside sub-graphs the path of ids, outermost first, joined by ``:``."""
     node_type: str | None = None
     """The node's type as saved in the workflow."""
+    title: str | None = None
+    """The title a person gave the node, null if it has none of its own."""
     input: str | None = None
     """Name of the node's input."""
+    fingerprint: str = ""
+    """The same from one cycle to the next, and on every host, as long as this workflow has this
+    fault at this place; severity and wording do not count. Never twice in a report."""
+    fault_id: str = ""
+    """The same for this fault in whatever workflow and at whatever node, on every host."""
+    cause_id: str = ""
+    """Shared by the findings of a report that have one cause, such as one missing file."""
+
+    @property
+    def fix(self) -> str | None:
+        """The best fix in words, when one is known."""
+        return self.fixes[0].text if self.fixes else None
 
 
 class Output(_Frozen):
@@ -77,6 +171,26 @@ class Output(_Frozen):
 
     node_id: str
     node_type: str
+
+
+class UsedModel(_Frozen):
+    """A model file that a workflow names."""
+
+    folder: str | None
+    """Its folder below ComfyUI's ``models``; null if that is not known."""
+    name: str
+    """The file as the workflow names it."""
+    present: bool | None
+    """Whether the server has it; null if that cannot be told."""
+
+
+class UsedPack(_Frozen):
+    """A custom node pack that a workflow needs."""
+
+    name: str
+    """Its id where the workflow says it, else its folder below ``custom_nodes``."""
+    version: str | None
+    """What the workflow was saved with (a version or a commit), if it says so."""
 
 
 class WorkflowReport(_Frozen):
@@ -94,6 +208,12 @@ class WorkflowReport(_Frozen):
     findings: list[Finding] = []
     not_checked: list[str] = []
     """What this verdict does not rest on: one sentence for each blind spot."""
+    content_digest: str | None = None
+    """SHA-256 of the file's bytes, in hexadecimal; null if it could not be read."""
+    models: list[UsedModel] = []
+    """The model files it names, muted nodes aside; sorted."""
+    packs: list[UsedPack] = []
+    """The custom node packs it needs, muted nodes aside; sorted."""
 
 
 class GateAnswer(_Frozen):
@@ -135,7 +255,7 @@ class Summary(_Frozen):
 class Report(_Frozen):
     """A full report: every workflow that was found, and the verdict on each."""
 
-    schema_version: Literal[1] = REPORT_SCHEMA_VERSION
+    schema_version: Literal[2] = REPORT_SCHEMA_VERSION
     comfywatchman_version: str
     host: str
     """Host name of the machine the cycle ran on."""

@@ -34,6 +34,7 @@ from pydantic_settings import (
 from comfywatchman import state
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
+from comfywatchman.flag import STATE_DIR, Flag
 
 ENV_PREFIX = "COMFYWATCHMAN_"
 _LARGEST_SIZE = 2**50
@@ -166,120 +167,199 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    instance: Annotated[str, AfterValidator(state.instance_name)] = Field(
-        "",
-        description="Name of this instance, where several ComfyUI servers of one host have one "
-        "each: up to 32 small letters, digits, `-` and `_`. It decides the default folders "
-        "(`comfywatchman-NAME`) and the names of the units (`comfywatchman-NAME.timer`).",
-    )
-    comfyui_url: Annotated[str, AfterValidator(_server_url)] = Field(
-        "http://127.0.0.1:8188",
-        description="Address of the ComfyUI server, with its base path if it has one. http or "
-        "https, without user name or password.",
-    )
-    comfyui_dir: Annotated[AbsolutePath, AfterValidator(_directory)] | None = Field(
-        None,
-        description="ComfyUI's own folder on this host (the one that holds `input` and `models`). "
-        "Input files are judged by what lies in it. Unset: by the server's lists alone.",
-    )
-    comfyui_token_file: AbsolutePath | None = Field(
-        None,
-        description="File with a bearer token for the server, readable by its owner only. The "
-        "systemd credential `comfyui_token` is used by itself.",
-    )
-    comfyui_basic_auth_file: AbsolutePath | None = Field(
-        None,
-        description="File with `user:password` for a server behind basic authentication, readable "
-        "by its owner only. The systemd credential `comfyui_basic_auth` is used by itself.",
-    )
-    ca_file: AbsolutePath | None = Field(
-        None,
-        description="PEM file of a certificate authority to trust for https, beside those the host "
-        "trusts.",
-    )
-    workflow_dirs: Annotated[list[AbsolutePath], NoDecode, BeforeValidator(_split_paths)] = Field(
-        default_factory=list,
-        description="Folders to search for saved workflows (`*.json`), sub-folders included. In "
-        "the environment: separated by `:`, as in PATH.",
-    )
-    userdata: bool = Field(
-        True,
-        description="Whether to judge the workflows saved on the server too, of all its users.",
-    )
-    min_free_vram: Size = Field(
-        ByteSize(2 * 1024**3),
-        description="Skip the cycle when less VRAM is free on every GPU of the server. 0: never.",
-    )
-    min_free_disk: Size = Field(
-        ByteSize(64 * 1024**2),
-        description="Skip the cycle when less disk space is free where the reports go. 0: never.",
-    )
-    skip_when_busy: bool = Field(
-        False, description="Whether to skip the cycle while the server renders or has a queue."
-    )
-    connect_timeout: Seconds = Field(
-        5.0, description="How long to wait for the server to accept a connection, in seconds."
-    )
-    read_timeout: Seconds = Field(
-        30.0, description="How long one answer of the server may take, in seconds."
-    )
-    catalog_timeout: Seconds = Field(
-        120.0,
-        description="How long the list of node types may take (a server with many packs sends "
-        "100 MB), in seconds.",
-    )
-    max_catalog_size: SizeCap = Field(
-        ByteSize(512 * 1024**2), description="Refuse a list of node types larger than this."
-    )
-    max_workflow_size: SizeCap = Field(
-        ByteSize(64 * 1024**2), description="Do not read a workflow file larger than this."
-    )
-    max_workflow_depth: Annotated[int, BeforeValidator(_no_bool), Field(ge=10, le=500)] = Field(
-        200, description="Do not judge a workflow whose JSON is nested deeper than this."
-    )
-    fail_on: FailOn = Field(
-        FailOn.NEVER,
-        description="From which verdict on `check` exits with 1: `broken`, `partial` (or worse), "
-        "or `never`.",
-    )
-    cache: bool = Field(
-        True,
-        description="Whether to reuse the verdict of the last cycle where neither the file nor "
-        "anything it depends on has changed.",
-    )
-    state_dir: AbsolutePath | None = Field(
-        None,
-        description="Where reports and the state of the last cycle are kept. Unset: systemd's "
-        "`$STATE_DIRECTORY`, else the user's XDG state folder.",
-    )
+    instance: Annotated[
+        str,
+        AfterValidator(state.instance_name),
+        Field(
+            description="Name of this instance, where several ComfyUI servers of one host have one "
+            "each: up to 32 small letters, digits, `-` and `_`. It decides the default folders "
+            "(`comfywatchman-NAME`) and the names of the units (`comfywatchman-NAME.timer`)."
+        ),
+    ] = ""
+    comfyui_url: Annotated[
+        str,
+        AfterValidator(_server_url),
+        Flag("Address of the ComfyUI server.", "server"),
+        Field(
+            description="Address of the ComfyUI server, with its base path if it has one. http or "
+            "https, without user name or password."
+        ),
+    ] = "http://127.0.0.1:8188"
+    comfyui_dir: Annotated[
+        Annotated[AbsolutePath, AfterValidator(_directory)] | None,
+        Flag("ComfyUI's own folder on this host.", "judging"),
+        Field(
+            description="ComfyUI's own folder on this host (the one that holds `input` and "
+            "`models`). Input files are judged by what lies in it. Unset: by the server's lists "
+            "alone."
+        ),
+    ] = None
+    comfyui_token_file: Annotated[
+        AbsolutePath | None,
+        Flag("File with a bearer token for the server.", "judging"),
+        Field(
+            description="File with a bearer token for the server, readable by its owner only. The "
+            "systemd credential `comfyui_token` is used by itself."
+        ),
+    ] = None
+    comfyui_basic_auth_file: Annotated[
+        AbsolutePath | None,
+        Flag("File with user:password for the server.", "judging"),
+        Field(
+            description="File with `user:password` for a server behind basic authentication, "
+            "readable by its owner only. The systemd credential `comfyui_basic_auth` is used by "
+            "itself."
+        ),
+    ] = None
+    ca_file: Annotated[
+        AbsolutePath | None,
+        Flag("PEM file of a certificate authority to trust too.", "judging"),
+        Field(
+            description="PEM file of a certificate authority to trust for https, beside those the "
+            "host trusts."
+        ),
+    ] = None
+    workflow_dirs: Annotated[
+        list[AbsolutePath],
+        NoDecode,
+        BeforeValidator(_split_paths),
+        Flag("Folder of saved workflows; may be given again.", "judging"),
+        Field(
+            description="Folders to search for saved workflows (`*.json`), sub-folders included. "
+            "In the environment: separated by `:`, as in PATH."
+        ),
+    ] = []
+    userdata: Annotated[
+        bool,
+        Flag("Judge what is saved on the server too.", "judging"),
+        Field(
+            description="Whether to judge the workflows saved on the server too, of all its users."
+        ),
+    ] = True
+    min_free_vram: Annotated[
+        Size,
+        Flag("Skip when less VRAM is free, e.g. 2GiB.", "judging"),
+        Field(
+            description="Skip the cycle when less VRAM is free on every GPU of the server. 0: "
+            "never."
+        ),
+    ] = ByteSize(2 * 1024**3)
+    min_free_disk: Annotated[
+        Size,
+        Flag("Skip when less disk is free, e.g. 64MiB.", "judging"),
+        Field(
+            description="Skip the cycle when less disk space is free where the reports go. 0: "
+            "never."
+        ),
+    ] = ByteSize(64 * 1024**2)
+    skip_when_busy: Annotated[
+        bool,
+        Flag("Skip while the server renders.", "judging"),
+        Field(description="Whether to skip the cycle while the server renders or has a queue."),
+    ] = False
+    connect_timeout: Annotated[
+        Seconds,
+        Flag("Seconds to wait for a connection.", "judging"),
+        Field(description="How long to wait for the server to accept a connection, in seconds."),
+    ] = 5.0
+    read_timeout: Annotated[
+        Seconds,
+        Flag("Seconds one answer may take.", "judging"),
+        Field(description="How long one answer of the server may take, in seconds."),
+    ] = 30.0
+    catalog_timeout: Annotated[
+        Seconds,
+        Flag("Seconds the list of node types may take.", "judging"),
+        Field(
+            description="How long the list of node types may take (a server with many packs sends "
+            "100 MB), in seconds."
+        ),
+    ] = 120.0
+    max_catalog_size: Annotated[
+        SizeCap,
+        Flag("Largest list of node types to read.", "judging"),
+        Field(description="Refuse a list of node types larger than this."),
+    ] = ByteSize(512 * 1024**2)
+    max_workflow_size: Annotated[
+        SizeCap,
+        Flag("Largest workflow file to read.", "judging"),
+        Field(description="Do not read a workflow file larger than this."),
+    ] = ByteSize(64 * 1024**2)
+    max_workflow_depth: Annotated[
+        int,
+        BeforeValidator(_no_bool),
+        Field(ge=10, le=500),
+        Flag("Deepest nesting of a workflow to judge.", "judging"),
+        Field(description="Do not judge a workflow whose JSON is nested deeper than this."),
+    ] = 200
+    fail_on: Annotated[
+        FailOn,
+        Flag("Exit with 1 from this verdict on: broken, partial or never.", "outcome"),
+        Field(
+            description="From which verdict on `check` exits with 1: `broken`, `partial` (or "
+            "worse), or `never`."
+        ),
+    ] = FailOn.NEVER
+    cache: Annotated[
+        bool,
+        Flag("Reuse verdicts where nothing has changed.", "judging"),
+        Field(
+            description="Whether to reuse the verdict of the last cycle where neither the file nor "
+            "anything it depends on has changed."
+        ),
+    ] = True
+    state_dir: Annotated[
+        AbsolutePath | None,
+        STATE_DIR,
+        Field(
+            description="Where reports and the state of the last cycle are kept. Unset: systemd's "
+            "`$STATE_DIRECTORY`, else the user's XDG state folder."
+        ),
+    ] = None
 
     on_failure_command: Annotated[
-        list[str], NoDecode, BeforeValidator(_split_words), AfterValidator(_program)
-    ] = Field(
-        default_factory=list,
-        description="Program, by its absolute path, and arguments to run when a cycle has failed; "
-        "no shell reads them. Its environment says what failed. In the environment: one text, with "
-        "quotes as in a shell.",
-    )
-    schedule_interval: Seconds = Field(
-        7200.0,
-        description="How long after one cycle begins the next is due, in seconds. This and the "
-        "other settings of the schedule are for `comfywatchman schedule`; a systemd timer has its "
-        "own.",
-    )
-    schedule_jitter: Delay = Field(
-        120.0,
-        description="The longest random delay put on each due time, in seconds, so that hosts that "
-        "were started together do not ask together.",
-    )
-    schedule_first_delay: Delay = Field(
-        300.0,
-        description="How long after the start of the schedule the first cycle is due, in seconds.",
-    )
-    cycle_time_limit: Seconds = Field(
-        900.0,
-        description="How long a cycle of the schedule may take before it is ended, in seconds.",
-    )
+        list[str],
+        NoDecode,
+        BeforeValidator(_split_words),
+        AfterValidator(_program),
+        Field(
+            description="Program, by its absolute path, and arguments to run when a cycle has "
+            "failed; no shell reads them. Its environment says what failed. In the environment: "
+            "one text, with quotes as in a shell."
+        ),
+    ] = []
+    schedule_interval: Annotated[
+        Seconds,
+        Flag("Seconds from the beginning of one cycle to the next.", "schedule"),
+        Field(
+            description="How long after one cycle begins the next is due, in seconds. This and the "
+            "other settings of the schedule are for `comfywatchman schedule`; a systemd timer has "
+            "its own."
+        ),
+    ] = 7200.0
+    schedule_jitter: Annotated[
+        Delay,
+        Flag("Seconds by which a cycle may be late, at random.", "schedule"),
+        Field(
+            description="The longest random delay put on each due time, in seconds, so that hosts "
+            "that were started together do not ask together."
+        ),
+    ] = 120.0
+    schedule_first_delay: Annotated[
+        Delay,
+        Flag("Seconds from the start to the first cycle.", "schedule"),
+        Field(
+            description="How long after the start of the schedule the first cycle is due, in "
+            "seconds."
+        ),
+    ] = 300.0
+    cycle_time_limit: Annotated[
+        Seconds,
+        Flag("Seconds after which a cycle is ended.", "schedule"),
+        Field(
+            description="How long a cycle of the schedule may take before it is ended, in seconds."
+        ),
+    ] = 900.0
 
     _file_values: ClassVar[Mapping[str, Any]] = {}
 
@@ -300,6 +380,16 @@ class Settings(BaseSettings):
     def resolved_state_dir(self) -> Path:
         """The folder that holds the state, by the rules of :func:`comfywatchman.state.locate`."""
         return self.state_dir or state.default_dir(self.instance)
+
+
+def declared_flags() -> dict[str, Flag]:
+    """The settings that are flags, by name, in order."""
+    return {
+        name: flag
+        for name, field in Settings.model_fields.items()
+        for flag in field.metadata
+        if isinstance(flag, Flag)
+    }
 
 
 def load(flags: Mapping[str, Any], config: Path | None = None) -> Settings:

@@ -5,11 +5,12 @@ A test holds what is committed equal to what this makes.
 
 from __future__ import annotations
 
-import inspect
 import json
 from pathlib import Path
 from typing import Any
 
+import typer
+import typer.main
 import yaml
 from pydantic import ByteSize
 from pydantic_core import PydanticUndefined
@@ -17,10 +18,9 @@ from pydantic_core import PydanticUndefined
 from comfywatchman import cli, schemas
 from comfywatchman.cycle import graph
 from comfywatchman.judging.catalogue import catalogue_markdown
-from comfywatchman.settings import ENV_PREFIX, Settings
+from comfywatchman.settings import ENV_PREFIX, Settings, declared_flags
 
 DOCS = Path(__file__).parent
-_COMMANDS = (cli.check, cli.schedule)
 ROLE = DOCS.parent / "roles" / "comfywatchman"
 _GRAPH_BEGINS = "<!-- the graph, drawn by LangGraph: python docs/generate.py -->\n"
 _GRAPH_ENDS = "<!-- end of the graph -->\n"
@@ -41,6 +41,7 @@ def settings_reference() -> str:
         "78 and a sentence that names where it stands.",
         "",
     ]
+    takers = _takers()
     for name, field in Settings.model_fields.items():
         lines += [
             f"## `{name}`",
@@ -49,20 +50,33 @@ def settings_reference() -> str:
             "",
             f"- Default: {_default(field)}",
             f"- Environment: `{ENV_PREFIX}{name.upper()}`",
-            *_flag(name, field),
+            *_flag(name, field, takers[name]),
             "",
         ]
     return "\n".join(lines)
 
 
-def _flag(name: str, field: Any) -> list[str]:
-    command = next((c for c in _COMMANDS if name in inspect.signature(c).parameters), None)
-    if command is None:
+def _takers() -> dict[str, list[str]]:
+    """Setting → the commands that have its flag; the ``--fail-on`` of ``fleet`` is another."""
+    flags = declared_flags()
+    takers: dict[str, list[str]] = {name: [] for name in Settings.model_fields}
+    program: Any = typer.main.get_command(cli.app)
+    for command in program.list_commands(typer.Context(program)):
+        for parameter in program.commands[command].params:
+            if parameter.name in flags and parameter.help == flags[parameter.name].help:
+                takers[parameter.name].append(command)
+    return takers
+
+
+def _flag(name: str, field: Any, commands: list[str]) -> list[str]:
+    if not commands:
         return []
     flag = f"`--{name.replace('_', '-')}`"
     if field.annotation is bool:
         flag += f" / `--no-{name.replace('_', '-')}`"
-    return [f"- Flag: {flag} of `{command.__name__}`"]
+    *others, last = [f"`{command}`" for command in commands]
+    of = f"{', '.join(others)} and {last}" if others else last
+    return [f"- Flag: {flag} of {of}"]
 
 
 def role_variables() -> str:

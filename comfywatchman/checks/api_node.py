@@ -22,6 +22,7 @@ API_NODE = declare(
     "Reported once for each such node type in a workflow.",
     remedy="Sign in to Comfy.org in the browser, or, when queueing from a program, send an API key "
     "(`extra_data.api_key_comfy_org`). The host must reach api.comfy.org.",
+    once=True,
 )
 
 

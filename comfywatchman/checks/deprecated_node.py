@@ -20,6 +20,7 @@ DEPRECATED_NODE = declare(
     explanation="The server marks the node type as deprecated: it still works, and may be gone "
     "after an update. Reported once for each such node type in a workflow.",
     remedy="Replace the node by its successor before an update removes it.",
+    once=True,
 )
 
 

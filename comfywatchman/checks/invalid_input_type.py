@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.registry import Stage, on_value
-from comfywatchman.findings import declare, quoted
+from comfywatchman.checks.known.no_name import FILL_IN, placeholder
+from comfywatchman.findings import about_value, declare, quoted
 from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ INVALID_INPUT_TYPE = declare(
     "another version of the node, whose inputs were in another order.",
     remedy="Set the input again. If several inputs of the node hold odd values, replace the node "
     "by a fresh one.",
+    misplaced=True,
 )
 
 _KINDS = {"INT": "a whole number", "FLOAT": "a number"}
@@ -30,12 +32,15 @@ def check(case: InputCase) -> Answer:
     """Report a value the server cannot read."""
     if not case.unreadable:
         return None
+    if (sentence := placeholder(case.given)) is not None:
+        return case.finding(INVALID_INPUT_TYPE, sentence, FILL_IN)
     kind = _KINDS.get(case.spec.type, quoted(case.spec.type))
     return case.finding(
         INVALID_INPUT_TYPE,
         f"input {quoted(case.spec.name)} takes {kind}, not {quoted(case.given)}",
         f"set it to {kind}{_range(case)}; if other inputs of the node look shifted too, replace "
         "the node by a fresh one",
+        subject=about_value(case.given),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from comfywatchman.checks.engine.declared import allowed_types
 from comfywatchman.checks.engine.registry import Stage, on_value
 from comfywatchman.comfyui.catalog import COMBO
-from comfywatchman.findings import declare, quoted
+from comfywatchman.findings import about_value, declare, quoted
 from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
@@ -39,4 +39,5 @@ def check(case: InputCase) -> Answer:
         LITERAL_INSTEAD_OF_LINK,
         f"input {name} holds {quoted(case.given)} where a link to a {kind} belongs",
         f"connect an output of type {kind} to {name}",
+        subject=about_value(case.given),
     )

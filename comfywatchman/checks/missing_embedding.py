@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from comfywatchman.checks.engine.case import BlindSpot
 from comfywatchman.checks.engine.registry import on_node
-from comfywatchman.findings import declare, quoted
-from comfywatchman.results import Severity
+from comfywatchman.findings import Advice, about, declare, quoted
+from comfywatchman.results import FixKind, Severity, SubjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +24,11 @@ MISSING_EMBEDDING = declare(
     remedy="Put the file into ComfyUI's models/embeddings folder, or correct the name.",
 )
 
-_MARK: Final = "embedding:"
+MARK: Final = "embedding:"
 # Parentheses that set weights, with the weight, unless escaped; braces and bars of alternatives.
 _WEIGHTS: Final = re.compile(r"(?<!\\)(?::\s*-?[\d.]+\s*)?[()]")
 _ALTERNATIVES: Final = re.compile(r"(?<!\\)[{}|]")
-_NAMED: Final = re.compile(rf"(?:^|[ \n\x00]){_MARK}([^\s\x00]+)")
+_NAMED: Final = re.compile(rf"(?:^|[ \n\x00]){MARK}([^\s\x00]+)")
 
 
 @on_node
@@ -36,7 +36,7 @@ def check(case: NodeCase) -> Iterator[Answer]:
     """Report embeddings in the text inputs of a node that the server does not list."""
     for spec in case.declared:
         text = case.inputs.get(spec.name)
-        if spec.type != "STRING" or not isinstance(text, str) or _MARK not in text:
+        if spec.type != "STRING" or not isinstance(text, str) or MARK not in text:
             continue
         prepared = bool(spec.options.get("dynamicPrompts"))
         for name in dict.fromkeys(named(text, alternatives=prepared)):
@@ -49,8 +49,12 @@ def check(case: NodeCase) -> Iterator[Answer]:
                     MISSING_EMBEDDING,
                     f"embedding {quoted(name)}, named in input {quoted(spec.name)}, is not on the "
                     "server, which will leave it out without an error",
-                    "put it into ComfyUI's models/embeddings folder, or correct the name",
+                    Advice(
+                        "put it into ComfyUI's models/embeddings folder, or correct the name",
+                        FixKind.PUT_FILE,
+                    ),
                     input_name=spec.name,
+                    subject=about(SubjectKind.MODEL, name, "embeddings"),
                 )
 
 

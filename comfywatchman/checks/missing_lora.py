@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from comfywatchman.checks.engine.case import BlindSpot
-from comfywatchman.checks.engine.choices import looks_like_file
 from comfywatchman.checks.engine.registry import on_node
+from comfywatchman.comfyui.names import looks_like_file
 from comfywatchman.findings import declare, quoted
 from comfywatchman.results import Severity
 

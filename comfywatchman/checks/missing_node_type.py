@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.registry import on_prompt
-from comfywatchman.findings import declare, printable, quoted
-from comfywatchman.results import Finding, Severity
+from comfywatchman.findings import Advice, declare, printable, quoted
+from comfywatchman.results import Confidence, Finding, FixKind, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,19 +52,32 @@ def check(case: PromptCase) -> Iterator[Finding]:
         )
 
 
-def _fix(case: PromptCase, name: str, pack: str | None) -> str:
+def _fix(case: PromptCase, name: str, pack: str | None) -> Advice:
     alike = case.book.spelled_alike(name)
     if alike is not None:
-        return f"the server has {quoted(alike)}: node types are told apart by case"
+        return Advice(
+            f"the server has {quoted(alike)}: node types are told apart by case",
+            FixKind.REPLACE_NODE,
+            Confidence.LIKELY,
+            before=name,
+            after=alike,
+        )
     if pack == _CORE_PACK:
-        return "update ComfyUI: this node type comes with a newer version of it, or was removed"
+        return Advice(
+            "update ComfyUI: this node type comes with a newer version of it, or was removed",
+            FixKind.UPDATE_SERVER,
+        )
     if pack:
-        return (
+        return Advice(
             f"install the custom node pack {quoted(pack)} (ComfyUI-Manager > Install Missing "
             f"Custom Nodes); if it is installed, its import failed: look for "
-            f"'{printable(pack)}' in ComfyUI's log"
+            f"'{printable(pack)}' in ComfyUI's log",
+            FixKind.INSTALL_PACK,
+            Confidence.LIKELY,
+            after=pack,
         )
-    return (
+    return Advice(
         "install the custom node pack that provides it (ComfyUI-Manager > Install Missing Custom "
-        "Nodes); if it is installed, its import failed: see ComfyUI's log"
+        "Nodes); if it is installed, its import failed: see ComfyUI's log",
+        FixKind.INSTALL_PACK,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.registry import Stage, on_value
-from comfywatchman.findings import declare, quoted
+from comfywatchman.findings import about_value, declare, quoted
 from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ NULL_AS_TEXT = declare(
     explanation="A text input holds null. The server turns it into the text `None`, which then is "
     "the prompt, the file name, or whatever the input stands for.",
     remedy="Set the text, or empty it.",
+    misplaced=True,
 )
 
 
@@ -31,4 +32,5 @@ def check(case: InputCase) -> Answer:
         NULL_AS_TEXT,
         f"input {name} holds null, of which the server makes the text 'None'",
         f"set {name} to the text that is meant, or to an empty one",
+        subject=about_value(case.given),
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.registry import Stage, on_value
-from comfywatchman.findings import declare, quoted
-from comfywatchman.results import Severity
+from comfywatchman.findings import Advice, about_value, declare, quoted
+from comfywatchman.results import FixKind, Severity
 
 if TYPE_CHECKING:
     from comfywatchman.checks.engine.case import Answer, InputCase
@@ -30,5 +30,11 @@ def check(case: InputCase) -> Answer:
     return case.finding(
         NUMBER_TRUNCATED,
         f"input {name} takes a whole number; the server makes {case.value} of {case.given}",
-        f"set {name} to {case.value} or {case.value + (1 if case.given > 0 else -1)}",
+        Advice(
+            f"set {name} to {case.value} or {case.value + (1 if case.given > 0 else -1)}",
+            FixKind.SET_VALUE,
+            before=case.given,
+            after=case.value,
+        ),
+        subject=about_value(case.given),
     )

@@ -9,8 +9,8 @@ from comfywatchman.checks.engine.reading import unwrapped
 from comfywatchman.checks.engine.registry import on_node
 from comfywatchman.checks.versions import Rule
 from comfywatchman.comfyui.inventory import Presence
-from comfywatchman.findings import declare, quoted
-from comfywatchman.results import Severity
+from comfywatchman.findings import about, declare, quoted
+from comfywatchman.results import Severity, SubjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ PATH_OUTSIDE_COMFYUI = declare(
     Severity.WARNING,
     title="Input file outside ComfyUI's folders",
     explanation="The workflow names an input file by a path that leads out of ComfyUI's `input`, "
-    "`output` and `temp` folders. Servers older than 0.38 read such files, and so anything that "
+    "`output` and `temp` folders. Servers older than 0.28 read such files, and so anything that "
     "ComfyUI's user can read. ComfyWatchman never looks there: whether the file exists is not "
     "checked. Be wary of a workflow from elsewhere that does this.",
     remedy="Copy the file into ComfyUI's `input` folder and choose it there.",
@@ -44,6 +44,7 @@ def check(case: NodeCase) -> Iterator[Answer]:
             f"input {quoted(own.file_input)} names {quoted(given)}, outside ComfyUI's folders",
             "copy the file into ComfyUI's input folder and choose it there",
             input_name=own.file_input,
+            subject=about(SubjectKind.INPUT_FILE, given),
         )
         yield BlindSpot(
             f"whether {quoted(given)}, which node {quoted(case.id)} names, exists: it lies outside "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.registry import Stage, on_value
-from comfywatchman.findings import declare, quoted
+from comfywatchman.findings import about_value, declare, quoted
 from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ TEXT_AS_BOOLEAN = declare(
     explanation="The input takes true or false and holds text. The server takes every text for "
     'true, `"false"` and `"0"` too; only the empty text is false.',
     remedy="Set the switch again.",
+    misplaced=True,
 )
 
 
@@ -32,4 +33,5 @@ def check(case: InputCase) -> Answer:
         f"input {name} takes true or false; the server takes {quoted(case.given)} for "
         f"{quoted(case.value)}",
         f"set {name} to true or false",
+        subject=about_value(case.given),
     )

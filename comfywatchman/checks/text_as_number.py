@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.registry import Stage, on_value
-from comfywatchman.findings import declare, quoted
+from comfywatchman.findings import about_value, declare, quoted
 from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ TEXT_AS_NUMBER = declare(
     "(even `nan`, which no range check catches). It is often a sign that the values of the node "
     "have moved to the wrong inputs.",
     remedy="Set the number again, and look at the node's other inputs.",
+    misplaced=True,
 )
 
 
@@ -37,4 +38,5 @@ def check(case: InputCase) -> Answer:
         f"input {name} takes a number; the server makes {quoted(case.value)} of "
         f"{quoted(case.given)}",
         f"set {name} again, and look at the node's other inputs",
+        subject=about_value(case.given),
     )

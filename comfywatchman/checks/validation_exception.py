@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfywatchman.findings import declare, quoted
-from comfywatchman.results import Finding, Severity
+from comfywatchman.findings import about, declare, quoted
+from comfywatchman.results import Finding, Severity, SubjectKind
 
 if TYPE_CHECKING:
     from comfywatchman.checks.engine.case import Crash, PromptCase
@@ -50,6 +50,7 @@ def finding(
     return EXCEPTION_DURING_INNER_VALIDATION.finding(
         f"{crash.reason} (the server reports it for input {quoted(name)} of node {quoted(user)})",
         fix=crash.fix,
+        subject=about(SubjectKind.NODE_TYPE, node_type),
         node_id=node_id,
         node_type=node_type,
         input=name,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from comfywatchman.checks.engine.case import Crash
 from comfywatchman.checks.engine.registry import Stage, on_value
-from comfywatchman.findings import Code, declare, quoted
-from comfywatchman.results import Severity
+from comfywatchman.findings import Advice, Code, about_value, declare, quoted
+from comfywatchman.results import Confidence, FixKind, Severity
 
 if TYPE_CHECKING:
     from comfywatchman.checks.engine.case import Answer, InputCase
@@ -63,11 +63,18 @@ def check_maximum(case: InputCase) -> Answer:
 def _answer(case: InputCase, code: Code, where: str, limit: Any) -> Answer:
     name = quoted(case.spec.name)
     message = f"input {name} is {quoted(case.given)}, {where} {quoted(limit)}"
-    fix = f"set {name} to {quoted(limit)} or {'more' if code is VALUE_SMALLER_THAN_MIN else 'less'}"
+    fix = Advice(
+        f"set {name} to {quoted(limit)} or {'more' if code is VALUE_SMALLER_THAN_MIN else 'less'}",
+        FixKind.SET_VALUE,
+        Confidence.LIKELY,
+        before=case.given,
+        after=limit,
+    )
+    subject = about_value(case.given)
     if case.node.own_rules is None:
         because = "a custom node may allow values outside the range it declares"
-        return case.doubt(code, message, fix, because=because)
-    return case.finding(code, message, fix)
+        return case.doubt(code, message, fix, because=because, subject=subject)
+    return case.finding(code, message, fix, subject=subject)
 
 
 def _incomparable(case: InputCase, what: str, limit: Any) -> Answer:

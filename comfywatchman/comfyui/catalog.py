@@ -82,6 +82,11 @@ class NodeType:
         return module if isinstance(module, str) else ""
 
     @property
+    def pack(self) -> str | None:
+        """The folder below ``custom_nodes`` that it comes from; None if it ships with ComfyUI."""
+        return _pack(self.python_module)
+
+    @property
     def is_core(self) -> bool:
         """Whether it ships with ComfyUI, so that its hidden input rules are known."""
         return not self.python_module.startswith("custom_nodes")
@@ -118,8 +123,7 @@ class Catalog(Mapping[str, NodeType]):
     def node_types_by_pack(self) -> Mapping[str, int]:
         """How many node types come from each folder below ``custom_nodes``."""
         modules = (str(_mapping(d).get("python_module")) for d in self.declarations.values())
-        names = (module.split(".", 2) for module in modules)
-        return Counter(name[1] for name in names if name[0] == "custom_nodes" and len(name) > 1)
+        return Counter(pack for module in modules if (pack := _pack(module)) is not None)
 
     def __getitem__(self, name: str) -> NodeType:
         known = self._read.get(name)
@@ -163,3 +167,8 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _sequence(value: object) -> list[Any] | tuple[Any, ...]:
     return value if isinstance(value, (list, tuple)) else ()
+
+
+def _pack(python_module: str) -> str | None:
+    first, _, rest = python_module.partition(".")
+    return rest.split(".", 1)[0] if first == "custom_nodes" and rest else None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from comfywatchman import streams
 from comfywatchman.escape import visible
 from comfywatchman.results import GateAnswer, Severity, Verdict, WorkflowReport
 
@@ -108,8 +108,7 @@ class Lines:
         if priority == _DEBUG and not self._priorities:
             return
         prefix = f"<{priority}>" if self._priorities else ""
-        encoding = self._stream.encoding or "utf-8"
-        line = f"{prefix}{visible(text)}\n".encode(encoding, "backslashreplace").decode(encoding)
+        line = streams.encodable(f"{prefix}{visible(text)}\n", self._stream)
         with suppress(OSError):  # a log that is full or gone ends no cycle
             self._stream.write(line)
             self._stream.flush()
@@ -147,19 +146,9 @@ class Bar:
                 pass
 
 
-def under_journal(stream: TextIO) -> bool:
-    """Whether systemd has connected this stream to the journal."""
-    device, _, inode = os.environ.get("JOURNAL_STREAM", "").partition(":")
-    try:
-        status = os.fstat(stream.fileno())
-        return (int(device), int(inode)) == (status.st_dev, status.st_ino)
-    except (OSError, ValueError):
-        return False
-
-
 def listener() -> Listener:
     """Choose how this process shows progress, on standard error."""
-    if under_journal(sys.stderr):
+    if streams.under_journal(sys.stderr):
         return Lines(sys.stderr, priorities=True)
     if sys.stderr.isatty():
         return Bar(sys.stderr)

@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from comfywatchman import __version__, state
+from comfywatchman import __version__, discovery, state
 from comfywatchman.comfyui import credentials
 from comfywatchman.comfyui.client import ComfyUIClient
 from comfywatchman.cycle import graph
@@ -168,9 +168,9 @@ def _unwritable(error: OSError, store: ReportStore) -> str:
 def _read_program() -> None:
     """Read all code that a cycle runs, now: an upgrade may replace or remove it meanwhile."""
     from comfywatchman.checks.engine import registry
-    from comfywatchman.report import html, markdown, text
+    from comfywatchman.report import formats, html
 
-    del markdown, text
+    discovery.import_all(formats)
     registry.registered()
     html.template()
     cache.program()

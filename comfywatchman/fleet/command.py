@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from comfywatchman import state
+from comfywatchman import state, streams
 from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.fleet import folder as collection
 from comfywatchman.fleet import html, markdown, text
@@ -105,8 +105,7 @@ def run(
         shown = as_json(fleet)
     else:
         shown = f"{text.render(fleet)}\n\nFor a browser: {where.absolute() / 'fleet.html'}\n"
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(shown.encode(encoding, "backslashreplace").decode(encoding))
+    sys.stdout.write(streams.encodable(shown, sys.stdout))
     sys.stdout.flush()
     return exit_code(fleet, fail_on)
 
@@ -132,6 +131,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"comfywatchman: {error}\n")
         return Exit.CONFIG
     except OSError as error:
-        sys.stderr.write(f"comfywatchman: standard output cannot be written: {error.strerror}\n")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left of it
+        reason = streams.write_out(sys.stdout) or str(error.strerror)
+        sys.stderr.write(f"comfywatchman: {streams.unwritten(reason)}\n")
         return Exit.UNWRITABLE

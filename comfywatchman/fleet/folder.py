@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 EXPECTED = "expected.json"
 HOSTS = "hosts"
 NO_FILES = ("", ".", "..")
+NEWEST_REPORT = 2
+"""The newest schema of a report that is read. Hosts are upgraded one by one: older ones are too."""
 FILE_LIMIT = 64 * 1024**2
 """Bytes of a file that is read."""
 UNPACKED_LIMIT = 64 * 1024**2
@@ -43,7 +45,7 @@ class Collected:
         collected_at: when it last answered, by the controller's clock.
         status: what ``comfywatchman_status`` returned then.
         report: its last full report.
-        inventory: what it has in stock.
+        inventory: its model files and packs.
         damage: what could not be read.
     """
 
@@ -125,9 +127,12 @@ def _host(file: Path, name: str, started_at: float | None, problem: str) -> Coll
         return host
     if started_at is not None and (host.asked_at is None or host.asked_at < started_at):
         host.failure = problem or "its turn did not come in the last run"
-    for key in ("report", "inventory"):
+    for key, newest in (("report", NEWEST_REPORT), ("inventory", 1)):
         try:
-            setattr(host, key, _packed(found, key))
+            document = _packed(found, key)
+            if document is not None:
+                document.version(newest, oldest=1)
+            setattr(host, key, document)
         except DamagedError as error:
             host.damage.append(f"its {key} is damaged: {error}")
     return host
@@ -162,15 +167,12 @@ def _packed(found: Shape, key: str) -> Shape | None:
         raise DamagedError(problem)
     packed = document.text("zlib")
     if packed is None:
-        shape = document
-    else:
-        try:
-            unpacker = zlib.decompressobj()
-            raw = unpacker.decompress(base64.b64decode(packed, validate=True), UNPACKED_LIMIT)
-        except (binascii.Error, zlib.error, ValueError):
-            raise DamagedError("it cannot be unpacked") from None
-        if not unpacker.eof:
-            raise DamagedError("it is cut off, or larger than 64 MiB")
-        shape = Shape(_parse(raw), f"the {key}")
-    shape.version(1)
-    return shape
+        return document
+    try:
+        unpacker = zlib.decompressobj()
+        raw = unpacker.decompress(base64.b64decode(packed, validate=True), UNPACKED_LIMIT)
+    except (binascii.Error, zlib.error, ValueError):
+        raise DamagedError("it cannot be unpacked") from None
+    if not unpacker.eof:
+        raise DamagedError("it is cut off, or larger than 64 MiB")
+    return Shape(_parse(raw), f"the {key}")

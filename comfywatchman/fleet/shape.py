@@ -91,15 +91,20 @@ class Shape:
             raise DamagedError(f"{self.name} has no {key}")
         return value
 
-    def version(self, newest: int) -> None:
-        """See that ``schema_version`` is one that can be read."""
+    def version(self, newest: int, oldest: int | None = None) -> None:
+        """See that ``schema_version`` is one that can be read.
+
+        Args:
+            newest: the newest version that can be read.
+            oldest: the oldest; None if the newest is the only one.
+        """
         value = self._value.get("schema_version")
         if isinstance(value, int) and value > newest:
             raise DamagedError(
                 f"{self.name} has schema version {value}, and this program reads {newest}: update "
                 "the controller's checkout"
             )
-        if value != newest or isinstance(value, bool):
+        if not isinstance(value, int) or isinstance(value, bool) or value < (oldest or newest):
             raise DamagedError(f"{self.name} has no schema version that can be read")
 
     def _list(self, key: str) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from comfywatchman import __version__
 from comfywatchman.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
-from comfywatchman.fleet.differences import Stock, compare
+from comfywatchman.fleet.differences import HostInventory, compare
 from comfywatchman.fleet.model import (
     STATES,
     Cycle,
@@ -57,7 +57,7 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
     """
     hosts: list[Host] = []
     cells: dict[str, dict[tuple[State, _CellKey], list[str]]] = {}
-    stocks: list[Stock] = []
+    inventories: list[HostInventory] = []
     releases: dict[str, list[str]] = {}
     comfyui_versions: dict[str, list[str]] = {}
     seen: dict[_CellKey, _CellKey] = {}
@@ -75,12 +75,12 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
             cells.setdefault(workflow, {}).setdefault(key, []).append(host.name)
         releases.setdefault(host.release or "", []).append(host.name)
         comfyui_versions.setdefault(host.comfyui_version or "", []).append(host.name)
-        if host.state != "silent" and reading.stock is not None:
-            stocks.append(reading.stock)
+        if host.state != "silent" and reading.inventory is not None:
+            inventories.append(reading.inventory)
     workflows = [
         _workflow(name, groups, findings) for name, groups in sorted(cells.items(), key=_by_name)
     ]
-    models, models_left_out, packs = compare(stocks)
+    models, models_left_out, packs = compare(inventories)
     return Fleet(
         comfywatchman_version=__version__,
         made_at=datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"),
@@ -90,7 +90,7 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
         findings=[FleetFinding(*finding) for finding in findings],
         releases=_versions(releases),
         comfyui_versions=_versions(comfyui_versions),
-        compared=[stock.host for stock in stocks],
+        compared=[inventory.host for inventory in inventories],
         models=models,
         models_left_out=models_left_out,
         packs=packs,
@@ -107,7 +107,7 @@ class _Reading:
         self.stale_after = stale_after
         self.remarks: list[Remark] = []
         self.workflows: dict[str, _CellKey] = {}
-        self.stock: Stock | None = None
+        self.inventory: HostInventory | None = None
         self.silent = self.stale = False
         self._versions: tuple[str | None, str | None] = (None, None)
 
@@ -129,7 +129,7 @@ class _Reading:
             self._problem("damaged", f"its report is damaged: {error}", silent=True)
         try:
             if found.inventory is not None:
-                self.stock = Stock.read(self.name, found.inventory)
+                self.inventory = HostInventory.read(self.name, found.inventory)
         except DamagedError as error:
             self._problem("damaged", f"its inventory is damaged: {error}")
         counts = [cell[0] for cell in self.workflows.values()]
@@ -334,9 +334,14 @@ def _cell(workflow: Shape) -> tuple[str, _CellKey]:
             _shown_name(finding.need("code")),
             _shown_name(finding.need("severity")),
             _shown(finding.need("message")),
-            None if (fix := finding.text("fix")) is None else _shown(fix),
+            None if (fix := _fix(finding)) is None else _shown(fix),
         )
-        place = _place(finding.text("node_type"), finding.text("node_id"), finding.text("input"))
+        place = _place(
+            finding.text("node_type"),
+            finding.text("node_id"),
+            finding.text("input"),
+            finding.text("title"),
+        )
         merged.setdefault(key, []).append(place)
     ordered = sorted(merged, key=lambda key: _SEVERITIES.get(key[1], len(_SEVERITIES)))
     lost = workflow.objects("outputs_lost")[:FINDING_LIMIT]
@@ -366,10 +371,19 @@ def identity(path: str, name: str) -> str:
     return _shown_name(name)
 
 
+def _fix(finding: Shape) -> str | None:
+    """The best fix in words; reports of schema 1 hold just that."""
+    fixes = finding.objects("fixes")
+    return fixes[0].text("text") if fixes else finding.text("fix")
+
+
 @lru_cache(_CACHED)
-def _place(node_type: str | None, node_id: str | None, slot: str | None) -> str:
+def _place(
+    node_type: str | None, node_id: str | None, slot: str | None, title: str | None = None
+) -> str:
     number = None if node_id is None else f"#{node_id}"
-    node = " ".join(part for part in (node_type, number) if part)
+    quoted = None if title is None else f'"{title}"'
+    node = " ".join(part for part in (node_type, number, quoted) if part)
     return _shown_name(f"{node} ({slot})" if node and slot else node or slot or "")
 
 

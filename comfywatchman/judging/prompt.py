@@ -5,23 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from comfywatchman.checks import server_fails
 from comfywatchman.checks.engine.case import MAX_FINDINGS, PromptCase
 from comfywatchman.checks.engine.registry import registered
-from comfywatchman.checks.engine.replacement import replaced
+from comfywatchman.checks.engine.replacement import Replacement, replaced
 from comfywatchman.checks.engine.rulebook import rulebook
 from comfywatchman.checks.engine.walk import walk
+from comfywatchman.checks.versions import Rule
 from comfywatchman.findings import NAME_LENGTH, declare, printable
+from comfywatchman.judging.needs import used_models, used_packs
 from comfywatchman.results import Output, Severity, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from comfywatchman.checks.engine.case import Tally
     from comfywatchman.checks.engine.walk import Walk
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.comfyui.inventory import Inventory
-    from comfywatchman.results import Finding
-    from comfywatchman.workflow.prompt import Conversion, Prompt
+    from comfywatchman.results import Finding, UsedModel, UsedPack
+    from comfywatchman.workflow.prompt import Conversion, Prompt, SavedNode
 
 MAX_NOT_CHECKED: Final = 50
 """Most blind spots reported about one workflow."""
@@ -48,6 +51,8 @@ class Judgement:
         outputs_lost: output nodes it would leave out.
         findings: errors first, then warnings, then remarks; in the workflow's order.
         not_checked: one sentence for each thing the verdict does not rest on.
+        models: the model files it names.
+        packs: the custom node packs it needs.
     """
 
     verdict: Verdict
@@ -55,6 +60,8 @@ class Judgement:
     outputs_lost: list[Output]
     findings: list[Finding]
     not_checked: list[str]
+    models: list[UsedModel]
+    packs: list[UsedPack]
 
 
 def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Judgement:
@@ -65,14 +72,17 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
         catalog: the node types of the server.
         inventory: the files it has, as far as they could be seen.
     """
-    replacement = replaced(conversion.prompt, catalog)
+    book = rulebook(catalog)
+    replacement = Replacement(conversion.prompt)
+    if Rule.NODES_REPLACED in book.rules:
+        replacement = replaced(conversion.prompt, catalog)
     whole = PromptCase(
         replacement.prompt,
         conversion.nodes,
         tuple(_outputs(replacement.prompt, catalog, conversion.targets)),
         catalog,
         inventory,
-        rulebook(catalog),
+        book,
         frozenset(
             f.node_id for f in conversion.findings if f.node_id and f.severity is Severity.ERROR
         ),
@@ -83,6 +93,9 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
         for finding in check(whole)
         if whole.tally.has_room_for(finding)
     ]
+    failure = server_fails.finding(conversion.prompt, whole)
+    if failure is not None and whole.tally.has_room_for(failure):
+        refusals.insert(0, failure)
     refused = any(f.severity is Severity.ERROR for f in refusals + conversion.findings)
     walked = walk(whole)
     judged = walked.judged.values()
@@ -95,14 +108,28 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
     findings.sort(key=lambda f: _ORDER[f.severity])
     run = [] if refused else [o for o in whole.outputs if o in walked.valid]
     doubtful = [] if refused else [o for o in whole.outputs if o in walked.doubtful]
+    not_checked = list(conversion.not_checked)
+    if replacement.unsure is not None:
+        not_checked.append(replacement.unsure)
+        run, doubtful = [], run + doubtful
     kept = {*run, *doubtful}
     return Judgement(
         verdict=_verdict(len(whole.outputs), len(run), len(doubtful)),
         outputs=[_output(whole, o) for o in run],
         outputs_lost=[_output(whole, o) for o in whole.outputs if o not in kept],
-        findings=_capped(findings, whole.tally),
-        not_checked=_not_checked(whole, walked, conversion.not_checked, refused=refused),
+        findings=[_titled(f, conversion.nodes) for f in _capped(findings, whole.tally)],
+        not_checked=_not_checked(whole, walked, not_checked, refused=refused),
+        models=used_models(conversion.prompt, catalog, inventory, whole.book),
+        packs=used_packs(conversion, catalog),
     )
+
+
+def _titled(finding: Finding, nodes: Mapping[str, SavedNode]) -> Finding:
+    """The finding with the title that a person gave its node."""
+    saved = nodes.get(finding.node_id) if finding.node_id is not None else None
+    if saved is None or not saved.title or saved.title == saved.type:
+        return finding
+    return finding.model_copy(update={"title": printable(saved.title, NAME_LENGTH)})
 
 
 def _outputs(prompt: Prompt, catalog: Catalog, targets: frozenset[str] | None) -> Iterator[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from comfywatchman.findings import declare
+from comfywatchman.judging.identity import identified
 from comfywatchman.judging.prompt import judge
 from comfywatchman.results import Severity, Verdict, WorkflowReport
 from comfywatchman.workflow.convert import convert
@@ -37,10 +39,19 @@ def judge_workflow(
     Raises:
         ComfyUIError: the server that keeps it is gone.
     """
+    return identified(_judge(workflow, verdicts, max_bytes, max_depth))
+
+
+def _judge(
+    workflow: Workflow, verdicts: VerdictCache, max_bytes: int, max_depth: int
+) -> WorkflowReport:
+    digest = None
     try:
-        return _judged(workflow, verdicts, max_bytes, max_depth)
+        raw = workflow.read(max_bytes)
+        digest = hashlib.sha256(raw).hexdigest()
+        return _judged(workflow, raw, digest, verdicts, max_depth)
     except WorkflowError as unread:
-        return _refused(workflow, unread.finding)
+        return _refused(workflow, unread.finding, digest)
     except (
         ArithmeticError,
         AttributeError,
@@ -53,21 +64,20 @@ def judge_workflow(
             f"ComfyWatchman failed on this workflow ({type(bug).__name__} in {_place(bug)})",
             fix="Report this, with the workflow if you can share it.",
         )
-        return _refused(workflow, finding)
+        return _refused(workflow, finding, digest)
 
 
 def _judged(
-    workflow: Workflow, verdicts: VerdictCache, max_bytes: int, max_depth: int
+    workflow: Workflow, raw: bytes, digest: str, verdicts: VerdictCache, max_depth: int
 ) -> WorkflowReport:
-    raw = workflow.read(max_bytes)
-    kept = verdicts.get(raw, workflow.path, workflow.name)
+    kept = verdicts.get(digest, workflow.path, workflow.name)
     if kept is not None:
         return kept
     try:
         conversion = convert(load(raw, max_depth=max_depth), verdicts.catalog)
         judgement = judge(conversion, verdicts.catalog, verdicts.inventory)
     except WorkflowError as error:
-        report = _refused(workflow, error.finding)
+        report = _refused(workflow, error.finding, digest)
     else:
         report = WorkflowReport(
             path=workflow.path,
@@ -77,12 +87,15 @@ def _judged(
             outputs_lost=judgement.outputs_lost,
             findings=judgement.findings,
             not_checked=judgement.not_checked,
+            content_digest=digest,
+            models=judgement.models,
+            packs=judgement.packs,
         )
     verdicts.put(report)
     return report
 
 
-def _refused(workflow: Workflow, finding: Finding) -> WorkflowReport:
+def _refused(workflow: Workflow, finding: Finding, digest: str | None) -> WorkflowReport:
     damaged = finding.severity is Severity.ERROR
     return WorkflowReport(
         path=workflow.path,
@@ -90,6 +103,7 @@ def _refused(workflow: Workflow, finding: Finding) -> WorkflowReport:
         verdict=Verdict.BROKEN if damaged else Verdict.UNKNOWN,
         findings=[finding],
         not_checked=[] if damaged else [finding.message],
+        content_digest=digest,
     )
 
 

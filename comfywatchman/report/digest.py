@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from comfywatchman.results import Severity, Verdict
+from comfywatchman.escape import visible
+from comfywatchman.results import Severity, SubjectKind, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from comfywatchman.results import (
@@ -31,6 +32,8 @@ SHARED_LIMIT = 10
 """Problems shown as shared by several workflows."""
 BLIND_SPOT_LIMIT = 20
 """Things not checked that are shown of the cycle, or of one workflow."""
+ALSO_LIMIT = 5
+"""Further messages shown of one problem."""
 PLACE_LIMIT = 12
 """Node ids shown of one problem."""
 
@@ -45,30 +48,45 @@ class Place:
         node_type: the nodes' type, or None when it is not about a node.
         node_ids: their ids, in the order found.
         input: the input's name, or None.
+        titles: the titles that people gave the nodes, by id.
     """
 
     node_type: str | None
     node_ids: tuple[str, ...]
     input: str | None
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def node(self) -> str:
-        """Type and ids as ComfyUI shows them (``KSampler #4, #12:7``); long lists are cut."""
-        ids = ", ".join(f"#{node_id}" for node_id in self.node_ids[:PLACE_LIMIT])
+        """Type, ids and titles (``KSampler #4 "Second pass", #12:7``); long lists are cut."""
+        ids = ", ".join(map(self._id, self.node_ids[:PLACE_LIMIT]))
         more = len(self.node_ids) - PLACE_LIMIT
         shown = f"{ids} and {more} more" if more > 0 else ids
         return f"{self.node_type} {shown}" if self.node_type and shown else self.node_type or shown
 
+    def _id(self, node_id: str) -> str:
+        title = self.titles.get(node_id)
+        return f"#{node_id}" if title is None else f'#{node_id} "{visible(title, limit=60)}"'
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Findings of one workflow that say the same thing about different nodes."""
+    """Findings of one workflow that say the same thing about different nodes, or have one cause.
+
+    Attributes:
+        code: that of the gravest of them; likewise the next three.
+        also: what else was found in one node, where that has one cause.
+        places: where they all show.
+        fault_id: the fault's, in whatever workflow.
+    """
 
     code: str
     severity: Severity
     message: str
     fix: str | None
+    also: tuple[str, ...]
     places: tuple[Place, ...]
+    fault_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +95,14 @@ class SharedProblem:
 
     Attributes:
         number: its rank, from 1; the most widespread first.
+        fault_id: what the workflows have in common.
         message: what is wrong.
         fix: the remedy most of the workflows' findings name, if any.
         workflows: positions in :attr:`Digest.entries`.
     """
 
     number: int
-    code: str
+    fault_id: str
     message: str
     fix: str | None
     workflows: tuple[int, ...]
@@ -192,34 +211,61 @@ def gate_worth_showing(report: Report) -> list[GateAnswer]:
 
 
 def _merged(findings: Iterable[Finding]) -> tuple[Problem, ...]:
-    merged: dict[tuple[str, Severity, str, str | None], list[Finding]] = {}
-    for finding in findings:
-        key = (finding.code, finding.severity, finding.message, finding.fix)
-        merged.setdefault(key, []).append(finding)
-    problems = [Problem(*key, places=_places(same)) for key, same in merged.items()]
-    return tuple(sorted(problems, key=lambda p: _SEVERITY_RANK[p.severity]))
+    gravest_first = sorted(findings, key=lambda f: _SEVERITY_RANK[f.severity])
+    merged: dict[object, list[Finding]] = {}
+    for finding in gravest_first:
+        alike = (finding.code, finding.severity, finding.message, finding.fix)
+        merged.setdefault(finding.cause_id or alike, []).append(finding)
+    alike_too: dict[object, list[Finding]] = {}
+    for same in merged.values():
+        first = same[0]
+        key = (first.code, first.severity, first.message, first.fix)
+        alike_too.setdefault(key, []).extend(same)
+    return tuple(map(_problem, alike_too.values()))
+
+
+def _problem(findings: Sequence[Finding]) -> Problem:
+    first = findings[0]
+    also: dict[str, None] = {}
+    if first.subject.kind is SubjectKind.VALUE:
+        also = dict.fromkeys(f.message for f in findings if f.message != first.message)
+    return Problem(
+        code=first.code,
+        severity=first.severity,
+        message=first.message,
+        fix=first.fix,
+        also=tuple(also),
+        places=_places(findings),
+        fault_id=first.fault_id,
+    )
 
 
 def _places(findings: Iterable[Finding]) -> tuple[Place, ...]:
     places: dict[tuple[str | None, str | None], list[str]] = {}
+    titles: dict[str, str] = {}
     for finding in findings:
         ids = places.setdefault((finding.node_type, finding.input), [])
         if finding.node_id is not None:
-            ids.append(finding.node_id)
+            if finding.node_id not in ids:
+                ids.append(finding.node_id)
+            if finding.title is not None:
+                titles[finding.node_id] = finding.title
     return tuple(
-        Place(node_type, tuple(ids), input_name)
+        Place(node_type, tuple(ids), input_name, titles)
         for (node_type, input_name), ids in places.items()
         if node_type is not None or input_name is not None or ids
     )
 
 
 def _shared(entries: Iterable[Entry]) -> tuple[SharedProblem, ...]:
-    workflows: dict[tuple[str, str], list[int]] = {}
-    fixes: dict[tuple[str, str], Counter[str | None]] = {}
+    workflows: dict[str, list[int]] = {}
+    fixes: dict[str, Counter[str | None]] = {}
+    messages: dict[str, str] = {}
     for position, entry in enumerate(entries):
         for problem in entry.problems:
             if problem.severity is Severity.ERROR:
-                key = (problem.code, problem.message)
+                key = problem.fault_id
+                messages.setdefault(key, problem.message)
                 found = workflows.setdefault(key, [])
                 if not found or found[-1] != position:
                     found.append(position)
@@ -227,7 +273,7 @@ def _shared(entries: Iterable[Entry]) -> tuple[SharedProblem, ...]:
     several = [item for item in workflows.items() if len(item[1]) > 1]
     several.sort(key=lambda item: -len(item[1]))
     return tuple(
-        SharedProblem(number, *key, fixes[key].most_common(1)[0][0], tuple(found))
+        SharedProblem(number, key, messages[key], fixes[key].most_common(1)[0][0], tuple(found))
         for number, (key, found) in enumerate(several[:SHARED_LIMIT], start=1)
     )
 

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from comfywatchman.escape import visible
 from comfywatchman.report import page
 from comfywatchman.report.digest import (
+    ALSO_LIMIT,
     BLIND_SPOT_LIMIT,
     PROBLEM_LIMIT,
     READING_ORDER,
@@ -79,6 +80,7 @@ def template() -> Template:
     environment.globals.update(
         page.inline([page.STYLE], [page.THEME, _TEMPLATES / "report.js"]),
         gate_names=_GATE_NAMES,
+        also_limit=ALSO_LIMIT,
         blind_spot_limit=BLIND_SPOT_LIMIT,
         problem_limit=PROBLEM_LIMIT,
         severity_words=_SEVERITY_WORDS,

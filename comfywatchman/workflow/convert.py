@@ -160,7 +160,14 @@ def _saved_node(node: Node) -> SavedNode:
         for model in (listed if isinstance(listed, list) else ())
         if isinstance(as_mapping(model).get("name"), str) and isinstance(model.get("url"), str)
     }
-    return SavedNode(node.type, node.title, pack if isinstance(pack, str) else None, models)
+    version = properties.get("ver")
+    return SavedNode(
+        node.type,
+        node.title,
+        pack if isinstance(pack, str) else None,
+        version if isinstance(version, str) else None,
+        models,
+    )
 
 
 def _is_prompt(candidate: Mapping[str, Any]) -> bool:

@@ -20,12 +20,14 @@ class SavedNode:
         type: the node's type as saved; the prompt leaves ``class_type`` out when it is unknown.
         title: the title a person gave it, or None.
         pack: id of the custom node pack it came from (``cnr_id``, else ``aux_id``), or None.
+        pack_version: the pack's version or commit then (``ver``), or None.
         models: file name → download address, from ``properties.models``.
     """
 
     type: str
     title: str | None = None
     pack: str | None = None
+    pack_version: str | None = None
     models: dict[str, str] = field(default_factory=dict)
 
 

@@ -25,13 +25,15 @@ NAME = PACKAGE.name
 FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
-        "__init__ results findings escape errors state lenient_json discovery",
+        "__init__ results findings escape errors state lenient_json discovery flag streams",
         "settings",
         "comfyui workflow gate schedule",
         "checks",
         "judging",
         "report",
         "cycle conversion status fleet schemas doctor",
+        "command_line",
+        "commands",
         "cli",
         "__main__",
     )

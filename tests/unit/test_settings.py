@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from comfywatchman import cli, settings
+from comfywatchman import settings
+from comfywatchman.command_line.building import build
+from comfywatchman.commands import check, schedule
 from comfywatchman.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -190,8 +191,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_a_flag_of_the_same_name_but_two() -> None:
-    flags = set(inspect.signature(cli.check).parameters)
-    flags |= set(inspect.signature(cli.schedule).parameters)
+    flags = {p.name for command in (check, schedule) for p in build(command).params}
     assert set(settings.Settings.model_fields) - flags == {"instance", "on_failure_command"}
 
 

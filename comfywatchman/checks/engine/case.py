@@ -10,16 +10,20 @@ from comfywatchman.findings import printable, quoted
 from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from comfywatchman.checks.engine.choices import Choices
     from comfywatchman.checks.engine.rulebook import Rulebook
+    from comfywatchman.checks.known.model_folders import ModelFolder
     from comfywatchman.checks.known.own_rules import OwnRules
     from comfywatchman.comfyui.catalog import Catalog, InputSpec, NodeType
     from comfywatchman.comfyui.inventory import Inventory
-    from comfywatchman.findings import Code
-    from comfywatchman.results import Finding
+    from comfywatchman.findings import Advice, Code
+    from comfywatchman.results import Finding, Subject
     from comfywatchman.workflow.prompt import Prompt, SavedNode
+
+Fixes: TypeAlias = "str | Advice | Sequence[Advice] | None"
+"""What a check advises; see :meth:`comfywatchman.findings.Code.finding`."""
 
 MAX_FINDINGS: Final = 200
 """Most findings of each severity that are kept about one workflow."""
@@ -95,6 +99,7 @@ class PromptCase:
         book: what else the catalog's node types and the server's version say.
         explained: ids of nodes that converting the workflow found wrong already.
         tally: how many findings there are.
+        folders: which model folder an input of a node type lists, as far as that was looked up.
     """
 
     prompt: Prompt
@@ -105,6 +110,7 @@ class PromptCase:
     book: Rulebook
     explained: frozenset[str] = frozenset()
     tally: Tally = field(default_factory=Tally)
+    folders: dict[tuple[str, str], ModelFolder | None] = field(default_factory=dict)
     _said: set[tuple[str, str]] = field(default_factory=set)
     _searches: Iterator[int] = field(default_factory=lambda: iter(range(MOST_SEARCHES)))
 
@@ -136,6 +142,7 @@ class NodeCase:
         own_rules: what its code checks itself; None if that is unknown.
         declared: the inputs the server takes notice of, with those that its dynamic inputs open up.
         received: by wired input, the type that its link delivers.
+        dynamic: its inputs that stand for others, as declared or opened by what the prompt gives.
     """
 
     whole: PromptCase
@@ -145,6 +152,7 @@ class NodeCase:
     own_rules: OwnRules | None
     declared: tuple[InputSpec, ...] = ()
     received: dict[str, Any] = field(default_factory=dict)
+    dynamic: tuple[InputSpec, ...] = ()
 
     @property
     def saved(self) -> SavedNode | None:
@@ -152,11 +160,22 @@ class NodeCase:
         return self.whole.nodes.get(self.id)
 
     def finding(
-        self, code: Code, message: str, fix: str | None = None, *, input_name: str | None = None
+        self,
+        code: Code,
+        message: str,
+        fix: Fixes = None,
+        *,
+        input_name: str | None = None,
+        subject: Subject | None = None,
     ) -> Finding:
         """Report something about the node, or one of its inputs."""
         return code.finding(
-            message, fix=fix, node_id=self.id, node_type=self.type.name, input=input_name
+            message,
+            fix=fix,
+            subject=subject,
+            node_id=self.id,
+            node_type=self.type.name,
+            input=input_name,
         )
 
 
@@ -184,27 +203,37 @@ class InputCase:
     def excused(self) -> bool:
         """Whether the node's code judges this input, so that the server does not."""
         own = self.node.own_rules
-        return own is not None and self.spec.name in own.judges
+        return own is not None and own.judge(self.spec.name)
 
     def finding(
         self,
         code: Code,
         message: str,
-        fix: str | None = None,
+        fix: Fixes = None,
         *,
+        subject: Subject | None = None,
         severity: Severity | None = None,
     ) -> Finding:
         """Report something about this input."""
         return code.finding(
             message,
             fix=fix,
+            subject=subject,
             node_id=self.node.id,
             node_type=self.node.type.name,
             input=self.spec.name,
             severity=severity,
         )
 
-    def doubt(self, code: Code, message: str, fix: str | None, *, because: str) -> Doubt:
+    def doubt(
+        self,
+        code: Code,
+        message: str,
+        fix: Fixes,
+        *,
+        because: str,
+        subject: Subject | None = None,
+    ) -> Doubt:
         """Report what the server would refuse, unless what cannot be seen excuses it.
 
         Args:
@@ -212,10 +241,11 @@ class InputCase:
             message: what was noticed.
             fix: what to do about it.
             because: a clause: what cannot be seen.
+            subject: what it is about; else the input.
         """
         where = f"input {quoted(self.spec.name)} of node {quoted(self.node.id)}"
         return Doubt(
-            self.finding(code, message, fix, severity=Severity.WARNING),
+            self.finding(code, message, fix, subject=subject, severity=Severity.WARNING),
             f"whether the server accepts {where} ({printable(self.node.type.name)}): {because}",
         )
 

@@ -9,10 +9,12 @@ import pytest
 from pydantic import TypeAdapter
 
 from comfywatchman.fleet import command, folder
+from comfywatchman.fleet.folder import NEWEST_REPORT
 from comfywatchman.fleet.model import Fleet, Host
 from comfywatchman.fleet.survey import identity, survey
+from comfywatchman.results import REPORT_SCHEMA_VERSION
 from tests.unit.fleet import sample
-from tests.unit.fleet.sample import HOUR, NOW, at, host, report, status
+from tests.unit.fleet.sample import HOUR, NOW, at, finding, host, packed, report, status, workflow
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -234,3 +236,31 @@ def test_what_is_written_is_what_the_schema_promises(tmp_path: Path) -> None:
     fleet = survey(folder.read(sample.studio(tmp_path)), NOW)
     written = json.loads(command.as_json(fleet))
     assert TypeAdapter(Fleet).validate_python(written) == fleet
+
+
+def test_hosts_are_upgraded_one_by_one(tmp_path: Path) -> None:
+    """One host still reports in schema 1, the other in schema 2: they say the same."""
+    old = report({"a.json": "broken"})
+    new = report({"a.json": "broken"}) | {"schema_version": NEWEST_REPORT}
+    for judged in new["workflows"]:
+        judged |= {"content_digest": "0" * 64, "models": [], "packs": []}
+        for found in judged["findings"]:
+            fix = {"id": "1-1", "kind": "put_file", "confidence": "likely", "text": found["fix"]}
+            found |= {"fixes": [fix], "title": None, "subject": {"kind": "model", "name": "m"}}
+            del found["fix"]
+    fleet = picture(tmp_path, host("a", report=old), host("b", report=packed(new)))
+    (group,) = fleet.workflows[0].groups
+    assert group.hosts == ["a", "b"]
+    assert fleet.findings[0].fix == "download it"
+    assert fleet.well
+
+
+def test_a_nodes_title_stands_beside_its_id(tmp_path: Path) -> None:
+    new = report({}) | {"schema_version": NEWEST_REPORT}
+    new["workflows"] = [workflow("a", "broken", finding("c", "m", title="Second pass"))]
+    fleet = picture(tmp_path, host("a", report=new))
+    assert fleet.findings[0].where == 'CheckpointLoaderSimple #4 "Second pass" (ckpt_name)'
+
+
+def test_the_newest_schema_that_is_read_is_the_one_that_is_written() -> None:
+    assert NEWEST_REPORT == REPORT_SCHEMA_VERSION

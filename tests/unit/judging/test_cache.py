@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -55,8 +56,8 @@ class Cycle:
         cache = VerdictCache(
             self.file, Catalog(node_types, changes.get("version", "0.8.0")), inventory, limits
         )
-        raw = self.workflow.read(10**6)
-        kept = cache.get(raw, self.workflow.path, self.workflow.name) is not None
+        digest = hashlib.sha256(self.workflow.read(10**6)).hexdigest()
+        kept = cache.get(digest, self.workflow.path, self.workflow.name) is not None
         report = judge_workflow(self.workflow, cache, max_bytes=10**6, max_depth=limits["depth"])
         cache.save()
         return report, kept

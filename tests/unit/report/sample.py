@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
+from comfywatchman.judging.identity import identified
 from comfywatchman.results import (
+    Confidence,
     Finding,
+    Fix,
+    FixKind,
     GateAnswer,
     Output,
     Report,
     Server,
     Severity,
+    Subject,
+    SubjectKind,
     Summary,
     Verdict,
     WorkflowReport,
@@ -41,6 +48,17 @@ _SERVER = Server(url="http://127.0.0.1:8188", version="0.8.0", node_types=568)
 _MISSING_INPUT_FILE = "input files by content hash: the server's assets were not asked for"
 
 
+def found(*, fix: str | None = None, **fields: Any) -> Finding:
+    """A finding with one fix at most, whatever its texts hold."""
+    fields.setdefault("subject", Subject(kind=SubjectKind.INPUT, name=fields.get("input") or ""))
+    return Finding(fixes=by_hand(fix) if fix is not None else [], **fields)
+
+
+def by_hand(text: str) -> list[Fix]:
+    """One fix, for a person to follow."""
+    return [Fix(id="", kind=FixKind.BY_HAND, confidence=Confidence.ASK, text=text)]
+
+
 def missing_model(
     name: str, node_id: str, *, kind: str = "checkpoints", node_type: str = "CheckpointLoaderSimple"
 ) -> Finding:
@@ -50,7 +68,7 @@ def missing_model(
         "diffusion_models": ("diffusion model", "unet_name"),
         "vae": ("VAE", "vae_name"),
     }[kind]
-    return Finding(
+    return found(
         code="value_not_in_list",
         severity=Severity.ERROR,
         message=f"{noun} '{name}' is not among the 14 files ComfyUI lists for '{input_name}'",
@@ -58,13 +76,14 @@ def missing_model(
         node_id=node_id,
         node_type=node_type,
         input=input_name,
+        subject=Subject(kind=SubjectKind.MODEL, name=name, folder=kind),
     )
 
 
 def missing_node(node_type: str, pack: str, *node_ids: str) -> list[Finding]:
     """Nodes of a type the server does not offer."""
     return [
-        Finding(
+        found(
             code="missing_node_type",
             severity=Severity.ERROR,
             message=f"node type '{node_type}' is not offered by this server",
@@ -72,6 +91,7 @@ def missing_node(node_type: str, pack: str, *node_ids: str) -> list[Finding]:
             "its import failed: see ComfyUI's log",
             node_id=node_id,
             node_type=node_type,
+            subject=Subject(kind=SubjectKind.NODE_TYPE, name=node_type),
         )
         for node_id in node_ids
     ]
@@ -102,14 +122,16 @@ def report(workflows: list[WorkflowReport], *, not_checked: tuple[str, ...] = ()
 
 def workflow(name: str, verdict: Verdict, *findings: Finding, **more: object) -> WorkflowReport:
     """One workflow's report, saved below the default user's folder."""
-    return WorkflowReport.model_validate(
-        {
-            "path": f"/srv/comfyui/user/default/workflows/{name}",
-            "name": name,
-            "verdict": verdict,
-            "findings": findings,
-            **more,
-        }
+    return identified(
+        WorkflowReport.model_validate(
+            {
+                "path": f"/srv/comfyui/user/default/workflows/{name}",
+                "name": name,
+                "verdict": verdict,
+                "findings": findings,
+                **more,
+            }
+        )
     )
 
 
@@ -118,16 +140,18 @@ def realistic() -> Report:
     sdxl = "sd_xl_base_1.0.safetensors"
     flux = "flux1-dev-fp8.safetensors"
     saved = Output(node_id="9", node_type="SaveImage")
-    embedding = Finding(
+    embedding = found(
         code="missing_embedding",
         severity=Severity.WARNING,
         message="embedding 'EasyNegativeV2', named in input 'text', is not on the server",
         fix="put it into ComfyUI's models/embeddings folder, or correct the name",
         node_id="7",
         node_type="CLIPTextEncode",
+        title="Negative prompt",
         input="text",
+        subject=Subject(kind=SubjectKind.MODEL, name="EasyNegativeV2", folder="embeddings"),
     )
-    sub_folder = Finding(
+    sub_folder = found(
         code="value_not_in_list",
         severity=Severity.ERROR,
         message="LoRA 'detail_tweaker_xl.safetensors' is not among the 31 files ComfyUI lists for "
@@ -137,7 +161,7 @@ def realistic() -> Report:
         node_type="LoraLoader",
         input="lora_name",
     )
-    input_image = Finding(
+    input_image = found(
         code="custom_validation_failed",
         severity=Severity.ERROR,
         message="input file 'moodboard (3).png' is not in ComfyUI's input folder",
@@ -145,14 +169,15 @@ def realistic() -> Report:
         node_id="31",
         node_type="LoadImage",
         input="image",
+        subject=Subject(kind=SubjectKind.INPUT_FILE, name="moodboard (3).png", folder="input"),
     )
-    truncated = Finding(
+    truncated = found(
         code="workflow_truncated",
         severity=Severity.ERROR,
         message="the file ends in the middle, at line 2113, column 18",
         fix="Save the workflow again from ComfyUI, or restore the file from a backup.",
     )
-    drift = Finding(
+    drift = found(
         code="schema_drift",
         severity=Severity.INFO,
         message="the file was saved by a frontend older than 1.16; its values were read as such",
@@ -261,14 +286,19 @@ def hostile() -> Report:
             outputs_lost=[Output(node_id=text, node_type=text)],
             not_checked=[text],
             findings=[
-                Finding(
+                found(
                     code=text,
                     severity=severity,
                     message=text,
                     fix=text,
                     node_id=text,
                     node_type=text,
+                    title=text,
                     input=text,
+                    subject=Subject(kind=SubjectKind.MODEL, name=text, folder=text, version=text),
+                    fingerprint=text,
+                    fault_id=text,
+                    cause_id=text,
                 )
                 for severity in Severity
             ],

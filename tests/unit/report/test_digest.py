@@ -1,6 +1,14 @@
 from comfywatchman.report.digest import Place, digest, headline, proportions
-from comfywatchman.results import Severity, Summary, Verdict
-from tests.unit.report.sample import missing_model, missing_node, realistic, report, workflow
+from comfywatchman.results import Severity, Subject, SubjectKind, Summary, Verdict
+from tests.unit.report.sample import (
+    by_hand,
+    found,
+    missing_model,
+    missing_node,
+    realistic,
+    report,
+    workflow,
+)
 
 
 def test_what_needs_a_person_comes_first() -> None:
@@ -31,8 +39,8 @@ def test_the_same_finding_at_several_nodes_is_one_problem() -> None:
 
 def test_errors_before_warnings_before_notes() -> None:
     error = missing_model("x", "1")
-    note = error.model_copy(update={"severity": Severity.INFO})
-    warning = error.model_copy(update={"severity": Severity.WARNING})
+    note = missing_model("y", "1").model_copy(update={"severity": Severity.INFO})
+    warning = missing_model("z", "1").model_copy(update={"severity": Severity.WARNING})
     (entry,) = digest(report([workflow("w", Verdict.BROKEN, note, warning, error)])).entries
     assert [problem.severity for problem in entry.problems] == ["error", "warning", "info"]
     assert entry.counts == "1 error, 1 warning, 1 note"
@@ -40,8 +48,8 @@ def test_errors_before_warnings_before_notes() -> None:
 
 def test_shared_problems_are_the_most_widespread_first() -> None:
     contents = digest(realistic())
-    found = [(s.message.split("'")[1], len(s.workflows)) for s in contents.shared]
-    assert found == [
+    shared_by = [(s.message.split("'")[1], len(s.workflows)) for s in contents.shared]
+    assert shared_by == [
         ("sd_xl_base_1.0.safetensors", 4),
         ("flux1-dev-fp8.safetensors", 3),
         ("moodboard (3).png", 2),
@@ -54,7 +62,7 @@ def test_shared_problems_are_the_most_widespread_first() -> None:
 
 def test_a_shared_problem_names_the_remedy_most_of_its_findings_name() -> None:
     one = missing_model("x", "1")
-    other = one.model_copy(update={"fix": "set it to 'sub/x'"})
+    other = one.model_copy(update={"fixes": by_hand("set it to 'sub/x'")})
     names = ("a", "b", "c")
     workflows = [
         workflow(name, Verdict.BROKEN, finding)
@@ -92,3 +100,41 @@ def test_headline() -> None:
 def test_no_share_vanishes() -> None:
     assert proportions([1, 0, 1, 998], 50) == [1, 0, 1, 48]
     assert sum(proportions([333, 333, 333, 1], 60)) == 60
+
+
+def test_findings_of_one_cause_are_one_problem() -> None:
+    """One missing file at two inputs; and three values of a node that have moved."""
+    checkpoint = missing_model("x.ckpt", "4")
+    merge = checkpoint.model_copy(
+        update={"node_id": "5", "input": "other", "message": "in other words", "title": "Second"}
+    )
+    moved = [
+        found(
+            code=code,
+            severity=Severity.ERROR,
+            message=f"{name} is wrong",
+            node_id="3",
+            node_type="KSampler",
+            input=name,
+            subject=Subject(kind=SubjectKind.VALUE, name="euler"),
+        )
+        for name, code in (
+            ("steps", "invalid_input_type"),
+            ("cfg", "invalid_input_type"),
+            ("scheduler", "value_not_in_list"),
+        )
+    ]
+    other_node = moved[2].model_copy(update={"node_id": "8"})
+    reported = workflow("w", Verdict.BROKEN, checkpoint, *moved, merge, other_node)
+    (entry,) = digest(report([reported])).entries
+    assert [(p.message, p.also) for p in entry.problems] == [
+        (checkpoint.message, ()),
+        ("steps is wrong", ("cfg is wrong", "scheduler is wrong")),
+        ("scheduler is wrong", ()),
+    ]
+    assert [place.node for place in entry.problems[0].places] == [
+        "CheckpointLoaderSimple #4",
+        'CheckpointLoaderSimple #5 "Second"',
+    ]
+    assert [place.input for place in entry.problems[1].places] == ["steps", "cfg", "scheduler"]
+    assert len(reported.findings) == 6

@@ -179,3 +179,7 @@ def test_contrast_is_enough_in_both_themes() -> None:
         for surface in ("ground", "paper", "raised"):
             for text in ("ink", "quiet", "broken", "partial", "unknown", "runnable", "accent"):
                 assert _contrast(theme[text], theme[surface]) >= 4.5, (text, surface)
+
+
+def test_a_nodes_title_stands_beside_its_id() -> None:
+    assert "<code>CLIPTextEncode #7 &#34;Negative prompt&#34;</code>" in html.render(realistic())

@@ -50,6 +50,11 @@ def render(template: str, **variables: Any) -> str:
     )
     environment.filters.update(FilterModule().filters())
     environment.tests.update(AnsibleTests().tests())
+    lookups = {
+        "ansible.builtin.file": lambda path: Path(path).read_text(),
+        "ansible.builtin.vars": lambda name: variables[name],
+    }
+    environment.globals["lookup"] = lambda kind, what: lookups[kind](what)
     defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
     internal = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
     groups = json.dumps(internal["__comfywatchman_sandbox_groups"])
@@ -58,6 +63,7 @@ def render(template: str, **variables: Any) -> str:
     return environment.get_template(template).render(
         {
             "ansible_managed": "Ansible managed",
+            "role_path": str(ROLE),
             "comfywatchman_user": "artist",
             "comfywatchman_comfyui_dir": "/srv/ComfyUI",
             "__comfywatchman_instance": "",

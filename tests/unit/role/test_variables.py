@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from comfywatchman.settings import Settings
+from tests.unit.role.test_templates import render
 
 ROLE = Path(__file__).parents[3] / "roles" / "comfywatchman"
 SPECS: dict[str, Any] = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())[
@@ -86,9 +88,11 @@ def test_every_setting_of_the_program_is_a_variable() -> None:
 
 
 def test_every_setting_of_the_program_is_written() -> None:
-    written = (ROLE / "templates" / "config.toml.j2").read_text()
-    keys = set(re.findall(r"^(\w+) = ", written, re.MULTILINE))
-    assert keys == set(Settings.model_fields) - {"comfyui_token_file", "comfyui_basic_auth_file"}
+    written = render("config.toml.j2", __comfywatchman_instance="a", comfywatchman_ca_file="/ca")
+    assert set(tomllib.loads(written)) == set(Settings.model_fields) - {
+        "comfyui_token_file",
+        "comfyui_basic_auth_file",
+    }
 
 
 def test_secrets_are_kept_from_the_log() -> None:

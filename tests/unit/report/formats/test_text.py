@@ -4,10 +4,11 @@ import re
 import pytest
 from rich.cells import cell_len
 
-from comfywatchman.report import text
+from comfywatchman.report.formats import text
 from comfywatchman.results import Severity, Verdict
 from tests.unit.report.sample import (
     HOSTILE,
+    by_hand,
     hostile,
     large,
     missing_model,
@@ -62,14 +63,16 @@ def test_what_it_says() -> None:
 
 def test_an_address_is_never_broken() -> None:
     address = "https://example.org/" + "models/" * 20 + "x.safetensors"
-    finding = missing_model("x", "1").model_copy(update={"fix": f"get it (from {address})"})
+    finding = missing_model("x", "1").model_copy(
+        update={"fixes": by_hand(f"get it (from {address})")}
+    )
     shown = text.render(report([workflow("w", Verdict.BROKEN, finding)]), width=60)
     assert f"    → get it (from\n      {address})\n" in shown
 
 
 def test_a_remedy_that_differs_from_the_shared_one_is_shown() -> None:
     usual = missing_model("x", "1")
-    special = usual.model_copy(update={"fix": "set it to 'sub/x'"})
+    special = usual.model_copy(update={"fixes": by_hand("set it to 'sub/x'")})
     workflows = [workflow(n, Verdict.BROKEN, f) for n, f in (("a", usual), ("b", special))]
     shown = text.render(report(workflows), width=90)
     assert shown.count("see 1 at the top") == 1
@@ -166,3 +169,7 @@ def test_hostile_names_stay_on_their_line() -> None:
     assert sum(line.startswith("✗ ") for line in shown.split("\n")) == len(
         [name for name in HOSTILE if len(name) < 90]
     )
+
+
+def test_a_nodes_title_stands_beside_its_id() -> None:
+    assert 'CLIPTextEncode #7 "Negative prompt" · text' in text.render(realistic(), width=100)

@@ -1,4 +1,4 @@
-"""What a host has in stock: its model files and node packs, for comparison with other hosts."""
+"""``inventory.json``: a host's model files and node packs, for comparison with other hosts."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from comfywatchman.comfyui import stock
+from comfywatchman.comfyui import inventory_file
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
 
@@ -19,7 +19,7 @@ def catalog(**modules: str) -> Catalog:
 
 
 def test_models_and_packs_are_listed() -> None:
-    listed = stock.listing(
+    listed = inventory_file.listing(
         catalog(
             A="nodes", B="custom_nodes.pack", C="custom_nodes.pack.sub", D="custom_nodes.other"
         ),
@@ -37,9 +37,9 @@ def test_models_and_packs_are_listed() -> None:
 
 
 def test_it_stays_small_however_much_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stock, "MODEL_LIMIT", 3)
-    monkeypatch.setattr(stock, "PACK_LIMIT", 1)
-    listed = stock.listing(
+    monkeypatch.setattr(inventory_file, "MODEL_LIMIT", 3)
+    monkeypatch.setattr(inventory_file, "PACK_LIMIT", 1)
+    listed = inventory_file.listing(
         catalog(A="custom_nodes.a", B="custom_nodes.b"),
         Inventory(models={"a": ("1", "2"), "b": ("3", "4", "5")}),
         NOW,
@@ -50,7 +50,9 @@ def test_it_stays_small_however_much_there_is(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_hostile_names_can_be_written() -> None:
-    listed = stock.listing(catalog(), Inventory(models={"v\x1bae": ("\ud800", "x" * 9999)}), NOW)
+    listed = inventory_file.listing(
+        catalog(), Inventory(models={"v\x1bae": ("\ud800", "x" * 9999)}), NOW
+    )
     assert json.dumps(listed, ensure_ascii=False).encode()
     assert listed["models"]["v\\x1bae"][0] == "\\ud800"
     assert len(listed["models"]["v\\x1bae"][1]) < 400

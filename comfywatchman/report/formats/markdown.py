@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
+from comfywatchman import streams
 from comfywatchman.report.digest import (
+    ALSO_LIMIT,
     BLIND_SPOT_LIMIT,
     PROBLEM_LIMIT,
     Entry,
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
     from comfywatchman.results import Output, Report
 
 _SEVERITY_WORD = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+
+
+def write(report: Report, stream: TextIO) -> None:
+    """Write the report to ``stream``, with escapes for what its encoding lacks."""
+    stream.write(streams.encodable(render(report), stream))
 
 
 def render(report: Report) -> str:
@@ -94,6 +101,7 @@ def _problem(problem: Problem) -> list[str]:
     where = "; ".join(map(_place, problem.places))
     lines = [
         f"- **{_SEVERITY_WORD[problem.severity]}:** {prose(problem.message)}",
+        *(f"    - {prose(text)}" for text in problem.also[:ALSO_LIMIT]),
         f"    - {code(problem.code)}" + (f" at {where}" if where else ""),
     ]
     if problem.fix:

@@ -4,7 +4,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from comfywatchman.escape import visible
-from comfywatchman.report import markdown
+from comfywatchman.report.formats import markdown
 from comfywatchman.report.markup import prose
 from comfywatchman.results import Verdict
 from tests.unit.report.sample import (
@@ -116,3 +116,7 @@ def test_a_flood_of_problems_is_cut_and_counted() -> None:
     shown = markdown.render(report([workflow("w", Verdict.BROKEN, *flood)]))
     assert shown.count("is not among the 14 files") == 50
     assert "- and 950 more\n" in shown
+
+
+def test_a_nodes_title_stands_beside_its_id() -> None:
+    assert '`CLIPTextEncode #7 "Negative prompt"`, input `text`' in markdown.render(realistic())

@@ -11,6 +11,7 @@ from rich.cells import cell_len, get_character_cell_size
 
 from comfywatchman.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
 from comfywatchman.report.digest import (
+    ALSO_LIMIT,
     BLIND_SPOT_LIMIT,
     PROBLEM_LIMIT,
     READING_ORDER,
@@ -96,7 +97,7 @@ def render(report: Report, *, width: int = 80, color: bool = False, encoding: st
     contents = digest(report)
     _head(page, report)
     _shared(page, contents)
-    known = {(s.code, s.message, s.fix): s.number for s in contents.shared}
+    known = {(s.fault_id, s.fix): s.number for s in contents.shared}
     for verdict, group in contents.by_verdict():
         page.heading(f"{verdict.capitalize()} ({len(group):,})", _VERDICT_STYLE[verdict])
         _entries(page, verdict, [entry for _, entry in group], known)
@@ -287,7 +288,7 @@ def _entries(
     page: _Page,
     verdict: Verdict,
     entries: list[Entry],
-    known: dict[tuple[str, str, str | None], int],
+    known: dict[tuple[str, str | None], int],
 ) -> None:
     symbol, style = page.symbols[verdict], _VERDICT_STYLE[verdict]
     silent: list[str] = []
@@ -302,7 +303,7 @@ def _entries(
             page.say(_outputs(workflow.outputs_lost), indent=2, mark="lost:", mark_style=style)
             page.say(_outputs(workflow.outputs), indent=2, mark="still runs:", mark_style="32")
         for problem in entry.problems[:PROBLEM_LIMIT]:
-            _problem(page, problem, known.get((problem.code, problem.message, problem.fix)))
+            _problem(page, problem, known.get((problem.fault_id, problem.fix)))
         if len(entry.problems) > PROBLEM_LIMIT:
             page.say(f"and {len(entry.problems) - PROBLEM_LIMIT:,} more", indent=2, style=_DIM)
         if verdict is Verdict.UNKNOWN:
@@ -316,6 +317,8 @@ def _entries(
 def _problem(page: _Page, problem: Problem, number: int | None) -> None:
     symbol = page.symbols[problem.severity]
     page.say(problem.message, indent=2, mark=symbol, mark_style=_SEVERITY_STYLE[problem.severity])
+    for text in problem.also[:ALSO_LIMIT]:
+        page.say(text, indent=4, mark=page.symbols[Severity.INFO])
     where = "; ".join(
         f" {page.symbols[Severity.INFO]} ".join(filter(None, (place.node, place.input)))
         for place in problem.places

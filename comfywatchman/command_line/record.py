@@ -1,0 +1,55 @@
+"""Settings for a cycle: what keeps one from beginning is on record like a cycle that failed."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import typer
+
+from comfywatchman import state
+from comfywatchman.command_line import sentences
+from comfywatchman.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from comfywatchman.command_line.flags import Flags
+    from comfywatchman.settings import Settings
+
+
+def settings(flags: Flags, config: Path | None) -> Settings:
+    """Read the settings; where they are wrong, leave word of it before saying so.
+
+    Raises:
+        ConfigError: they are.
+    """
+    from comfywatchman.settings import load
+
+    try:
+        return load(flags, config)
+    except ConfigError as error:
+        _failure(flags, config, str(error))
+        raise
+
+
+@contextlib.contextmanager
+def bugs(flags: Flags, config: Path | None) -> Iterator[None]:
+    """Leave word of a cycle that a bug ends outside the graph, e.g. a module that is missing."""
+    try:
+        yield
+    except (ConfigError, typer.Exit):
+        raise
+    except Exception as error:
+        with contextlib.suppress(Exception):
+            _failure(flags, config, sentences.of_bug(error))
+        raise
+
+
+def _failure(flags: Flags, config: Path | None, reason: str) -> None:
+    """Leave word of a cycle that could not begin, wherever the state would have gone."""
+    from comfywatchman.report.store import ReportStore
+
+    with contextlib.suppress(ConfigError, OSError):
+        ReportStore(state.likely_folder(flags.get("state_dir"), config)).refuse(reason)

@@ -1,0 +1,117 @@
+"""What makes a finding the same one: in the next cycle, on other hosts, and by its cause."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from comfywatchman import findings
+from comfywatchman.checks.engine.registry import registered
+from comfywatchman.results import SubjectKind, WorkflowReport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from comfywatchman.results import Finding
+
+_THINGS: Final = frozenset(
+    {
+        SubjectKind.MODEL,
+        SubjectKind.INPUT_FILE,
+        SubjectKind.PACK,
+        SubjectKind.NODE_TYPE,
+        SubjectKind.SERVER,
+    }
+)
+"""Kinds of subjects that are the same thing wherever they are named."""
+_FILES: Final = frozenset({SubjectKind.MODEL, SubjectKind.INPUT_FILE})
+
+
+def identified(report: WorkflowReport) -> WorkflowReport:
+    """Give each finding of a workflow its fingerprint, fault and cause.
+
+    They rest on the workflow's path, the code, the node, the input and the subject; not on the
+    wording, the severity, or the order of anything.
+    """
+    if not report.findings:
+        return report
+    registered()  # so that every code is known
+    moved = _nodes_with_moved_values(report.findings)
+    seen: Counter[tuple[str | None, ...]] = Counter()
+    marked = []
+    for finding in report.findings:
+        place = _place(finding)
+        seen[place] += 1
+        fingerprint = _digest(32, report.path, *place, str(seen[place]))
+        marked.append(
+            finding.model_copy(
+                update={
+                    "fingerprint": fingerprint,
+                    "fault_id": _digest(16, *_fault(finding)),
+                    "cause_id": _digest(16, *_cause(finding, report.path, moved)),
+                    "fixes": [
+                        fix.model_copy(update={"id": f"{fingerprint[:12]}-{rank}"})
+                        for rank, fix in enumerate(finding.fixes, start=1)
+                    ],
+                }
+            )
+        )
+    return report.model_copy(update={"findings": marked})
+
+
+def _place(finding: Finding) -> tuple[str | None, ...]:
+    """Where in a workflow a fault is, however the nodes are ordered.
+
+    What is about a node as a whole is not told apart by the input that the server names.
+    """
+    code = findings.code(finding.code)
+    node_id = None if code is not None and code.once else finding.node_id
+    whole_node = finding.subject.kind is SubjectKind.NODE_TYPE
+    return (finding.code, node_id, None if whole_node else finding.input, *_thing(finding))
+
+
+def _thing(finding: Finding) -> tuple[str, str | None, str]:
+    subject = finding.subject
+    return subject.kind.value, subject.folder, subject.name
+
+
+def _fault(finding: Finding) -> tuple[str | None, ...]:
+    """What the same fault has in common in every workflow that has it."""
+    if finding.subject.kind in _THINGS:
+        return (finding.code, *_thing(finding))
+    if finding.subject.kind is SubjectKind.WORKFLOW:
+        return (finding.code,)
+    return (finding.code, finding.node_type, finding.input, *_thing(finding))
+
+
+def _cause(finding: Finding, path: str, moved: frozenset[str]) -> tuple[str | None, ...]:
+    """What the findings of a report that have one cause have in common."""
+    kind = finding.subject.kind
+    if kind in _FILES:
+        return _thing(finding)
+    if kind in _THINGS:
+        return (finding.code, *_thing(finding))
+    if kind is SubjectKind.WORKFLOW:
+        return (path, finding.code, finding.subject.name)
+    if kind is SubjectKind.VALUE and finding.node_id in moved:
+        return (path, finding.node_id, "moved values")
+    return (path, finding.node_id, finding.code, finding.input, *_thing(finding))
+
+
+def _nodes_with_moved_values(found: Iterable[Finding]) -> frozenset[str]:
+    """Nodes of which several values are wrong, one of them in a way that values seldom are."""
+    wrong: dict[str, set[str | None]] = {}
+    misplaced: set[str] = set()
+    for finding in found:
+        if finding.subject.kind is SubjectKind.VALUE and finding.node_id is not None:
+            wrong.setdefault(finding.node_id, set()).add(finding.input)
+            code = findings.code(finding.code)
+            if code is not None and code.misplaced:
+                misplaced.add(finding.node_id)
+    return frozenset(node_id for node_id in misplaced if len(wrong[node_id]) > 1)
+
+
+def _digest(length: int, *parts: str | None) -> str:
+    text = "\0".join("" if part is None else f"={part}" for part in parts)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:length]
