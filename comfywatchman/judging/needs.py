@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from comfywatchman.checks.engine.rulebook import Rulebook
     from comfywatchman.comfyui.catalog import Catalog, NodeType
     from comfywatchman.comfyui.inventory import Inventory
-    from comfywatchman.workflow.prompt import Conversion, SavedNode
+    from comfywatchman.workflow.prompt import Prompt, SavedNode
 
 MOST_LISTED: Final = 1_000
 """Most models, and most packs, that are listed of one workflow."""
@@ -24,23 +24,28 @@ _CORE_PACK: Final = "comfy-core"
 
 
 def needs(
-    conversion: Conversion, catalog: Catalog, inventory: Inventory, book: Rulebook
+    prompt: Prompt,
+    nodes: Mapping[str, SavedNode],
+    catalog: Catalog,
+    inventory: Inventory,
+    book: Rulebook,
 ) -> tuple[list[UsedModel], list[UsedPack]]:
     """List what a workflow names and needs, whether or not an output needs it.
 
     Args:
-        conversion: the workflow; nothing about its prompt's shape is taken for granted.
+        prompt: the workflow as a prompt; nothing about its shape is taken for granted.
+        nodes: what the saved file says of its nodes.
         catalog: the node types of the server.
         inventory: the files it has, as far as they could be seen.
         book: the rulebook of the catalog.
     """
     models: dict[tuple[str | None, str], bool | None] = {}
     packs = _Packs()
-    for node_id, entry in conversion.prompt.items():
+    for node_id, entry in prompt.items():
         node: Mapping[str, Any] = entry if isinstance(entry, dict) else {}
         class_type = node.get("class_type")
         node_type = catalog[str(class_type)] if class_type in catalog else None
-        packs.add(conversion.nodes.get(node_id), node_type)
+        packs.add(nodes.get(node_id), node_type)
         inputs = node.get("inputs")
         for name, text in _texts(inputs) if isinstance(inputs, dict) else ():
             if MARK in text:

@@ -73,9 +73,10 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
         inventory: the files it has, as far as they could be seen.
     """
     book = rulebook(catalog)
-    replacement = Replacement(conversion.prompt)
+    prompt = conversion.prompt if conversion.meant is None else conversion.meant
+    replacement = Replacement(prompt)
     if Rule.NODES_REPLACED in book.rules:
-        replacement = replaced(conversion.prompt, catalog)
+        replacement = replaced(prompt, catalog)
     whole = PromptCase(
         replacement.prompt,
         conversion.nodes,
@@ -93,7 +94,7 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
         for finding in check(whole)
         if whole.tally.has_room_for(finding)
     ]
-    failure = server_fails.finding(conversion.prompt, whole)
+    failure = server_fails.finding(prompt, whole)
     if failure is not None and whole.tally.has_room_for(failure):
         refusals.insert(0, failure)
     refused = any(f.severity is Severity.ERROR for f in refusals + conversion.findings)
@@ -113,7 +114,7 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
         not_checked.append(replacement.unsure)
         run, doubtful = [], run + doubtful
     kept = {*run, *doubtful}
-    models, packs = needs(conversion, catalog, inventory, whole.book)
+    models, packs = needs(prompt, conversion.nodes, catalog, inventory, book)
     return Judgement(
         verdict=_verdict(len(whole.outputs), len(run), len(doubtful)),
         outputs=[_output(whole, o) for o in run],

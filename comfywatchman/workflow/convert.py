@@ -84,26 +84,40 @@ def _from_graph(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
         settle(graph)
         untold += [sentence for wiring in packs.wirings for sentence in wiring(graph)]
     promotion = Promotion(defined)
+    prompt = _prompt(unfolding, promotion, packs)
+    meant = None
+    if promotion.misleads:
+        promotion = Promotion(defined, as_meant=True)
+        meant = _prompt(unfolding, promotion, packs)
     for scope in unfolding.scopes:
-        promotion.apply(scope)
         if scope.host is not None and scope.parent is not None:
             host_id = scope.parent.node_id(scope.host)
             findings += disagreements(scope.host, host_id, promotion.by_name(scope))
-    resolver = Resolver(packs)
     untold += map(_seems_virtual, unfolding.assumed)
-    conversion = Conversion({}, findings=findings + unfolding.findings, not_checked=untold)
+    findings += unfolding.findings
+    conversion = Conversion(prompt, findings=findings, not_checked=untold, meant=meant)
     for scope, node in unfolding.nodes:
         node_id = scope.node_id(node)
-        conversion.prompt[node_id] = _entry(scope, node, resolver, packs)
         conversion.nodes[node_id] = _saved_node(node)
         if node.known is not None and "widgets_values_named" in node.raw:
             used = layout(node.known).saved_values(node.widgets_values)
             conversion.findings.extend(disagreements(node, node_id, used))
-    _drop_dangling_links(conversion.prompt)
     malformed = root.malformed + sum(graph.malformed for graph in defined.values())
     if malformed:
         conversion.findings.append(_malformed(malformed))
     return conversion
+
+
+def _prompt(unfolding: Unfolding, promotion: Promotion, packs: Packs) -> Prompt:
+    """What is sent, promoted values included."""
+    for scope in unfolding.scopes:
+        promotion.apply(scope)
+    resolver = Resolver(packs)
+    prompt = {
+        scope.node_id(node): _entry(scope, node, resolver, packs) for scope, node in unfolding.nodes
+    }
+    _drop_dangling_links(prompt)
+    return prompt
 
 
 def _entry(scope: Scope, node: Node, resolver: Resolver, packs: Packs) -> dict[str, Any]:
@@ -126,7 +140,8 @@ def _entry(scope: Scope, node: Node, resolver: Resolver, packs: Packs) -> dict[s
             continue
         if isinstance(found, Output):
             inputs[wired] = [found.node_id, found.slot]
-        else:
+        elif widgets is not None or not found.typed or scope.host is not None:
+            # At the top a primitive node writes into the widget, which an unknown type has not.
             inputs[wired] = _given(found, wired, widgets)
     entry: dict[str, Any] = {"inputs": inputs}
     if node.known is not None:

@@ -1,8 +1,9 @@
 """Group nodes: the sub-graphs of old frontends, kept in ``extra.groupNodes``.
 
 A group node ``workflow>NAME`` shows the unwired sockets of the nodes inside it as its own, named
-after them (a name that is taken gets the inner node's type before it), and their widgets one after
-another. Frontend 1.58.1 makes a sub-graph of it when it opens the workflow; so does this module.
+after them or as the recipe's ``config`` says (a name that is taken gets the inner node's type
+before it), and their widgets one after another; those that were made inputs come last. Frontend
+1.58.1 makes a sub-graph of it when it opens the workflow; so does this module.
 """
 
 from __future__ import annotations
@@ -119,10 +120,14 @@ class _Recipe:
             for entry in (external if isinstance(external, list) else ())
             if isinstance(entry, list) and len(entry) > 1 and _are_indexes(entry[:2])
         }
+        self._config = as_mapping(recipe.get("config"))
+        self._types: dict[tuple[int, int], str] = {}
         links = recipe.get("links")
         for entry in links if isinstance(links, list) else ():
             if isinstance(entry, list) and len(entry) > 3 and _are_indexes(entry[:4]):
                 self._wire_inside(*entry[:4])
+            elif isinstance(entry, list) and len(entry) > 5 and _are_indexes(entry[2:4]):
+                self._types[entry[2], entry[3]] = entry[5] if isinstance(entry[5], str) else ""
         self._converted -= self._wired
 
     def definition(self, definition_id: str, name: str, host: Node) -> Definition:
@@ -174,15 +179,23 @@ class _Recipe:
                 key = (at, socket.name)
                 if key in self._wired or (socket.has_widget and key not in self._converted):
                     continue
-                name = socket.name
+                # A reroute's input has no name of its own, but the type of what came from outside.
+                own = socket.name or self._types.get((at, socket.saved or 0), "")
+                name = self._configured_name(at, own) or own
                 if name in taken:
-                    name = f"{node.title or node.type} {name}"
+                    name = f"{node.title or node.type} {own}"
                 taken.add(name)
                 if socket.has_widget and name not in wired:
                     continue
                 self._wire(SUBGRAPH_INPUT, slot, at, socket.name)
                 yield {"name": name, "type": socket.type}
                 slot += 1
+
+    def _configured_name(self, at: int, name: str) -> str:
+        """What the recipe calls an input of one of its nodes; empty if it does not say."""
+        inputs = as_mapping(as_mapping(self._config.get(str(at))).get("input"))
+        configured = as_mapping(inputs.get(name)).get("name")
+        return configured if isinstance(configured, str) else ""
 
     def _open_outputs(self) -> Iterator[dict[str, Any]]:
         """The outputs of the sub-graph: those inside that are unused, or marked as external."""

@@ -100,17 +100,6 @@ def comparable(prompt: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
     return compared
 
 
-def links_only(compared: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a comparable prompt the node types and the links between them."""
-    return {
-        node_id: {
-            "class_type": entry["class_type"],
-            "links": {n: v for n, v in entry["inputs"].items() if isinstance(v, list)},
-        }
-        for node_id, entry in compared.items()
-    }
-
-
 def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
     """What differs between two comparable prompts, one line each."""
     lines = []

@@ -469,5 +469,6 @@ PACK = Pack(
     seen="7.8",
     evidence="its js/use_everywhere_graph_analysis.js and js/use_everywhere_classes.js; a real"
     " 0.33.0 accepted what real frontends with it sent",
+    virtual=frozenset({_PREFIX, f"{_PREFIX}?", f"{_PREFIX}3", _PROMPTS}),
     wiring=wiring,
 )

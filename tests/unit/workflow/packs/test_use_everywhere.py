@@ -88,6 +88,13 @@ class TestWhatIsBroadcast:
         assert found["9"] == {}
         assert "3" in found
 
+    def test_a_kind_that_the_pack_no_longer_offers_is_not_sent(self) -> None:
+        nodes = [node(1, "Source"), everywhere(3, 10, "Anything Everywhere3"), node(9, "Sink")]
+        assert sent(CATALOG, nodes, [[10, 1, 0, 3, 0, "IMAGE"]]) == {
+            "1": {},
+            "9": {"image": ["1", 0]},
+        }
+
     def test_an_ordinary_node_may_broadcast_too(self) -> None:
         told = {"ue_convert": True, **restricted(output_not_broadcasting={"MASK": True})}
         outputs = [{"name": "IMAGE", "type": "IMAGE"}, {"name": "MASK", "type": "MASK"}]
