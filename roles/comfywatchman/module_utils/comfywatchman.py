@@ -41,6 +41,8 @@ class Units:
         self.timer = name_of(instance) + ".timer"
         self.notify = name_of(instance) + "-notify@.service"
         self.all = [self.service, self.timer, self.notify]
+        # Those of an instance called "notify" have no "@" in that place.
+        self.patterns = [self.timer, self.service, self.notify.replace("@", "@*")]
 
 
 class CommandError(Exception):
@@ -82,7 +84,10 @@ def as_user(account):
 
 
 class Systemd:
-    """The service manager the units belong to: the user's own, or the system's."""
+    """The service manager the units belong to: the user's own, or the system's.
+
+    ``account`` is that of the user who runs ComfyUI; the system's manager can do without.
+    """
 
     def __init__(self, scope, account):
         self._user = scope == "user"
@@ -94,8 +99,8 @@ class Systemd:
             "SYSTEMD_COLORS": "0",
             "SYSTEMD_PAGER": "",
         }
-        self._bus = f"/run/user/{account.pw_uid}/bus"
         if self._user:
+            self._bus = f"/run/user/{account.pw_uid}/bus"
             self._environment["XDG_RUNTIME_DIR"] = os.path.dirname(self._bus)
 
     @property
@@ -132,6 +137,12 @@ class Systemd:
             name, _, value = line.partition("=")
             shown[name] = f"{shown[name]}\n{value}" if shown[name] else value
         return shown
+
+    def loaded(self, patterns):
+        """Names of the units that the manager has in memory and that match one of the patterns."""
+        how = ["--all", "--full", "--plain", "--no-legend"]
+        listed = self.systemctl("list-units", *how, "--", *patterns)
+        return [line.split()[0] for line in listed.splitlines() if line.strip()]
 
     def runs(self, properties, command):
         """Whether a command, run as a service with these properties, starts and succeeds."""
@@ -209,10 +220,10 @@ def link(path, target):
     os.rename(temporary, path)
 
 
-def attempt(function, *arguments):
-    """Call a function of the way back: one step that fails must not stop the others."""
+def attempt(function, *arguments, **options):
+    """Call a function of which one that fails must not keep the next step from being made."""
     with contextlib.suppress(CommandError, OSError):
-        function(*arguments)
+        function(*arguments, **options)
 
 
 def remove_if_empty(directory):
