@@ -95,6 +95,7 @@ from ansible.module_utils.comfywatchman import (
     read_record,
     record_name,
     release_behind,
+    systemd_runs,
 )
 
 COLLECTED = {"report": "latest.json", "inventory": "inventory.json"}
@@ -256,7 +257,7 @@ def main():
     private = [] if scope == "system" else files[:3]
     private += files[3:] + [os.path.join(paths["config"], name) for name in CREDENTIALS]
     # Who is not root, and so noted down nothing, let the probe choose by what there is.
-    usual = "systemd" if os.path.isdir("/run/systemd/system") else "apscheduler"
+    usual = "systemd" if systemd_runs() else "apscheduler"
     scheduler = record.get("scheduler", usual)
     release = release_behind(paths["root"], "current")
     reports = collected(paths["state"], account, scope) if given["reports"] else None

@@ -83,6 +83,11 @@ def as_user(account):
     ]
 
 
+def systemd_runs():
+    """Whether systemd is process 1 here, found out as sd_booted(3) does."""
+    return os.path.isdir("/run/systemd/system")
+
+
 class Systemd:
     """The service manager the units belong to: the user's own, or the system's.
 
@@ -106,7 +111,7 @@ class Systemd:
     @property
     def running(self):
         """Whether there is a manager to talk to, and it is not about to end."""
-        if not os.path.exists(self._bus if self._user else "/run/systemd/system"):
+        if not systemd_runs() or (self._user and not os.path.exists(self._bus)):
             return False
         scope = "--user" if self._user else "--system"
         _, state, _ = run(
