@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from comfywatchman import state, timer
+from comfywatchman import state, state_files, timer
 from comfywatchman.errors import ConfigError
 from comfywatchman.report.escape import visible
 
@@ -48,8 +48,8 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
                 kind: str(folder / name)
                 for kind, name in (
                     ("json", state.LATEST),
-                    ("markdown", "report.md"),
-                    ("html", "report.html"),
+                    ("markdown", state_files.REPORT_MARKDOWN),
+                    ("html", state_files.REPORT_HTML),
                 )
                 if (folder / name).exists()
             },

@@ -80,7 +80,6 @@ from typing import NamedTuple
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.comfywatchman import (
     CREDENTIALS,
-    OURS_IN_STATE,
     SETTINGS,
     CommandError,
     Systemd,
@@ -99,6 +98,7 @@ from ansible.module_utils.comfywatchman import (
     stamp_of,
     write,
 )
+from ansible.module_utils.comfywatchman_state_files import is_ours
 
 CHECK_SETTINGS = """
 import pathlib, sys
@@ -359,7 +359,7 @@ class Activation:
         return {
             os.path.join(before, name): os.path.join(now, name)
             for name in os.listdir(before)
-            if OURS_IN_STATE.fullmatch(name)
+            if is_ours(name)
         }
 
     def timer_actions(self):

@@ -43,7 +43,6 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.comfywatchman import (
     CREDENTIALS,
-    OURS_IN_STATE,
     SETTINGS,
     CommandError,
     Systemd,
@@ -53,6 +52,7 @@ from ansible.module_utils.comfywatchman import (
     remove_if_empty,
     stamp_of,
 )
+from ansible.module_utils.comfywatchman_state_files import is_ours
 
 # The service manager kills after 90 s what does not end, and a unit that ends may start another.
 STOP_SECONDS = 240
@@ -95,7 +95,7 @@ class Removal:
         if state in self.made:
             return [state]
         names = os.listdir(state) if os.path.isdir(state) else []
-        return [os.path.join(state, name) for name in names if OURS_IN_STATE.fullmatch(name)]
+        return [os.path.join(state, name) for name in names if is_ours(name)]
 
     def empty_directories(self):
         units = self.paths["units"]

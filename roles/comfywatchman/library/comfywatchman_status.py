@@ -97,10 +97,17 @@ from ansible.module_utils.comfywatchman import (
     release_behind,
     systemd_runs,
 )
+from ansible.module_utils.comfywatchman_state_files import (
+    INVENTORY,
+    LAST_RUN,
+    LATEST,
+    REPORT_HTML,
+    REPORT_MARKDOWN,
+)
 
-COLLECTED = {"report": "latest.json", "inventory": "inventory.json"}
+COLLECTED = {"report": LATEST, "inventory": INVENTORY}
 COLLECTED_BYTES = 32 * 1024**2
-REPORTS = ["last-run.json", "latest.json", "report.md", "report.html"]
+REPORTS = [LAST_RUN, LATEST, REPORT_MARKDOWN, REPORT_HTML]
 INTERVAL = re.compile(r"OnUnitActiveUSec=(.*?) ;")
 NUMBER_AND_UNIT = re.compile(r"([0-9.]+)([a-zμ]+)")
 UNITS_OF_TIME = {

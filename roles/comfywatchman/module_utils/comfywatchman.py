@@ -7,21 +7,16 @@ import contextlib
 import json
 import os
 import pwd
-import re
 import stat
 import subprocess
 import tempfile
+
+from ansible.module_utils.comfywatchman_state_files import LAST_RUN
 
 CREDENTIALS = ["comfyui_token", "comfyui_basic_auth"]
 LINGERING = "/var/lib/systemd/linger"
 RECORDS = "/var/lib/comfywatchman"
 SETTINGS = "config.toml"
-# What the program leaves in its state folder, which may hold a report.pdf of somebody else: its
-# files, also damaged, rotated or half written (`.damaged`, `.1`, `.part`).
-OURS_IN_STATE = re.compile(
-    r"\.?(last-[a-z]+\.(json|txt)|latest\.json|report\.(md|html)|inventory\.json"
-    r"|verdicts\.(cache|json)|history\.(sqlite3|json)|cycle\.lock|schedule\.(json|lock|log))([.-].*)?"
-)
 LAST_RUN_BYTES = 1024**2
 
 
@@ -294,7 +289,7 @@ def read_last_run(state):
     The folder is the user's, and root may be reading: no link is followed, and no
     pipe waited for.
     """
-    path = os.path.join(state, "last-run.json")
+    path = os.path.join(state, LAST_RUN)
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
