@@ -89,12 +89,12 @@ from ansible.module_utils.comfywatchman import (
     Systemd,
     Units,
     account_of,
+    linked_release,
     mode_of,
     paths_of,
     read_last_run,
     read_record,
     record_name,
-    release_behind,
     systemd_runs,
 )
 from ansible.module_utils.comfywatchman_state_files import (
@@ -266,7 +266,7 @@ def main():
     # Who is not root, and so noted down nothing, let the probe choose by what there is.
     usual = "systemd" if systemd_runs() else "apscheduler"
     scheduler = record.get("scheduler", usual)
-    release = release_behind(paths["root"], "current")
+    release = linked_release(paths["root"], "current")
     reports = collected(paths["state"], account, scope) if given["reports"] else None
     module.exit_json(
         changed=False,
@@ -280,7 +280,7 @@ def main():
         scheduler=scheduler,
         schedule=given["schedule"] if scheduler == "apscheduler" else None,
         units={"service": units.service, "timer": units.timer},
-        previous=release_behind(paths["root"], "previous"),
+        previous=linked_release(paths["root"], "previous"),
         lingering=os.path.exists(os.path.join(LINGERING, user)),
         manager=manager,
         timer=timer,

@@ -314,7 +314,7 @@ def read_record(file_name):
         return None
 
 
-def release_behind(root, name):
+def linked_release(root, name):
     """Id of the release that a link in ``root`` points to, or ``None``."""
     try:
         return os.path.basename(os.readlink(os.path.join(root, name)))
