@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from comfywatchman.checks.custom_validation_failed import instead, put_into
@@ -180,6 +180,8 @@ def _message(case: InputCase, choices: Choices, folder: ModelFolder | None) -> s
 
 def _fix(case: InputCase, choices: Choices, folder: ModelFolder | None) -> str | Advice:
     wanted = case.given
+    if isinstance(wanted, list) and len(wanted) == 1 and wanted[0] in choices:
+        return _unwrap(wanted[0])
     if not isinstance(wanted, str):
         return _choose(choices)
     if placeholder(wanted) is not None:
@@ -204,6 +206,16 @@ def _fix(case: InputCase, choices: Choices, folder: ModelFolder | None) -> str |
     else:
         also = f"; listed under a similar name: {_listed(similar)}" if similar else ""
     return replace(advice, text=advice.text + also)
+
+
+def _unwrap(choice: Any) -> Advice:
+    """A choice that came as a list of one, and is in the server's list itself."""
+    return Advice(
+        f"set it to {quoted(choice)} instead of a list of it",
+        FixKind.SET_VALUE,
+        Confidence.LIKELY,
+        after=choice,
+    )
 
 
 def _put(case: InputCase, choices: Choices, wanted: str, folder: ModelFolder | None) -> Advice:

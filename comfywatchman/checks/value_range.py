@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from comfywatchman.checks.engine.case import Crash
@@ -63,18 +64,30 @@ def check_maximum(case: InputCase) -> Answer:
 def _answer(case: InputCase, code: Code, where: str, limit: Any) -> Answer:
     name = quoted(case.spec.name)
     message = f"input {name} is {quoted(case.given)}, {where} {quoted(limit)}"
+    nearest = _nearest(case, code, limit)
     fix = Advice(
-        f"set {name} to {quoted(limit)} or {'more' if code is VALUE_SMALLER_THAN_MIN else 'less'}",
+        f"set {name} to {quoted(nearest)} or "
+        f"{'more' if code is VALUE_SMALLER_THAN_MIN else 'less'}",
         FixKind.SET_VALUE,
         Confidence.LIKELY,
         before=case.given,
-        after=limit,
+        after=nearest,
     )
     subject = about_value(case.given)
     if case.node.own_rules is None:
         because = "a custom node may allow values outside the range it declares"
         return case.doubt(code, message, fix, because=because, subject=subject)
     return case.finding(code, message, fix, subject=subject)
+
+
+def _nearest(case: InputCase, code: Code, limit: Any) -> Any:
+    """The limit or, where the server's float would lie beyond it, the next float inside."""
+    if case.spec.type != "FLOAT" or not isinstance(limit, int):
+        return limit
+    nearest = float(limit)
+    if code is VALUE_SMALLER_THAN_MIN:
+        return math.nextafter(nearest, math.inf) if nearest < limit else limit
+    return math.nextafter(nearest, -math.inf) if nearest > limit else limit
 
 
 def _incomparable(case: InputCase, what: str, limit: Any) -> Answer:

@@ -186,3 +186,27 @@ def test_a_matched_input_may_be_a_value_if_it_allows_one() -> None:
     models = ["COMFY_MATCHTYPE_V3", {"template": {"allowed_types": "MODEL,IMAGE"}}]
     assert judged_input(anything, "text").findings == []
     assert codes(judged_input(models, "text")) == ["literal_instead_of_link"]
+
+
+@pytest.mark.parametrize(
+    ("given", "after"), [("false", False), (" No ", False), ("1", True), ("ON", True), ("x", None)]
+)
+def test_the_yes_or_no_that_a_text_means_is_set(given: str, after: bool | None) -> None:
+    (fix,) = only(judged_input(["BOOLEAN", {}], given)).fixes
+    assert (fix.after, fix.mechanical) == (after, after is not None)
+
+
+def test_the_number_that_a_text_reads_as_is_set() -> None:
+    (fix,) = only(judged_input(["INT", {}], "7")).fixes
+    assert (fix.text, fix.before, fix.after) == (
+        "Set 'value' to 7, and look at the node's other inputs.",
+        "7",
+        7,
+    )
+
+
+def test_a_limit_that_no_float_holds_is_not_what_is_set() -> None:
+    limit = -(2**63) + 1
+    (fix,) = only(judged_input(["FLOAT", {"min": limit}], -1e30)).fixes
+    assert isinstance(fix.after, float)
+    assert fix.after > limit
