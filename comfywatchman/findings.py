@@ -73,13 +73,16 @@ class Advice:
 
     def fix(self) -> Fix:
         """The fix as it stands in a report."""
+        after = _plain(self.after)
+        # What cannot stand in a report cannot be set or put by a program that reads it.
+        by_hand = after is None and self.after is not None
         return Fix(
             id="",
-            kind=self.kind,
+            kind=FixKind.BY_HAND if by_hand else self.kind,
             confidence=self.confidence,
             text=_sentence(self.text),
             before=_plain(self.before),
-            after=_plain(self.after),
+            after=after,
             command=self.command,
         )
 

@@ -31,12 +31,14 @@ def findings(
 ) -> Iterator[tuple[str, Finding]]:
     """Report each circle, on all of its nodes or once, as the server does.
 
+    In whatever order the nodes are saved, the same nodes are named in the same order.
+
     Args:
         whole: the prompt.
         needs: for each node that is part of a circle or needs one, those of them it needs.
     """
     seen: set[str] = set()
-    for start in needs:
+    for start in sorted(needs):
         path: dict[str, None] = {}
         node_id = start
         while node_id not in seen:

@@ -64,10 +64,10 @@ def check_maximum(case: InputCase) -> Answer:
 def _answer(case: InputCase, code: Code, where: str, limit: Any) -> Answer:
     name = quoted(case.spec.name)
     message = f"input {name} is {quoted(case.given)}, {where} {quoted(limit)}"
-    nearest = _nearest(case, code, limit)
+    upwards = code is VALUE_SMALLER_THAN_MIN
+    nearest = _nearest(case, limit, upwards=upwards)
     fix = Advice(
-        f"set {name} to {quoted(nearest)} or "
-        f"{'more' if code is VALUE_SMALLER_THAN_MIN else 'less'}",
+        f"set {name} to {quoted(nearest)} or {'more' if upwards else 'less'}",
         FixKind.SET_VALUE,
         Confidence.LIKELY,
         before=case.given,
@@ -80,14 +80,18 @@ def _answer(case: InputCase, code: Code, where: str, limit: Any) -> Answer:
     return case.finding(code, message, fix, subject=subject)
 
 
-def _nearest(case: InputCase, code: Code, limit: Any) -> Any:
-    """The limit or, where the server's float would lie beyond it, the next float inside."""
-    if case.spec.type != "FLOAT" or not isinstance(limit, int):
+def _nearest(case: InputCase, limit: Any, *, upwards: bool) -> Any:
+    """The nearest value in the range that the input can hold: not every limit is one itself."""
+    try:
+        if case.spec.type == "INT":
+            return math.ceil(limit) if upwards else math.floor(limit)
+        if case.spec.type == "FLOAT" and not isinstance(limit, float):
+            held = float(limit)
+            beyond = held < limit if upwards else held > limit
+            return math.nextafter(held, math.inf if upwards else -math.inf) if beyond else limit
+    except (TypeError, ValueError, OverflowError):
         return limit
-    nearest = float(limit)
-    if code is VALUE_SMALLER_THAN_MIN:
-        return math.nextafter(nearest, math.inf) if nearest < limit else limit
-    return math.nextafter(nearest, -math.inf) if nearest > limit else limit
+    return limit
 
 
 def _incomparable(case: InputCase, what: str, limit: Any) -> Answer:
