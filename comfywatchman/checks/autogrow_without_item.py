@@ -8,7 +8,8 @@ from comfywatchman.checks.engine.case import Crash
 from comfywatchman.checks.engine.declared import AUTOGROW, lacks_an_item
 from comfywatchman.checks.engine.registry import on_node
 from comfywatchman.checks.versions import Rule
-from comfywatchman.findings import quoted
+from comfywatchman.findings import about, quoted
+from comfywatchman.results import SubjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,4 +26,5 @@ def check(case: NodeCase) -> Iterator[Answer]:
             yield Crash(
                 f"input {quoted(spec.name)} declares its items so that the server cannot read them",
                 "update ComfyUI, or the node" if older else "update the node",
+                about(SubjectKind.INPUT, spec.name),
             )

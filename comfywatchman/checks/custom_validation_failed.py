@@ -27,11 +27,14 @@ CUSTOM_VALIDATION_FAILED = declare(
     Severity.ERROR,
     title="Input file that is not there, or another rule of the node",
     explanation="The node type's own code (`VALIDATE_INPUTS`) refuses its inputs. For the nodes "
-    "that load an image, a mask, a latent, audio or video that means: the file does not exist. "
-    "They go by the file, not by the list shown in the browser, so files in sub-folders of `input` "
-    "are fine. ComfyWatchman looks for it by name in ComfyUI's `input`, `output` and `temp` "
-    "folders; if it cannot see them, it goes by the server's list, and where that cannot tell the "
-    "verdict is `unknown`.",
+    "that load an image, a mask, a latent, audio, video or a 3D object that means: the file does "
+    "not exist. They go by the file, not by the list shown in the browser, so files in sub-folders "
+    "of `input` are fine. Since 0.28 the file must really lie in the folder that is meant: a link "
+    "that leads out of it is refused, though the browser offers it. ComfyWatchman looks for it by "
+    "name in ComfyUI's `input`, `output` and `temp` folders; if it cannot see them, it goes by the "
+    "server's list, and where that cannot tell the verdict is `unknown`. Files that may be the one "
+    "that is meant are named: in other case, with other slashes, in another folder, with another "
+    "ending.",
     remedy="Put the file into the folder that is named, or choose another one in the node.",
 )
 

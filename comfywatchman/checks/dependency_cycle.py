@@ -31,12 +31,14 @@ def findings(
 ) -> Iterator[tuple[str, Finding]]:
     """Report each circle, on all of its nodes or once, as the server does.
 
+    In whatever order the nodes are saved, the same nodes are named in the same order.
+
     Args:
         whole: the prompt.
         needs: for each node that is part of a circle or needs one, those of them it needs.
     """
     seen: set[str] = set()
-    for start in needs:
+    for start in sorted(needs):
         path: dict[str, None] = {}
         node_id = start
         while node_id not in seen:
@@ -46,6 +48,9 @@ def findings(
         if node_id in path:
             names = list(path)
             loop = names[names.index(node_id) :]
+            # The same one every time, whatever the order of nodes and links.
+            first = loop.index(min(loop))
+            loop = loop[first:] + loop[:first]
             each = Rule.CYCLES_REPORTED in whole.book.rules
             for i in range(len(loop) if each else 1):
                 yield loop[i], _finding(whole, loop, i)

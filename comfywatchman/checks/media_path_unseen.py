@@ -25,6 +25,8 @@ MEDIA_PATH_UNSEEN = declare(
 
 _MARK: Final = "vhs_path_extensions"
 """The option by which VideoHelperSuite marks the inputs that it has the server check."""
+_BEGINNING: Final = "prefix"
+"""What inputs are called that take the beginning of a path, which need not be there itself."""
 _FOLDERS: Final = ("input", "output", "temp")
 
 
@@ -32,6 +34,8 @@ _FOLDERS: Final = ("input", "output", "temp")
 def check(case: InputCase) -> Answer:
     """Report a path that is not seen in one of ComfyUI's folders."""
     if case.spec.type != "STRING" or _MARK not in case.spec.options:
+        return None
+    if case.spec.name.endswith(_BEGINNING):
         return None
     given = case.given if isinstance(case.given, str) else str(case.given)
     if _presence(case, given.strip().strip('"')) is Presence.PRESENT:

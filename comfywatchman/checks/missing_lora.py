@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 from comfywatchman.checks.engine.case import BlindSpot
 from comfywatchman.checks.engine.registry import on_node
 from comfywatchman.comfyui.names import looks_like_file
-from comfywatchman.findings import declare, quoted
-from comfywatchman.results import Severity
+from comfywatchman.findings import Advice, about, declare, quoted
+from comfywatchman.results import FixKind, Severity, SubjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -82,18 +82,20 @@ def check(case: NodeCase) -> Iterator[Answer]:
             " it out without an error",
             _fix(lora, loras),
             input_name=name,
+            subject=about(SubjectKind.MODEL, lora, "loras"),
         )
 
 
-def _fix(lora: str, loras: _Loras) -> str:
+def _fix(lora: str, loras: _Loras) -> str | Advice:
     file = lora.replace("\\", "/").rpartition("/")[2]
     there = next((f for f in loras.files if posixpath.basename(f) == file), None)
     if there is not None:
         return f"choose {quoted(there)} in the node"
     named = quoted(file) if looks_like_file(file) else "its file"
-    return (
+    return Advice(
         f"put {named} into ComfyUI's models/loras folder and choose it in the node, or switch the"
-        " row off"
+        " row off",
+        FixKind.PUT_FILE,
     )
 
 

@@ -44,7 +44,11 @@ VALUE_NOT_IN_LIST = declare(
     "A custom node may fill such a list in the browser or judge the value itself. There, this is "
     "an error if the list, or the value, reads like names of files and the list is not empty; else "
     "it is a warning and the verdict is `unknown`. Servers older than 0.7 accept any value for "
-    "combos declared in the new form; there it is a warning, since the node fails when run.",
+    "combos declared in the new form; there it is a warning, since the node fails when run.\n\n"
+    "Which model folder an input of a custom node lists is told by an equal list of one of "
+    "ComfyUI's own nodes, not by what the input is called. A list of media files there is taken "
+    "for one of ComfyUI's `input` folder: a file that is in it, but not in the list, may be "
+    "accepted.",
     remedy="Do what the fix says: set the exact string, put the file into the folder that is "
     "named, or choose another one. If the file is there already, the server may look elsewhere "
     "(`extra_model_paths.yaml` is read when it starts) or may have to be refreshed.",
@@ -157,8 +161,7 @@ def _of_input_folder(case: InputCase) -> bool:
         return True
     if case.node.own_rules is not None or case.choices is None:
         return False
-    listed = case.choices.listed
-    return is_media(case.given) and all(is_media(c) for c in listed if looks_like_file(c))
+    return is_media(case.given) and case.choices.are_media
 
 
 def _message(case: InputCase, choices: Choices, folder: ModelFolder | None) -> str:
@@ -209,10 +212,7 @@ def _fix(case: InputCase, choices: Choices, folder: ModelFolder | None) -> str |
 def _put(case: InputCase, choices: Choices, wanted: str, folder: ModelFolder | None) -> Advice:
     if folder is None and _of_input_folder(case):
         return instead(case.node, wanted) or put_into(wanted)
-    # The server lists files with the separator of its own system.
-    windows = any("\\" in choice for choice in choices.listed if isinstance(choice, str))
-    separator = "\\" if windows else "/"
-    path = tidy(wanted, separator)
+    path = tidy(wanted, choices.separator)
     address = _download(case, wanted)
     download = "" if address is None else f" (download: {printable(address, 400)})"
     rename = "" if path == wanted else f", and set it to {quoted(path, 240)}"
@@ -232,7 +232,7 @@ def _put(case: InputCase, choices: Choices, wanted: str, folder: ModelFolder | N
             before=f"models/{elsewhere[0]}/{wanted}",
             after=f"{place}/{wanted}",
         )
-    advice = put(wanted, place, separator) or Advice(_choose(choices))
+    advice = put(wanted, place, choices.separator) or Advice(_choose(choices))
     if address is None or advice.kind is not FixKind.PUT_FILE:
         return replace(advice, text=advice.text + download)
     return replace(advice, text=advice.text + download, kind=FixKind.DOWNLOAD, before=address)

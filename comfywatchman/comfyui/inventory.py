@@ -125,6 +125,8 @@ class Inventory:
         place = self._where(value, directories_only=not confined)
         if place is None:
             return Presence.ABSENT
+        if confined and path.startswith("/") and folder not in self.files:
+            return Presence.UNSEEN
         if place.folder is None or (confined and (place.out or place.folder != folder)):
             return Presence.OUTSIDE
         names = self.files.get(place.folder)

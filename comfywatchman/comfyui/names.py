@@ -11,16 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _MODELS: Final = "safetensors sft ckpt pt pt2 pth bin pkl gguf onnx engine trt torchscript latent"
-_MEDIA: Final = (
-    "png jpg jpeg webp gif bmp tif tiff svg avif exr mp4 webm mov mkv avi m4v mp3 wav flac ogg "
-    "opus m4a aac glb gltf obj fbx stl ply spz splat ksplat usdz"
-)
+_PICTURES: Final = "png jpg jpeg webp gif bmp tif tiff svg avif exr"
+_VIDEOS: Final = "mp4 webm mov mkv avi m4v gif"
+_SOUNDS: Final = "mp3 wav flac ogg opus m4a aac"
+_OBJECTS: Final = "glb gltf obj fbx stl ply spz splat ksplat usdz"
 _DATA: Final = "yaml yml json txt csv npz npy ttf otf cube"
-FILE_SUFFIXES: Final = frozenset(f".{ending}" for ending in f"{_MODELS} {_MEDIA} {_DATA}".split())
-"""Endings, in lower case, that make a choice look like the name of a file."""
 
-_MODEL_SUFFIXES: Final = frozenset(f".{ending}" for ending in _MODELS.split())
-_MEDIA_SUFFIXES: Final = frozenset(f".{ending}" for ending in _MEDIA.split())
+
+def _suffixes(endings: str) -> frozenset[str]:
+    return frozenset(f".{ending}" for ending in endings.split())
+
+
+_KINDS: Final = tuple(map(_suffixes, (_MODELS, _PICTURES, _VIDEOS, _SOUNDS, _OBJECTS, _DATA)))
+_MODEL_SUFFIXES: Final = _suffixes(_MODELS)
+_MEDIA_SUFFIXES: Final = _suffixes(f"{_PICTURES} {_VIDEOS} {_SOUNDS} {_OBJECTS}")
+FILE_SUFFIXES: Final = frozenset().union(*_KINDS)
+"""Endings, in lower case, that make a choice look like the name of a file."""
 
 # Names that many different models are saved under: another folder may well mean another model.
 _GENERIC_STEMS: Final = frozenset(
@@ -91,7 +97,7 @@ def tidy(path: str, separator: str = "/") -> str:
     absolute = parts[0] == "" or _DRIVE.fullmatch(parts[0]) is not None
     if absolute or ".." in parts:
         parts = parts[-1:]
-    return separator.join(part for part in parts if part not in ("", "."))
+    return separator.join(part for part in parts if part not in ("", ".", ".."))
 
 
 class Names:
@@ -124,11 +130,15 @@ class Names:
         return tuple(self._by_name.get(plain(wanted).rpartition("/")[2], ()))
 
     def same_stem(self, wanted: str) -> tuple[str, ...]:
-        """Every file whose name differs from the wanted one's in its ending only."""
-        if is_generic(wanted):
-            return ()
+        """Every file of the same kind whose name differs from the wanted one's in its ending."""
         name = plain(wanted).rpartition("/")[2]
-        return tuple(self._by_stem.get(_stem(name), ())) if name else ()
+        if not name or is_generic(wanted):
+            return ()
+        kinds = [kind for kind in _KINDS if _ending(name) in kind]
+        same = self._by_stem.get(_stem(name), ())
+        if not kinds:
+            return tuple(same)
+        return tuple(file for file in same if any(_ending(file) in kind for kind in kinds))
 
     @cached_property
     def _by_path(self) -> dict[str, list[str]]:

@@ -22,11 +22,11 @@ from langgraph.types import Command
 
 from comfywatchman import __version__
 from comfywatchman.checks.versions import beyond_what_is_known
+from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_source, files, inventory_file, inventory_source
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.comfyui.inventory import Inventory
-from comfywatchman.cycle.clock import CycleClock
 from comfywatchman.cycle.progress import GateAnswered, Judged, Noted, WorkflowsFound
 from comfywatchman.escape import visible
 from comfywatchman.gate import comfyui as comfyui_gate

@@ -13,7 +13,7 @@ from comfywatchman.checks.engine.rulebook import rulebook
 from comfywatchman.checks.engine.walk import walk
 from comfywatchman.checks.versions import Rule
 from comfywatchman.findings import NAME_LENGTH, declare, printable
-from comfywatchman.judging.needs import used_models, used_packs
+from comfywatchman.judging.needs import needs
 from comfywatchman.results import Output, Severity, Verdict
 
 if TYPE_CHECKING:
@@ -114,14 +114,15 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
         not_checked.append(replacement.unsure)
         run, doubtful = [], run + doubtful
     kept = {*run, *doubtful}
+    models, packs = needs(prompt, conversion.nodes, catalog, inventory, book)
     return Judgement(
         verdict=_verdict(len(whole.outputs), len(run), len(doubtful)),
         outputs=[_output(whole, o) for o in run],
         outputs_lost=[_output(whole, o) for o in whole.outputs if o not in kept],
         findings=[_titled(f, conversion.nodes) for f in _capped(findings, whole.tally)],
         not_checked=_not_checked(whole, walked, not_checked, refused=refused),
-        models=used_models(prompt, catalog, inventory, whole.book),
-        packs=used_packs(conversion, catalog),
+        models=models,
+        packs=packs,
     )
 
 

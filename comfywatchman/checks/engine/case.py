@@ -66,10 +66,12 @@ class Crash:
     Attributes:
         reason: a clause that says what is wrong, e.g. ``the link of input 'model' leads to …``.
         fix: what to do about it.
+        subject: what it is about; None: the node.
     """
 
     reason: str
     fix: str
+    subject: Subject | None = None
 
 
 @dataclass(frozen=True, slots=True)

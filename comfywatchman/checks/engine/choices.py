@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from comfywatchman.comfyui.names import Names, looks_like_file
+from comfywatchman.comfyui.names import Names, is_media, looks_like_file
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -45,6 +45,17 @@ class Choices(Names):
         """
         files = sum(map(looks_like_file, self.listed))
         return files > 0 and files >= len(self.listed) - 3
+
+    @cached_property
+    def are_media(self) -> bool:
+        """Whether the files among these are pictures, videos, sounds or 3D objects, if any are."""
+        return all(is_media(choice) for choice in self.listed if looks_like_file(choice))
+
+    @cached_property
+    def separator(self) -> str:
+        """What the server separates folders by, where it lists files: that of its own system."""
+        windows = any("\\" in choice for choice in self.listed if isinstance(choice, str))
+        return "\\" if windows else "/"
 
     def similar(self, wanted: str, limit: int = 3) -> tuple[str, ...]:
         """The choices whose spelling comes nearest, best first; none if none comes near."""

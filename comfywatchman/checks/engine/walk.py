@@ -16,8 +16,8 @@ from comfywatchman.checks.engine.declared import dynamic, expand
 from comfywatchman.checks.engine.reading import UnreadableError, read, unwrapped
 from comfywatchman.checks.engine.registry import registered
 from comfywatchman.checks.versions import Rule
-from comfywatchman.findings import quoted
-from comfywatchman.results import Severity
+from comfywatchman.findings import about, quoted
+from comfywatchman.results import Severity, SubjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -229,6 +229,7 @@ def _judge_link(
         result.crash = Crash(
             f"input {quoted(spec.name)} is linked to node {quoted(origin)}, which is not there",
             _MAKE_AGAIN,
+            about(SubjectKind.INPUT, spec.name),
         )
         return
     source = node.whole.prompt[origin]
@@ -243,6 +244,7 @@ def _judge_link(
             f"{quoted(origin)}, but {quoted(plan.type.name)} has {_count(len(plan.outputs))}",
             f"update what brings {quoted(plan.type.name)}, which may have had other outputs when "
             f"the workflow was saved, or {_MAKE_AGAIN}",
+            about(SubjectKind.NODE_TYPE, plan.type.name),
         )
         return
     received = node.received[spec.name] = plan.outputs[slot]

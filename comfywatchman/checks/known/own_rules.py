@@ -78,6 +78,16 @@ def own_rules(node_type: NodeType, version: Version | None) -> OwnRules | None:
     return next((rules for rules in of_releases if reached(rules.since, version)), _NONE)
 
 
+def own_rules_since() -> dict[str, Version]:
+    """By node type, the release that brought its rules, where that is not before all known ones."""
+    return {
+        name: rules.since
+        for name, of_releases in _OF_CORE_NODES.items()
+        for rules in of_releases
+        if rules.since
+    }
+
+
 def argument(node: Arguments, name: str) -> Any:
     """The value the node's function is handed; a list stands for a link, whose value is not known.
 

@@ -65,3 +65,9 @@ def test_without_sight_of_the_folders_nothing_is_known() -> None:
 
 def test_other_texts_are_no_paths() -> None:
     assert judged_input(["STRING", {}], "D:\\a.mp4", module=PACK).verdict is Verdict.RUNNABLE
+
+
+def test_neither_is_the_beginning_of_one() -> None:
+    declaration = ["STRING", {"vhs_path_extensions": []}]
+    judgement = judged_input(declaration, "output/Animate", module=PACK, name="filename_prefix")
+    assert judgement.findings == []

@@ -242,6 +242,12 @@ def test_what_was_not_listed_was_not_seen(name: str) -> None:
     assert Inventory().presence(name) is Presence.UNSEEN
 
 
+def test_an_absolute_path_may_lead_into_a_folder_that_was_not_seen() -> None:
+    assert Inventory().presence("/srv/ComfyUI/input/a.png", confined=True) is Presence.UNSEEN
+    assert Inventory().presence("/srv/ComfyUI/input/a.png") is Presence.OUTSIDE
+    assert Inventory(files=TREE).presence("/etc/a.png", confined=True) is Presence.OUTSIDE
+
+
 def test_model_folders_are_found_by_file_name() -> None:
     inventory = Inventory(models={"checkpoints": ("a/x.ckpt", "x.ckpt"), "loras": ("b\\x.ckpt",)})
     assert inventory.folders_with("any/where/x.ckpt") == ["checkpoints", "loras"]
