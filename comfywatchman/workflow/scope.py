@@ -24,6 +24,9 @@ MAX_NODES: Final = 100_000
 MAX_NESTING: Final = 50
 """Sub-graphs within one another that are followed."""
 
+MAX_REPORTED: Final = 1_000
+"""Instances that are reported; more than a report holds, and few enough for the memory."""
+
 TOO_MANY_NODES: Final = declare(
     "workflow_too_many_nodes",
     Severity.ERROR,
@@ -138,13 +141,15 @@ class Unfolding:
     def _instance(self, scope: Scope, node: Node) -> Scope | None:
         """The scope of a node that is an instance of a sub-graph; None for any other node."""
         definition = self._definitions.get(node.type)
+        has_room = len(self.findings) < MAX_REPORTED
         if definition is None:
-            if UUID.fullmatch(node.type):
+            if has_room and UUID.fullmatch(node.type):
                 self._report_missing(scope, node)
             return None
         around = [s.graph for s in scope.around()]
         if definition in around or len(around) > MAX_NESTING:
-            self._report_recursive(scope, node, definition)
+            if has_room:
+                self._report_recursive(scope, node, definition)
             return None
         return Scope(definition, f"{scope.node_id(node)}:", scope, node)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from comfywatchman.workflow.convert import convert
+from comfywatchman.workflow.scope import MAX_REPORTED
 from tests.unit.workflow.saved import CATALOG, SUBGRAPH, defined, node, subgraph, workflow
 
 
@@ -27,3 +28,9 @@ def test_ids_inside_sub_graphs_do_not_count() -> None:
     inner = subgraph([node(1, "Source"), node(40, "Source")], [])
     saved = workflow([node(1, "Source"), node(7, SUBGRAPH)], **defined(inner))
     assert set(convert(saved, CATALOG).prompt) == {"1", "7:8", "7:40"}
+
+
+def test_very_many_instances_that_cannot_be_unfolded_are_not_all_reported() -> None:
+    inner = subgraph([node(n, SUBGRAPH) for n in range(10, 3_000)], [])
+    found = convert(workflow([node(1, SUBGRAPH)], **defined(inner)), CATALOG)
+    assert len(found.findings) == MAX_REPORTED
