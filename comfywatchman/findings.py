@@ -253,7 +253,7 @@ def _plain(value: object) -> str | int | float | bool | None:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, int):
-        return value if isinstance(value, bool) or abs(value) < 2**64 else None
+        return value if isinstance(value, bool) or abs(value) < 2**63 else None
     return None
 
 

@@ -168,6 +168,17 @@ class Finding(_Frozen):
     cause_id: str = ""
     """Shared by the findings of a report that have one cause, such as one missing file."""
 
+    def identify(self, *, fingerprint: str, fault_id: str, cause_id: str) -> None:
+        """Fill in what makes it the same one: once, before anybody else has seen it.
+
+        A copy of each finding with a copy of each fix would cost a cycle more than finding them.
+        """
+        self.__dict__.update(fingerprint=fingerprint, fault_id=fault_id, cause_id=cause_id)
+        if any(fix.id for fix in self.fixes):  # the same refusal, repeated at another input
+            self.__dict__["fixes"] = [fix.model_copy() for fix in self.fixes]
+        for rank, fix in enumerate(self.fixes, start=1):
+            fix.__dict__["id"] = f"{fingerprint[:12]}-{rank}"
+
     @property
     def fix(self) -> str | None:
         """The best fix in words, when one is known."""

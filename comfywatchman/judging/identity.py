@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from comfywatchman import findings
 from comfywatchman.checks.engine.registry import registered
-from comfywatchman.results import SubjectKind, WorkflowReport
+from comfywatchman.results import SubjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from comfywatchman.results import Finding
+    from comfywatchman.results import Finding, WorkflowReport
 
 _THINGS: Final = frozenset(
     {
@@ -30,7 +30,7 @@ _FILES: Final = frozenset({SubjectKind.MODEL, SubjectKind.INPUT_FILE})
 
 
 def identified(report: WorkflowReport) -> WorkflowReport:
-    """Give each finding of a workflow its fingerprint, fault and cause.
+    """Give each finding of a workflow its fingerprint, fault and cause, and return the report.
 
     They rest on the workflow's path, the code, the node, the input and the subject; not on the
     wording, the severity, or the order of anything.
@@ -40,23 +40,15 @@ def identified(report: WorkflowReport) -> WorkflowReport:
     registered()  # so that every code is known
     moved = _nodes_with_moved_values(report.findings)
     seen: Counter[tuple[str | None, ...]] = Counter()
-    marked = []
     for finding in report.findings:
         place = _place(finding)
         seen[place] += 1
-        fingerprint = _digest(32, report.path, *place, str(seen[place]))
-        identity: dict[str, Any] = {
-            "fingerprint": fingerprint,
-            "fault_id": _id(_fault(finding)),
-            "cause_id": _id(_cause(finding, report.path, moved)),
-        }
-        if finding.fixes:
-            identity["fixes"] = [
-                fix.model_copy(update={"id": f"{fingerprint[:12]}-{rank}"})
-                for rank, fix in enumerate(finding.fixes, start=1)
-            ]
-        marked.append(finding.model_copy(update=identity))
-    return report.model_copy(update={"findings": marked})
+        finding.identify(
+            fingerprint=_digest(32, report.path, *place, str(seen[place])),
+            fault_id=_id(_fault(finding)),
+            cause_id=_id(_cause(finding, report.path, moved)),
+        )
+    return report
 
 
 def _place(finding: Finding) -> tuple[str | None, ...]:

@@ -87,6 +87,14 @@ def test_one_missing_file_is_one_cause() -> None:
     assert one.fixes[0].id != other.fixes[0].id
 
 
+def test_a_refusal_that_is_repeated_has_fixes_of_its_own() -> None:
+    first = missing()
+    again = first.model_copy(update={"input": "another"})
+    ids = [fix.id for finding in in_report(first, again) for fix in finding.fixes]
+    assert len(set(ids)) == 2
+    assert ids == [f"{f.fingerprint[:12]}-1" for f in (first, again)]
+
+
 def value(code: Any, node: str, name: str) -> Finding:
     return code.finding(
         "m", subject=about_value("euler"), node_id=node, node_type="KSampler", input=name
