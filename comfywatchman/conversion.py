@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from comfywatchman.comfyui import catalog_source, credentials
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
+from comfywatchman.exclusion import Exclusion
 from comfywatchman.gate import comfyui as comfyui_gate
 from comfywatchman.workflow import find
 from comfywatchman.workflow.convert import convert
@@ -66,8 +67,11 @@ def catalog(settings: Settings, object_info: Path | None) -> Catalog:
 
 
 def convert_all(paths: Sequence[Path], catalog: Catalog, settings: Settings) -> Iterator[Converted]:
-    """Convert files, and every workflow below folders, one at a time."""
-    for workflow in find.in_folders(paths).workflows:
+    """Convert files, and every workflow below folders, in pictures too, one at a time."""
+    found = find.in_folders(
+        paths, Exclusion(settings.workflow_exclude), largest_picture=settings.max_workflow_size
+    )
+    for workflow in found.workflows:
         try:
             raw = workflow.read(settings.max_workflow_size)
             document = load(raw, max_depth=settings.max_workflow_depth)

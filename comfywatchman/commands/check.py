@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from comfywatchman.cycle.runner import Result
     from comfywatchman.settings import FailOn, Settings
 
-FLAGS: tuple[Group, ...] = ("outcome", "server", "judging", "state")
+FLAGS: tuple[Group, ...] = ("outcome", "server", "access", "judging", "state")
 
 
 def run(

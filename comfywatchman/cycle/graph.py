@@ -28,6 +28,7 @@ from comfywatchman.comfyui.inventory import Inventory
 from comfywatchman.cycle.clock import CycleClock
 from comfywatchman.cycle.progress import GateAnswered, Judged, Noted, WorkflowsFound
 from comfywatchman.escape import visible
+from comfywatchman.exclusion import Exclusion
 from comfywatchman.gate import comfyui as comfyui_gate
 from comfywatchman.gate import disk, gpu, lock
 from comfywatchman.gate.comfyui import ServerReading
@@ -107,6 +108,7 @@ class CycleState(TypedDict, total=False):
     catalog: Catalog
     inventory: Inventory
     found: list[Workflow]
+    left_out: int
     workflows: list[WorkflowReport]
     verdicts: VerdictCache
     not_checked: Annotated[list[str], operator.add]
@@ -205,17 +207,28 @@ def find_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
         runtime.context.target,
         runtime.context.client,
     )
-    found = find.in_folders(target.paths or settings.workflow_dirs)
-    workflows, not_checked = found.workflows, found.not_checked
+    exclusion = Exclusion(settings.workflow_exclude)
+    found = find.in_folders(
+        target.paths or settings.workflow_dirs,
+        exclusion,
+        largest_picture=settings.max_workflow_size if target.paths else None,
+    )
+    workflows, left_out, not_checked = found.workflows, found.left_out, found.not_checked
     if client is not None and settings.userdata and not target.paths:
         server = state["server"]
         users = (
             files.folders(settings.comfyui_dir, server.argv).user if settings.comfyui_dir else None
         )
-        on_server = find.on_server(client, users)
+        on_server = find.on_server(client, users, exclusion)
         workflows = [*workflows, *on_server.workflows]
+        left_out = [*left_out, *on_server.left_out]
         not_checked = [*not_checked, *on_server.not_checked]
-    return {"found": find.distinct(workflows), "not_checked": not_checked}
+    kept = find.distinct(workflows)
+    return {
+        "found": kept,
+        "left_out": len(find.distinct([*kept, *left_out])) - len(kept),
+        "not_checked": not_checked,
+    }
 
 
 def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
@@ -247,7 +260,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         host=socket.gethostname(),
         started_at=context.clock.started_at(),
         duration_s=context.clock.elapsed(),
-        reason=in_words(summary),
+        reason=in_words(summary, state["left_out"]),
         server=Server(
             url=context.settings.comfyui_url if context.client else None,
             catalog_file=visible(str(saved)) if (saved := context.target.object_info) else None,
@@ -257,6 +270,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         gate=state["gate"],
         summary=summary,
         workflows=workflows,
+        left_out=state["left_out"],
         not_checked=state["not_checked"],
     )
     if context.store is not None and not context.target.paths:
@@ -277,13 +291,16 @@ def summarize(workflows: Sequence[WorkflowReport]) -> Summary:
     return Summary(**{verdict.value: counts[verdict] for verdict in Verdict})
 
 
-def in_words(summary: Summary) -> str:
+def in_words(summary: Summary, left_out: int) -> str:
     """Say the counts in one line."""
+    others = f"; {left_out:,} left out by workflow_exclude" if left_out else ""
     if not summary.total:
-        return "no saved workflow was found"
+        return f"no saved workflow was found{' to judge' * bool(left_out)}{others}"
     counts = ((getattr(summary, v.value), v.value) for v in Verdict)
-    return f"{summary.total:,} workflow{'s' * (summary.total > 1)}: " + ", ".join(
-        f"{n} {name}" for n, name in counts if n
+    return (
+        f"{summary.total:,} workflow{'s' * (summary.total > 1)}: "
+        + ", ".join(f"{n} {name}" for n, name in counts if n)
+        + others
     )
 
 

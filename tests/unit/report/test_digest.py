@@ -1,5 +1,11 @@
+from collections.abc import Callable
+
+import pytest
+
+from comfywatchman.report import html
 from comfywatchman.report.digest import Place, digest, headline, proportions
-from comfywatchman.results import Severity, Subject, SubjectKind, Summary, Verdict
+from comfywatchman.report.formats import markdown, text
+from comfywatchman.results import Report, Severity, Subject, SubjectKind, Summary, Verdict
 from tests.unit.report.sample import (
     by_hand,
     found,
@@ -138,3 +144,11 @@ def test_findings_of_one_cause_are_one_problem() -> None:
     ]
     assert [place.input for place in entry.problems[1].places] == ["steps", "cfg", "scheduler"]
     assert len(reported.findings) == 6
+
+
+@pytest.mark.parametrize("render", [text.render, markdown.render, html.render])
+def test_what_was_left_out_is_counted_in_every_form(render: Callable[[Report], str]) -> None:
+    some = report([workflow("w", Verdict.RUNNABLE)])
+    assert "left out" not in render(some)
+    told = render(some.model_copy(update={"left_out": 1_204})).replace("\\_", "_")
+    assert "1,204 workflows left out by workflow_exclude" in told.replace("`", "")
