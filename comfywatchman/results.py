@@ -232,9 +232,10 @@ class Server(_Frozen):
     url: str | None = None
     """Its address without credentials; null when a saved catalog was used."""
     catalog_file: str | None = None
-    """The saved ``/object_info`` a check with ``--object-info`` used."""
+    """The saved catalog, or ``/object_info``, that a check with ``--object-info`` used."""
     version: str | None = None
-    """``comfyui_version`` of ``/system_stats``."""
+    """``comfyui_version`` of ``/system_stats``, of the saved catalog, or as ``--comfyui-version``
+    says."""
     node_types: Annotated[int, Field(ge=0)] = 0
     """How many node types it offers."""
 

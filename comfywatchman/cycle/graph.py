@@ -23,6 +23,7 @@ from langgraph.types import Command
 from comfywatchman import __version__
 from comfywatchman.comfyui import catalog_source, files, stock, stocktaking
 from comfywatchman.comfyui.catalog import Catalog
+from comfywatchman.comfyui.catalog_file import Basis
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.comfyui.inventory import Inventory
 from comfywatchman.cycle.clock import CycleClock
@@ -65,10 +66,12 @@ class Target:
     Attributes:
         paths: files and folders; empty means everything the settings name.
         object_info: a saved catalog that stands in for the server.
+        comfyui_version: the release that it came from, if it does not say so itself.
     """
 
     paths: tuple[Path, ...] = ()
     object_info: Path | None = None
+    comfyui_version: str | None = None
 
     def shown(self) -> list[str]:
         """The paths as a report names them."""
@@ -87,6 +90,8 @@ class CycleContext:
     """None when nothing is to be kept."""
     lock: BaseFileLock | None
     clock: CycleClock
+    saved: Basis | None = None
+    """The saved catalog that stands in for the server."""
 
 
 def _first_reason(first: str, later: str) -> str:
@@ -178,8 +183,8 @@ def fetch_catalog(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """Get the node types that the server, or the saved catalog, offers."""
     context = runtime.context
     if context.client is None:
-        assert context.target.object_info is not None  # noqa: S101
-        return {"catalog": catalog_source.read(context.target.object_info)}
+        assert context.saved is not None  # noqa: S101
+        return {"catalog": context.saved.catalog}
     catalog = catalog_source.fetch(
         context.client,
         version=state["server"].version,
@@ -193,6 +198,8 @@ def fetch_catalog(state: CycleState, runtime: CycleRuntime) -> CycleState:
 def take_inventory(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """List the files that workflows can name."""
     context = runtime.context
+    if context.saved is not None and context.saved.inventory is not None:
+        return {"inventory": context.saved.inventory, "not_checked": context.saved.not_checked}
     comfyui_dir = context.settings.comfyui_dir
     server = state.get("server", ServerReading())
     folders = files.folders(comfyui_dir, server.argv) if comfyui_dir else None

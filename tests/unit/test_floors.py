@@ -34,7 +34,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "checks",
         "judging",
         "report",
-        "cycle conversion status fleet schemas doctor",
+        "basis cycle conversion status fleet schemas doctor",
         "command_line",
         "commands",
         "cli",

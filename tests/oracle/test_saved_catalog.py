@@ -1,0 +1,88 @@
+"""A check against a saved catalog says what a check against the live server says, word for word."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.oracle import frontend, recorded
+from tests.standin.comfyui import StandIn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TIMES = ("started_at", "duration_s")
+WHO_WAS_ASKED = ("gate", "server")
+
+
+def output_of(*arguments: object) -> str:
+    ended = subprocess.run(
+        [sys.executable, "-m", "comfywatchman.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def flows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every recorded workflow, and the small prompts that put one question each."""
+    folder = tmp_path_factory.mktemp("flows")
+    for case in (*frontend.official(), *frontend.cases()):
+        (folder / case.corpus).mkdir(exist_ok=True)
+        name = case.name.replace("/", "_")
+        (folder / case.corpus / f"{name}.json").write_text(json.dumps(case.workflow))
+    for record in recorded.lines("edge_cases"):
+        request = record["request"]
+        prompt = (request if isinstance(request, dict) else json.loads(request))["prompt"]
+        name = record["case"].replace("/", "_")[:100]
+        (folder / f"{name}.json").write_text(json.dumps(prompt))
+    return folder
+
+
+@pytest.mark.parametrize("state", ["full", "empty"])
+def test_both_say_the_same(
+    tmp_path: Path, flows: Path, state: recorded.State, agreement: Callable[[str, int, int], None]
+) -> None:
+    comfyui_dir = tmp_path / "ComfyUI"
+    for folder, names in recorded.inventory(state).files.items():
+        (comfyui_dir / folder).mkdir(parents=True)
+        for name in sorted(names):
+            file = comfyui_dir / folder / name
+            if file.suffix:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.touch()
+    file = tmp_path / "catalog.json"
+    with StandIn(state=state) as comfyui:
+        of_server = ["--comfyui-url", comfyui.url, "--comfyui-dir", comfyui_dir]
+        checked = ["check", flows, "--state-dir", tmp_path / "state", "--format", "json"]
+        live = json.loads(output_of(*checked, *of_server))
+        output_of("catalog", "--save", file, *of_server)
+    saved = json.loads(output_of(*checked, "--object-info", file))
+    asked = [{key: report.pop(key) for key in WHO_WAS_ASKED} for report in (live, saved)]
+    for report in (live, saved):
+        for key in TIMES:
+            del report[key]
+    differing = [
+        one["path"]
+        for one, other in zip(live["workflows"], saved["workflows"], strict=True)
+        if one != other
+    ]
+    total = len(live["workflows"])
+    agreement(
+        f"saved catalog against the live server, {state} state", total - len(differing), total
+    )
+    assert differing == []
+    assert total > 900
+    assert live == saved
+    servers: list[dict[str, Any]] = [each["server"] for each in asked]
+    assert servers[0] == {**servers[1], "url": comfyui.url, "catalog_file": None}
+    assert (servers[1]["url"], servers[1]["catalog_file"]) == (None, str(file))
+    assert asked[1]["gate"] == []
