@@ -304,7 +304,7 @@ class Settings(BaseSettings):
     max_catalog_size: Annotated[
         SizeCap,
         Flag("Largest list of node types to read.", "access"),
-        Field(description="Refuse a list of node types larger than this."),
+        Field(description="Refuse a list of node types, or a saved catalog, larger than this."),
     ] = ByteSize(512 * 1024**2)
     max_workflow_size: Annotated[
         SizeCap,

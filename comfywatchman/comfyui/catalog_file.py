@@ -12,7 +12,7 @@ import json
 import re
 import zlib
 from dataclasses import dataclass, field
-from io import BytesIO
+from io import BytesIO, TextIOWrapper
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -115,8 +115,12 @@ def encoded(content: SavedCatalog, *, packed: bool = False) -> bytes:
     # json, not orjson: a server may send NaN, or a name with half a surrogate pair in it, which
     # becomes an escape of JSON here.
     fields = {**vars(content), "inventory": vars(content.inventory)}
-    lines = json.dumps(fields, ensure_ascii=False, indent=1)
-    raw = lines.encode("utf-8", "backslashreplace") + b"\n"
+    stream = BytesIO()
+    with TextIOWrapper(stream, "utf-8", "backslashreplace", newline="\n") as lines:
+        json.dump(fields, lines, ensure_ascii=False, indent=1)  # piece by piece: it may be 100 MB
+        lines.write("\n")
+        lines.flush()
+        raw = stream.getvalue()
     return gzip.compress(raw, mtime=0) if packed else raw
 
 
@@ -174,7 +178,7 @@ def _of_ours(file: Path, document: Mapping[str, Any], release: str | None) -> Ba
             f"which knows schema {CATALOG_SCHEMA_VERSION}; upgrade it, or {_SAVE_AGAIN}"
         )
     try:
-        content = SavedCatalog.model_validate(document, strict=True, extra="ignore")
+        content = SavedCatalog.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         place = visible(".".join(map(str, first["loc"])), limit=100)
@@ -186,12 +190,11 @@ def _of_ours(file: Path, document: Mapping[str, Any], release: str | None) -> Ba
         raise ConfigError(
             f"--object-info: {file} is a damaged catalog (node_types: holds none); {_SAVE_AGAIN}"
         )
+    own = None if content.comfyui_version is None else visible(content.comfyui_version)
     inventory = content.inventory
     return Basis(
         catalog_source.ordered(
-            content.node_types,
-            _agreed(file, content.comfyui_version, release),
-            content.replacements,
+            content.node_types, _agreed(file, own, release), content.replacements
         ),
         Inventory(
             files={folder: frozenset(names) for folder, names in inventory.files.items()},
@@ -206,7 +209,7 @@ def _agreed(file: Path, own: str | None, given: str | None) -> str | None:
     if own is None or given is None or _numbers(own) == _numbers(given):
         return own or given
     raise ConfigError(
-        f"--comfyui-version {given}: {file} was saved from ComfyUI {visible(own, limit=40)}; leave "
+        f"--comfyui-version {given}: {file} was saved from ComfyUI {own}; leave "
         f"--comfyui-version out, or save the catalog of a server of {given}"
     )
 

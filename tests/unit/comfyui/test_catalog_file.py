@@ -81,7 +81,9 @@ def test_it_is_made_to_lie_in_git() -> None:
     )
     text = catalog_file.encoded(SAVED)
     assert catalog_file.encoded(again) == text
-    assert catalog_file.encoded(again, packed=True) == catalog_file.encoded(SAVED, packed=True)
+    packed = catalog_file.encoded(again, packed=True)
+    assert packed == catalog_file.encoded(SAVED, packed=True)
+    assert packed[4:8] == b"\0\0\0\0", "a time"
     lines = text.decode().splitlines()
     assert lines.count('    "b.png",') == lines.count('    "a/c.png",') == 1
     assert [line.strip() for line in lines].count('"模型",') == 1
@@ -140,6 +142,11 @@ def test_a_release_that_agrees(tmp_path: Path, release: str | None) -> None:
     assert read(tmp_path, catalog_file.encoded(SAVED), release).catalog.version == "0.33.0"
     own = altered(comfyui_version="v0.33.0-7-gabc")
     assert read(tmp_path, own, release).catalog.version == "v0.33.0-7-gabc"
+
+
+def test_a_release_that_is_hostile_is_shown_harmless(tmp_path: Path) -> None:
+    hostile = altered(comfyui_version="8\ud800\x1b[2J")
+    assert read(tmp_path, hostile).catalog.version == r"8\ud800\x1b[2J"
 
 
 def test_a_release_that_differs_is_refused(tmp_path: Path) -> None:
