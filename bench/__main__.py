@@ -21,17 +21,20 @@ def main() -> None:
     parser.add_argument("-i", "--inventory", help="deploy: hosts that may be deployed to")
     parser.add_argument("--hosts", type=int, nargs="+", help="deploy: on so many test hosts")
     parser.add_argument("--comfy", type=Path, help="peer: the program comfy of comfy-cli")
+    parser.add_argument(
+        "--before", type=Path, help="cycle, scale: another checkout, measured in the same run"
+    )
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
     if options.what == "cycle":
-        cycle.main(options.rounds)
+        cycle.main(options.rounds, options.before)
     elif options.what == "fleet":
         fleet.main()
     elif options.what == "load":
         load.main(options.rounds)
     elif options.what == "scale":
-        scale.main(options.rounds)
+        scale.main(options.rounds, options.before)
     elif options.what == "peer":
         if options.comfy is None:
             parser.error("peer needs --comfy: where comfy-cli's program is")

@@ -17,8 +17,12 @@ PEAK_LIMIT = 1_000_000_000 / 1024**2
 STEPS = (64, 640, 6_400)
 
 
-def main(rounds: int) -> None:
+def main(rounds: int, before: Path | None = None) -> None:
     """Measure and print.
+
+    Args:
+        rounds: measured runs of each.
+        before: another checkout, measured in the same run.
 
     Raises:
         SystemExit: a cycle over the large installation took more memory than it may.
@@ -26,14 +30,14 @@ def main(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         _growth(Path(folder, "growth"), rounds)
         print()
-        _large(Path(folder, "large"), rounds)
+        _large(Path(folder, "large"), rounds, before)
 
 
-def _large(folder: Path, rounds: int) -> None:
+def _large(folder: Path, rounds: int, before: Path | None) -> None:
     workflows = folder / "workflows"
     size = installation.save_workflows(workflows, WORKFLOWS)
     with installation.served(NODE_TYPES, MODELS, CATALOG) as (url, catalog):
-        runs = alternate(against_floor(url, workflows, folder / "state")[1], rounds)
+        runs = alternate(against_floor(url, workflows, folder / "state", before)[1], rounds)
     print(
         f"{WORKFLOWS:,} workflows, {size / 1e6:.0f} MB; "
         f"{NODE_TYPES:,} node types, {catalog / 1e6:.0f} MB, {MODELS:,} models"

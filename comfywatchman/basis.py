@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfywatchman.comfyui import catalog_file, catalog_source, credentials, files, stocktaking
+from comfywatchman.comfyui import catalog_file, catalog_source, credentials, files, inventory_source
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.gate import comfyui as comfyui_gate
 
@@ -38,7 +38,7 @@ def everything(settings: Settings) -> SavedCatalog:
         folders = None
         if settings.comfyui_dir is not None:
             folders = files.folders(settings.comfyui_dir, server.argv)
-        inventory, not_checked = stocktaking.take_inventory(client, folders)
+        inventory, not_checked = inventory_source.take_inventory(client, folders)
     places = {settings.comfyui_url: "ComfyUI"}
     if folders is not None:
         places |= {str(path): name for name, path in folders.by_annotation().items()}

@@ -96,6 +96,8 @@ class Code:
         remedy: what to do about it, in sentences (Markdown).
         misplaced: whether it is a sign that the values of a node have moved to the wrong inputs.
         once: whether it is said once of a subject in a workflow, at the first node it shows at.
+        same_fault_as: the code that the server gives the same fault when it meets it in another
+            order; None if there is none.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Code:
     remedy: str
     misplaced: bool = False
     once: bool = False
+    same_fault_as: str | None = None
 
     def finding(
         self,
@@ -183,6 +186,7 @@ def declare(
     remedy: str,
     misplaced: bool = False,
     once: bool = False,
+    same_fault_as: str | None = None,
 ) -> Code:
     """Add a code to the catalogue.
 
@@ -193,7 +197,9 @@ def declare(
         raise ValueError(f"not a code name: {name!r}")
     if name in _DECLARED:
         raise ValueError(f"code declared twice: {name!r}")
-    code = _DECLARED[name] = Code(name, severity, title, explanation, remedy, misplaced, once)
+    code = _DECLARED[name] = Code(
+        name, severity, title, explanation, remedy, misplaced, once, same_fault_as
+    )
     return code
 
 

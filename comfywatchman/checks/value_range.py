@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from comfywatchman.checks.engine.case import Crash
 from comfywatchman.checks.engine.registry import Stage, on_value
-from comfywatchman.findings import Advice, Code, about_value, declare, quoted
-from comfywatchman.results import Confidence, FixKind, Severity
+from comfywatchman.findings import Advice, Code, about, about_value, declare, quoted
+from comfywatchman.results import Confidence, FixKind, Severity, SubjectKind
 
 if TYPE_CHECKING:
     from comfywatchman.checks.engine.case import Answer, InputCase
@@ -88,4 +88,5 @@ def _incomparable(case: InputCase, what: str, limit: Any) -> Answer:
         f"input {name} is {quoted(case.given)}, which cannot be compared with its {what} "
         f"{quoted(limit)}",
         f"set {name} again",
+        about(SubjectKind.INPUT, case.spec.name),
     )

@@ -2,7 +2,8 @@
 
 Ours holds everything that a verdict rests on but the workflow, so that it is the server's own. It
 is made to lie in git: one entry a line, in an order that only the server can change, and nothing in
-it that is new each time. It holds no address and no credential.
+it that is new each time. It holds no address and no credential, and of the host's folders those
+that workflows can name files in.
 """
 
 from __future__ import annotations
@@ -44,6 +45,11 @@ class SavedInventory(BaseModel):
     files: dict[str, list[str]]
     """What lies in ``input``, ``output`` and ``temp``, folders too, as far as ``comfyui_dir`` was
     set and they could be listed: relative POSIX paths, sorted."""
+    links: dict[str, dict[str, str]]
+    """Of these the symbolic links, and the absolute paths that they really lead to."""
+    paths: dict[str, tuple[str, str]]
+    """Where these folders lie on the host, as the server names them and without any links: a
+    workflow may name a file by its whole path."""
     models: dict[str, list[str]]
     """Model files by model folder, in the server's order."""
     embeddings: list[str] | None
@@ -94,6 +100,11 @@ def saved(catalog: Catalog, inventory: Inventory, not_checked: Iterable[str]) ->
         not_checked=list(not_checked),
         inventory=SavedInventory(
             files={folder: sorted(names) for folder, names in sorted(inventory.files.items())},
+            links={
+                folder: dict(sorted(links.items()))
+                for folder, links in sorted(inventory.links.items())
+            },
+            paths=dict(sorted(inventory.paths.items())),
             models={folder: list(names) for folder, names in inventory.models.items()},
             embeddings=None if inventory.embeddings is None else sorted(inventory.embeddings),
         ),
@@ -198,6 +209,8 @@ def _of_ours(file: Path, document: Mapping[str, Any], release: str | None) -> Ba
         ),
         Inventory(
             files={folder: frozenset(names) for folder, names in inventory.files.items()},
+            links=inventory.links,
+            paths=inventory.paths,
             models={folder: tuple(names) for folder, names in inventory.models.items()},
             embeddings=None if inventory.embeddings is None else frozenset(inventory.embeddings),
         ),

@@ -21,12 +21,13 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from comfywatchman import __version__
-from comfywatchman.comfyui import catalog_source, files, stock, stocktaking
+from comfywatchman.checks.versions import beyond_what_is_known
+from comfywatchman.clock import CycleClock
+from comfywatchman.comfyui import catalog_source, files, inventory_file, inventory_source
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.catalog_file import Basis
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.comfyui.inventory import Inventory
-from comfywatchman.cycle.clock import CycleClock
 from comfywatchman.cycle.progress import GateAnswered, Judged, Noted, WorkflowsFound
 from comfywatchman.escape import visible
 from comfywatchman.exclusion import Exclusion
@@ -203,7 +204,7 @@ def take_inventory(state: CycleState, runtime: CycleRuntime) -> CycleState:
     comfyui_dir = context.settings.comfyui_dir
     server = state.get("server", ServerReading())
     folders = files.folders(comfyui_dir, server.argv) if comfyui_dir else None
-    inventory, not_checked = stocktaking.take_inventory(context.client, folders)
+    inventory, not_checked = inventory_source.take_inventory(context.client, folders)
     return {"inventory": inventory, "not_checked": not_checked}
 
 
@@ -278,11 +279,14 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         summary=summary,
         workflows=workflows,
         left_out=state["left_out"],
-        not_checked=state["not_checked"],
+        not_checked=[
+            *filter(None, [beyond_what_is_known(state["catalog"])]),
+            *state["not_checked"],
+        ],
     )
     if context.store is not None and not context.target.paths:
-        stocked = stock.listing(state["catalog"], state["inventory"], made.started_at)
-        context.store.publish(made, stocked)
+        listed = inventory_file.listing(state["catalog"], state["inventory"], made.started_at)
+        context.store.publish(made, listed)
         try:
             state["verdicts"].save()
         except OSError as error:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from comfywatchman import __version__, discovery, state
+from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_file, credentials
 from comfywatchman.comfyui.client import ComfyUIClient
 from comfywatchman.cycle import graph
-from comfywatchman.cycle.clock import CycleClock
 from comfywatchman.cycle.progress import Ended, Listener
 from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.gate import lock

@@ -21,7 +21,7 @@ NAMES_LIMIT: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Stock:
+class HostInventory:
     """The models and packs of one host.
 
     Attributes:
@@ -35,7 +35,7 @@ class Stock:
     packs: dict[str, int]
 
     @classmethod
-    def read(cls, host: str, inventory: Shape) -> Stock:
+    def read(cls, host: str, inventory: Shape) -> HostInventory:
         """Read a host's ``inventory.json``.
 
         Raises:
@@ -57,7 +57,7 @@ class Stock:
 
 
 def compare(
-    stocks: Sequence[Stock],
+    inventories: Sequence[HostInventory],
 ) -> tuple[list[ModelDifference], int, list[PackDifference]]:
     """What some of the hosts have and others have not.
 
@@ -66,10 +66,10 @@ def compare(
         limit; and the differences in packs, by name.
     """
     # One bit a host: a fleet has thousands of models, and most are on the same hosts.
-    everywhere = (1 << len(stocks)) - 1
+    everywhere = (1 << len(inventories)) - 1
     holders: dict[tuple[str, str], int] = {}
-    for bit, stock in enumerate(stocks):
-        for model in stock.models:
+    for bit, inventory in enumerate(inventories):
+        for model in inventory.models:
             holders[model] = holders.get(model, 0) | 1 << bit
     groups: dict[tuple[str, int], list[str]] = {}
     for (folder, file), bits in sorted(holders.items()):
@@ -79,25 +79,27 @@ def compare(
 
     kept = []
     for (folder, bits), files in ordered[:DIFFERENCE_LIMIT]:
-        has = [bool(bits >> bit & 1) for bit in range(len(stocks))]
+        has = [bool(bits >> bit & 1) for bit in range(len(inventories))]
         kept.append(
             ModelDifference(
                 folder=folder,
                 names=files[:NAMES_LIMIT],
-                on=[s.host for s, there in zip(stocks, has, strict=True) if there],
-                missing_on=[s.host for s, there in zip(stocks, has, strict=True) if not there],
+                on=[s.host for s, there in zip(inventories, has, strict=True) if there],
+                missing_on=[s.host for s, there in zip(inventories, has, strict=True) if not there],
             )
         )
     left_out = sum(len(files) for _, files in ordered) - sum(len(d.names) for d in kept)
-    return kept, left_out, _packs(stocks)
+    return kept, left_out, _packs(inventories)
 
 
-def _packs(stocks: Sequence[Stock]) -> list[PackDifference]:
+def _packs(inventories: Sequence[HostInventory]) -> list[PackDifference]:
     differences = []
-    for pack in sorted({pack for stock in stocks for pack in stock.packs}, key=str.casefold):
+    for pack in sorted(
+        {pack for inventory in inventories for pack in inventory.packs}, key=str.casefold
+    ):
         variants: dict[int, list[str]] = {}
-        for stock in stocks:
-            variants.setdefault(stock.packs.get(pack, 0), []).append(stock.host)
+        for inventory in inventories:
+            variants.setdefault(inventory.packs.get(pack, 0), []).append(inventory.host)
         if len(variants) > 1:
             ordered = sorted(variants.items(), key=lambda v: (-len(v[1]), -v[0]))
             differences.append(PackDifference(pack, [PackVariant(*variant) for variant in ordered]))

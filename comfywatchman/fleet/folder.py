@@ -45,7 +45,7 @@ class Collected:
         collected_at: when it last answered, by the controller's clock.
         status: what ``comfywatchman_status`` returned then.
         report: its last full report.
-        inventory: what it has in stock.
+        inventory: its model files and packs.
         damage: what could not be read.
     """
 

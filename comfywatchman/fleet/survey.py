@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from comfywatchman import __version__
 from comfywatchman.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
-from comfywatchman.fleet.differences import Stock, compare
+from comfywatchman.fleet.differences import HostInventory, compare
 from comfywatchman.fleet.model import (
     STATES,
     Cycle,
@@ -57,7 +57,7 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
     """
     hosts: list[Host] = []
     cells: dict[str, dict[tuple[State, _CellKey], list[str]]] = {}
-    stocks: list[Stock] = []
+    inventories: list[HostInventory] = []
     releases: dict[str, list[str]] = {}
     comfyui_versions: dict[str, list[str]] = {}
     seen: dict[_CellKey, _CellKey] = {}
@@ -75,12 +75,12 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
             cells.setdefault(workflow, {}).setdefault(key, []).append(host.name)
         releases.setdefault(host.release or "", []).append(host.name)
         comfyui_versions.setdefault(host.comfyui_version or "", []).append(host.name)
-        if host.state != "silent" and reading.stock is not None:
-            stocks.append(reading.stock)
+        if host.state != "silent" and reading.inventory is not None:
+            inventories.append(reading.inventory)
     workflows = [
         _workflow(name, groups, findings) for name, groups in sorted(cells.items(), key=_by_name)
     ]
-    models, models_left_out, packs = compare(stocks)
+    models, models_left_out, packs = compare(inventories)
     return Fleet(
         comfywatchman_version=__version__,
         made_at=datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"),
@@ -90,7 +90,7 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
         findings=[FleetFinding(*finding) for finding in findings],
         releases=_versions(releases),
         comfyui_versions=_versions(comfyui_versions),
-        compared=[stock.host for stock in stocks],
+        compared=[inventory.host for inventory in inventories],
         models=models,
         models_left_out=models_left_out,
         packs=packs,
@@ -107,7 +107,7 @@ class _Reading:
         self.stale_after = stale_after
         self.remarks: list[Remark] = []
         self.workflows: dict[str, _CellKey] = {}
-        self.stock: Stock | None = None
+        self.inventory: HostInventory | None = None
         self.silent = self.stale = False
         self._versions: tuple[str | None, str | None] = (None, None)
 
@@ -129,7 +129,7 @@ class _Reading:
             self._problem("damaged", f"its report is damaged: {error}", silent=True)
         try:
             if found.inventory is not None:
-                self.stock = Stock.read(self.name, found.inventory)
+                self.inventory = HostInventory.read(self.name, found.inventory)
         except DamagedError as error:
             self._problem("damaged", f"its inventory is damaged: {error}")
         counts = [cell[0] for cell in self.workflows.values()]

@@ -91,12 +91,12 @@ class ReportStore:
         """
         self.finish(Outcome.FAILED, reason, datetime.now(UTC))
 
-    def publish(self, report: Report, stock: dict[str, Any]) -> None:
+    def publish(self, report: Report, inventory: dict[str, Any]) -> None:
         """Replace the last full report, in each of its forms; the JSON last, as it is the truth.
 
         Args:
             report: the report.
-            stock: what the host has in stock, for ``inventory.json``; see :mod:`comfyui.stock`.
+            inventory: the content of ``inventory.json``; see :mod:`comfyui.inventory_file`.
 
         Raises:
             OSError: they could not be written, and are as they were.
@@ -106,7 +106,7 @@ class ReportStore:
 
         state.replace_files(
             {
-                self.folder / state.INVENTORY: orjson.dumps(stock) + b"\n",
+                self.folder / state.INVENTORY: orjson.dumps(inventory) + b"\n",
                 self.folder / "report.md": markdown.render(report).encode(),
                 self.folder / "report.html": html.render(report).encode(),
                 self.folder / state.LATEST: report.model_dump_json().encode() + b"\n",

@@ -39,28 +39,43 @@ def flows(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / case.corpus).mkdir(exist_ok=True)
         name = case.name.replace("/", "_")
         (folder / case.corpus / f"{name}.json").write_text(json.dumps(case.workflow))
-    for record in recorded.lines("edge_cases"):
+    questions = [
+        *recorded.OF_0_8.lines("edge_cases"),
+        *recorded.OF_0_33.lines("edge_cases"),
+        *recorded.OF_0_33.lines("edge_cases_symlinks_and_absolute"),
+    ]
+    for number, record in enumerate(questions):
         request = record["request"]
         prompt = (request if isinstance(request, dict) else json.loads(request))["prompt"]
-        name = record["case"].replace("/", "_")[:100]
-        (folder / f"{name}.json").write_text(json.dumps(prompt))
+        (folder / f"question {number}.json").write_text(json.dumps(prompt))
     return folder
 
 
-@pytest.mark.parametrize("state", ["full", "empty"])
+@pytest.mark.parametrize(
+    ("server", "state"),
+    [(recorded.OF_0_8, "full"), (recorded.OF_0_8, "empty"), (recorded.OF_0_33, "full")],
+    ids=str,
+)
 def test_both_say_the_same(
-    tmp_path: Path, flows: Path, state: recorded.State, agreement: Callable[[str, int, int], None]
+    tmp_path: Path,
+    flows: Path,
+    server: recorded.Server,
+    state: recorded.State,
+    agreement: Callable[[str, int, int], None],
 ) -> None:
     comfyui_dir = tmp_path / "ComfyUI"
-    for folder, names in recorded.inventory(state).files.items():
+    for folder, names in server.inventory(state).files.items():
         (comfyui_dir / folder).mkdir(parents=True)
         for name in sorted(names):
             file = comfyui_dir / folder / name
             if file.suffix:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.touch()
+    (comfyui_dir / "input" / "link_in.png").symlink_to("example.png")
+    (comfyui_dir / "input" / "linkdir").symlink_to(tmp_path)
     file = tmp_path / "catalog.json"
-    with StandIn(state=state) as comfyui:
+    node_types = server.object_info(state)
+    with StandIn(state=state, comfyui_version=server.version, object_info=node_types) as comfyui:
         of_server = ["--comfyui-url", comfyui.url, "--comfyui-dir", comfyui_dir]
         checked = ["check", flows, "--state-dir", tmp_path / "state", "--format", "json"]
         live = json.loads(output_of(*checked, *of_server))
@@ -76,9 +91,8 @@ def test_both_say_the_same(
         if one != other
     ]
     total = len(live["workflows"])
-    agreement(
-        f"saved catalog against the live server, {state} state", total - len(differing), total
-    )
+    name = f"saved catalog against the live server, {server.version}, {state} state"
+    agreement(name, total - len(differing), total)
     assert differing == []
     assert total > 900
     assert live == saved

@@ -12,39 +12,7 @@ import pytest
 
 from comfywatchman import __version__, state
 from comfywatchman.errors import Exit
-from tests.standin.comfyui import recorded_object_info
-
-PROMPT = {
-    "1": {
-        "class_type": "EmptyImage",
-        "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 0},
-    },
-    "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
-}
-
-
-def run(*arguments: object, module: str = "comfywatchman.cli") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", module, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-
-
-@pytest.fixture
-def object_info(tmp_path: Path) -> Path:
-    file = tmp_path / "object_info.json"
-    file.write_bytes(recorded_object_info("full"))
-    return file
-
-
-@pytest.fixture
-def flow(tmp_path: Path) -> Path:
-    file = tmp_path / "flows" / "flow.json"
-    file.parent.mkdir()
-    file.write_text(json.dumps(PROMPT))
-    return file
+from tests.unit.program import run
 
 
 def test_help_and_version() -> None:
@@ -70,84 +38,6 @@ def test_wrong_usage_is_exit_2_without_a_traceback(tmp_path: Path) -> None:
 
 def test_run_check_and_check_are_one_command() -> None:
     assert run("--run-check", "--format", "pdf").stderr == run("check", "--format", "pdf").stderr
-
-
-def test_a_check_with_a_saved_catalog_prints_the_report_and_keeps_nothing(
-    flow: Path, object_info: Path
-) -> None:
-    ended = run("check", flow, "--object-info", object_info, "--format", "json")
-    assert ended.returncode == Exit.OK
-    report = json.loads(ended.stdout)
-    assert [(w["name"], w["verdict"]) for w in report["workflows"]] == [("flow.json", "runnable")]
-    assert not state.default_dir().exists()
-
-
-def test_fail_on(flow: Path, object_info: Path) -> None:
-    flow.write_text(json.dumps({**PROMPT, "3": {"class_type": "Gone", "inputs": {}}}))
-    arguments = ["check", flow, "--object-info", object_info]
-    assert run(*arguments).returncode == Exit.OK
-    assert run(*arguments, "--fail-on", "broken").returncode == Exit.FAIL_ON
-    assert run(*arguments, "--fail-on", "partial").returncode == Exit.FAIL_ON
-
-
-def test_a_catalog_that_is_none_is_a_sentence(flow: Path, tmp_path: Path) -> None:
-    for content in (b"", b"{}", b"[]", b'{"error": "x"}', b"\xff\xfe"):
-        file = tmp_path / "catalog.json"
-        file.write_bytes(content)
-        ended = run("check", flow, "--object-info", file)
-        assert ended.returncode == Exit.CONFIG
-        assert ended.stderr.startswith(f"comfywatchman: --object-info: {file} is not")
-
-
-def test_convert_prints_the_prompt(flow: Path, object_info: Path) -> None:
-    ended = run("convert", flow, "--object-info", object_info)
-    assert json.loads(ended.stdout) == PROMPT
-
-
-def test_convert_of_a_folder_prints_one_line_a_file(flow: Path, object_info: Path) -> None:
-    broken = flow.with_name("broken.json")
-    broken.write_text('{"nodes": [')
-    ended = run("convert", flow.parent, "--object-info", object_info, "--jsonl")
-    assert ended.returncode == Exit.OK
-    first, second = map(json.loads, ended.stdout.splitlines())
-    assert first["path"] == str(broken)
-    assert "ends in the middle" in first["error"]
-    assert second == {"path": str(flow), "prompt": PROMPT}
-    refused = run("convert", flow.parent, "--object-info", object_info)
-    assert refused.returncode == Exit.USAGE
-    assert "2 workflows were found: give one file, or --jsonl" in refused.stderr
-
-
-def test_paths_in_flags_are_relative_to_here(
-    flow: Path, object_info: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(flow.parent)
-    (flow.parent / "input").mkdir()
-    arguments = ["--workflow-dirs", ".", "--comfyui-dir", ".", "--object-info", object_info]
-    ended = run("check", *arguments, "--format", "json")
-    assert ended.returncode == Exit.OK, ended.stderr
-    assert [w["path"] for w in json.loads(ended.stdout)["workflows"]] == [str(flow)]
-    ended = run("check", "--ca-file", "x.pem", "--comfyui-url", "https://localhost:1")
-    assert ended.returncode == Exit.CONFIG
-    ended = run("status", "--state-dir", "~nobody-of-that-name")
-    assert f"{flow.parent}/~nobody-of-that-name" in ended.stdout
-    ended = run("check", "--ca-file", "x.pem", "--comfyui-url", "https://localhost:1")
-    assert f"ca_file: {flow.parent}/x.pem cannot be used" in ended.stderr
-
-
-def test_a_report_that_is_not_there_makes_no_folder(tmp_path: Path) -> None:
-    assert run("report", "--state-dir", tmp_path / "none").returncode == Exit.CONFIG
-    assert not (tmp_path / "none").exists()
-
-
-def test_report_before_there_is_one_and_of_a_damaged_one(tmp_path: Path) -> None:
-    ended = run("report", "--state-dir", tmp_path)
-    assert ended.returncode == Exit.CONFIG
-    assert "there is no report yet" in ended.stderr
-    (tmp_path / state.LATEST).write_text("{}")
-    ended = run("report", "--state-dir", tmp_path)
-    assert ended.returncode == Exit.CONFIG
-    assert "is damaged or of another version" in ended.stderr
 
 
 def test_an_installation_that_lacks_a_module_is_a_sentence_and_on_record() -> None:

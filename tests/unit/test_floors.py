@@ -27,7 +27,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     for rooms in (
         (
             "__init__ results findings escape errors state lenient_json discovery exclusion flag "
-            "streams"
+            "streams clock"
         ),
         "settings",
         "comfyui workflow gate schedule",

@@ -27,10 +27,13 @@ TYPES: dict[str, Any] = {
 CATALOG = Catalog(TYPES, "0.33.0", {"Old": [{"new_node_id": "Sampler"}]})
 INVENTORY = Inventory(
     files={"input": frozenset({"b.png", "a/c.png", "a", "\udcff\n.png"}), "temp": frozenset()},
+    links={"input": {"b.png": "/mnt/b.png", "a": "/mnt/a"}},
+    paths={"input": ("/srv/ComfyUI/input", "/mnt/input"), "temp": ("/tmp/t", "/tmp/t")},
     models={"vae": ("z.pt", "a.pt"), "checkpoints": ()},
     embeddings=frozenset({"x", "sub/y"}),
 )
 SAVED = catalog_file.saved(CATALOG, INVENTORY, ["the files in output could not be listed"])
+INVENTORY_LESS: dict[str, Any] = {"files": {}, "links": {}, "paths": {}, "models": {}}
 MIB = 1024**2
 
 
@@ -74,6 +77,8 @@ def test_it_is_made_to_lie_in_git() -> None:
         Catalog(dict(reversed(TYPES.items())), "0.33.0", CATALOG.replacements),
         Inventory(
             files={"temp": frozenset(), "input": frozenset(sorted(INVENTORY.files["input"]))},
+            links={"input": dict(reversed(INVENTORY.links["input"].items()))},
+            paths=dict(reversed(INVENTORY.paths.items())),
             models=INVENTORY.models,
             embeddings=frozenset(["sub/y", "x"]),
         ),
@@ -100,10 +105,14 @@ def test_it_is_made_to_lie_in_git() -> None:
         (altered(schema_version=0), "is a damaged catalog (schema_version: "),
         (altered(schema_version="1"), "is a damaged catalog (schema_version: "),
         (altered(inventory=None), "is a damaged catalog (inventory: "),
-        (altered(inventory={"files": {}, "models": {}}), "(inventory.embeddings: field required)"),
+        (altered(inventory=INVENTORY_LESS), "(inventory.embeddings: field required)"),
         (
-            altered(inventory={"files": {"\x1b[2J": [1]}, "models": {}, "embeddings": None}),
+            altered(inventory={**INVENTORY_LESS, "embeddings": None, "files": {"\x1b[2J": [1]}}),
             r"(inventory.files.\x1b[2J.0: ",
+        ),
+        (
+            altered(inventory={**INVENTORY_LESS, "embeddings": None, "paths": {"input": ["/a"]}}),
+            "(inventory.paths.input.1: field required)",
         ),
         (altered(node_types={}), "is a damaged catalog (node_types: "),
         (altered(node_types={"A": 1}), "is a damaged catalog (node_types: "),

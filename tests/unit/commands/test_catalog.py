@@ -5,30 +5,20 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from comfywatchman.errors import Exit
-from tests.standin.comfyui import StandIn, recorded_object_info
+from tests.standin.comfyui import StandIn
+from tests.unit.program import run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "comfywatchman.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | environment,
-    )
-
-
-def test_it_holds_what_verdicts_rest_on_and_nothing_of_this_host(tmp_path: Path) -> None:
+def test_it_holds_what_verdicts_rest_on_and_nothing_else_of_this_host(tmp_path: Path) -> None:
     host = tmp_path / "srv-of-host"
     (host / "ComfyUI" / "input" / "sub").mkdir(parents=True)
     (host / "ComfyUI" / "input" / "sub" / "picture.png").touch()
@@ -48,9 +38,11 @@ def test_it_holds_what_verdicts_rest_on_and_nothing_of_this_host(tmp_path: Path)
     )
     assert "not in the catalog: the server does not list its model files" in ended.stderr
     text = file.read_text()
+    saved = json.loads(text)
+    assert saved["inventory"]["paths"]["input"] == [f"{host}/ComfyUI/input"] * 2
+    text = text.replace(f'"{host}/ComfyUI/', "")  # where workflows may find files
     for secret in ("sesame-open", "srv-of-host", comfyui.url, "127.0.0.1", str(tmp_path)):
         assert secret not in text
-    saved = json.loads(text)
     assert saved["format"] == "comfywatchman-catalog"
     assert saved["inventory"]["files"]["input"] == ["sub", "sub/picture.png"]
     assert len(saved["node_types"]) == 568
@@ -129,18 +121,11 @@ def test_an_answer_that_is_nested_too_deep_is_a_sentence(tmp_path: Path) -> None
     assert "nested too deep" in ended.stderr
 
 
-@pytest.fixture
-def bare(tmp_path: Path) -> Path:
-    file = tmp_path / "object_info.json"
-    file.write_bytes(recorded_object_info("full"))
-    return file
-
-
 @pytest.mark.parametrize("command", ["check", "convert"])
-def test_the_release_of_a_bare_object_info(tmp_path: Path, bare: Path, command: str) -> None:
+def test_the_release_of_a_bare_object_info(tmp_path: Path, object_info: Path, command: str) -> None:
     flow = tmp_path / "flow.json"
     flow.write_text('{"1": {"class_type": "PreviewImage", "inputs": {}}}')
-    offline = [command, flow, "--object-info", bare]
+    offline = [command, flow, "--object-info", object_info]
     for wrong in ("8", "0.33", "0.33.0.1", "newest", ""):
         ended = run(*offline, "--comfyui-version", wrong)
         assert ended.returncode == Exit.USAGE
@@ -153,14 +138,14 @@ def test_the_release_of_a_bare_object_info(tmp_path: Path, bare: Path, command: 
     assert run(*offline, "--comfyui-version", "v0.33.0").returncode == Exit.OK
 
 
-def test_a_verdict_follows_the_release_that_is_named(tmp_path: Path, bare: Path) -> None:
+def test_a_verdict_follows_the_release_that_is_named(tmp_path: Path, object_info: Path) -> None:
     flow = tmp_path / "flow.json"
     picture = {"class_type": "LoadImage", "inputs": {"image": "../../etc/x.png"}}
     shown = {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}
     flow.write_text(json.dumps({"1": picture, "2": shown}))
     said = {}
     for release in ("0.8.0", "0.38.0"):
-        command = ["check", flow, "--object-info", bare, "--comfyui-version", release]
+        command = ["check", flow, "--object-info", object_info, "--comfyui-version", release]
         report = json.loads(run(*command, "--format", "json").stdout)
         assert report["server"]["version"] == release
         said[release] = [f["code"] for f in report["workflows"][0]["findings"]]

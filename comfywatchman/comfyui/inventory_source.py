@@ -1,0 +1,81 @@
+"""Taking the inventory: what the server lists, and what lies in ComfyUI's folders on this host."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
+from comfywatchman.comfyui.files import names_below
+from comfywatchman.comfyui.inventory import Inventory
+
+if TYPE_CHECKING:
+    from comfywatchman.comfyui.files import Folders
+
+
+def take_inventory(
+    client: ComfyUIClient | None, folders: Folders | None
+) -> tuple[Inventory, list[str]]:
+    """List the files that workflows can name.
+
+    Args:
+        client: the server; None when a saved catalog stands in for it.
+        folders: ComfyUI's folders, when they are on this host.
+
+    Returns:
+        The inventory, and one sentence for each thing that could not be seen.
+
+    Raises:
+        ComfyUIError: the server is gone.
+    """
+    blind: list[str] = []
+    listed: dict[str, frozenset[str]] = {}
+    links: dict[str, dict[str, str]] = {}
+    paths: dict[str, tuple[str, str]] = {}
+    for annotation, folder in folders.by_annotation().items() if folders else ():
+        below = names_below(folder)
+        if below is None:
+            blind.append(
+                f"the files in {folder} could not be listed; input files there are judged by the "
+                "server's lists alone"
+            )
+        else:
+            listed[annotation], links[annotation] = below
+            absolute = folder.absolute()
+            paths[annotation] = (os.fspath(absolute), os.path.realpath(absolute))
+    if folders is None:
+        blind.append(
+            "comfyui_dir is not set: input files are judged by the server's lists alone, which "
+            "leave out sub-folders"
+        )
+    models: dict[str, tuple[str, ...]] = {}
+    embeddings: frozenset[str] | None = None
+    if client is not None:
+        try:
+            models = _models(client)
+            embeddings = frozenset(_strings(client.get_json("/embeddings")))
+        except ComfyUIError as error:
+            if error.transient:
+                raise
+            blind.append(f"the server does not list its model files: {error}")
+    inventory = Inventory(
+        files=listed, models=models, embeddings=embeddings, links=links, paths=paths
+    )
+    return inventory, blind
+
+
+def _models(client: ComfyUIClient) -> dict[str, tuple[str, ...]]:
+    models = {}
+    for folder in _strings(client.get_json("/models")):
+        try:
+            path = f"/models/{quote(folder, safe='', errors='surrogatepass')}"
+            models[folder] = tuple(_strings(client.get_json(path)))
+        except ComfyUIError as error:
+            if error.transient:
+                raise
+    return models
+
+
+def _strings(answer: object) -> list[str]:
+    return [a for a in answer if isinstance(a, str)] if isinstance(answer, list) else []
