@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from comfywatchman.comfyui import catalog_source, credentials
-from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
-from comfywatchman.gate import comfyui as comfyui_gate
+from comfywatchman import basis
+from comfywatchman.comfyui import catalog_file
+from comfywatchman.comfyui.client import ComfyUIError
+from comfywatchman.exclusion import Exclusion
 from comfywatchman.workflow import find
 from comfywatchman.workflow.convert import convert
 from comfywatchman.workflow.load import load
@@ -44,30 +45,30 @@ class Converted:
         return json.dumps({"path": self.path, "prompt": self.prompt})
 
 
-def catalog(settings: Settings, object_info: Path | None) -> Catalog:
+def catalog(settings: Settings, object_info: Path | None, release: str | None = None) -> Catalog:
     """Get the catalog from a file, else from the server.
+
+    Args:
+        settings: the settings.
+        object_info: the file.
+        release: the release of ComfyUI that the file came from, if it does not say so itself.
 
     Raises:
         ConfigError: the file or a credential cannot be used.
         ComfyUIError: the server cannot be asked.
     """
     if object_info is not None:
-        return catalog_source.read(object_info)
-    with ComfyUIClient(settings, credentials.read(settings)) as client:
-        server = comfyui_gate.read(client)
-        if server.problem:
-            raise ComfyUIError(server.problem, transient=False)
-        return catalog_source.fetch(
-            client,
-            version=server.version,
-            max_bytes=settings.max_catalog_size,
-            seconds=settings.catalog_timeout,
-        )
+        size = settings.max_catalog_size
+        return catalog_file.read(object_info, release=release, max_bytes=size).catalog
+    return basis.catalog(settings)
 
 
 def convert_all(paths: Sequence[Path], catalog: Catalog, settings: Settings) -> Iterator[Converted]:
-    """Convert files, and every workflow below folders, one at a time."""
-    for workflow in find.in_folders(paths).workflows:
+    """Convert files, and every workflow below folders, in pictures too, one at a time."""
+    found = find.in_folders(
+        paths, Exclusion(settings.workflow_exclude), largest_picture=settings.max_workflow_size
+    )
+    for workflow in found.workflows:
         try:
             raw = workflow.read(settings.max_workflow_size)
             document = load(raw, max_depth=settings.max_workflow_depth)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Group = Literal["server", "judging", "outcome", "schedule", "state"]
-"""Flags that a command takes together: where the server is; how a cycle judges; what ``check`` ends
-with; when a schedule runs its cycles; where state is kept."""
+Group = Literal["server", "access", "judging", "outcome", "schedule", "state"]
+"""Flags that a command takes together: where the server is; how what a verdict rests on is had; how
+a cycle judges; what ``check`` ends with; when a schedule runs its cycles; where state is kept."""
 
 
 @dataclass(frozen=True)

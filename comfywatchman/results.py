@@ -228,7 +228,8 @@ class WorkflowReport(_Frozen):
     not_checked: list[str] = []
     """What this verdict does not rest on: one sentence for each blind spot."""
     content_digest: str | None = None
-    """SHA-256 of the file's bytes, in hexadecimal; null if it could not be read."""
+    """SHA-256 of the file's bytes, in hexadecimal (in a picture: of the workflow in it); null if it
+    could not be read."""
     models: list[UsedModel] = []
     """The model files it names, muted nodes aside; sorted."""
     packs: list[UsedPack] = []
@@ -250,9 +251,10 @@ class Server(_Frozen):
     url: str | None = None
     """Its address without credentials; null when a saved catalog was used."""
     catalog_file: str | None = None
-    """The saved ``/object_info`` a check with ``--object-info`` used."""
+    """The saved catalog, or ``/object_info``, that a check with ``--object-info`` used."""
     version: str | None = None
-    """``comfyui_version`` of ``/system_stats``."""
+    """``comfyui_version`` of ``/system_stats``, of the saved catalog, or as ``--comfyui-version``
+    says."""
     node_types: Annotated[int, Field(ge=0)] = 0
     """How many node types it offers."""
 
@@ -290,6 +292,8 @@ class Report(_Frozen):
     gate: list[GateAnswer] = []
     summary: Summary
     workflows: list[WorkflowReport]
+    left_out: Annotated[int, Field(ge=0)] = 0
+    """How many workflows were found and, as ``workflow_exclude`` says, not judged."""
     not_checked: list[Sentence] = []
     """What the whole cycle could not see, e.g. a folder that could not be read."""
 

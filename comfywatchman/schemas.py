@@ -12,12 +12,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from comfywatchman.comfyui.catalog_file import CATALOG_SCHEMA_VERSION, SavedCatalog
 from comfywatchman.fleet.model import FLEET_SCHEMA_VERSION, Fleet
 from comfywatchman.results import REPORT_SCHEMA_VERSION, LastRun, Report
 
 _PUBLISHED: dict[str, type] = {
     f"report-{REPORT_SCHEMA_VERSION}.json": Report,
     "last-run-1.json": LastRun,
+    f"catalog-{CATALOG_SCHEMA_VERSION}.json": SavedCatalog,
     f"fleet-{FLEET_SCHEMA_VERSION}.json": Fleet,
 }
 

@@ -34,6 +34,7 @@ from pydantic_settings import (
 from comfywatchman import state
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
+from comfywatchman.exclusion import Exclusion
 from comfywatchman.flag import STATE_DIR, Flag
 
 ENV_PREFIX = "COMFYWATCHMAN_"
@@ -107,6 +108,15 @@ def _split_paths(value: object) -> object:
     return [p for p in value.split(os.pathsep) if p] if isinstance(value, str) else value
 
 
+def _split_lines(value: object) -> object:
+    return [line for line in value.splitlines() if line] if isinstance(value, str) else value
+
+
+def _pattern(text: str) -> str:
+    Exclusion([text])
+    return text
+
+
 def _split_words(value: object) -> object:
     return shlex.split(value) if isinstance(value, str) else value
 
@@ -138,6 +148,7 @@ def _positive(size: ByteSize) -> ByteSize:
 
 
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
 Seconds = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, le=86_400, allow_inf_nan=False)]
 Delay = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=86_400, allow_inf_nan=False)]
 Size = Annotated[ByteSize, BeforeValidator(_no_bool), AfterValidator(_sane)]
@@ -150,6 +161,7 @@ _TOML_TYPES: dict[object, tuple[tuple[type, ...], str]] = {
     int: ((int,), "must be a whole number, without quotes"),
     ByteSize: ((int, str), 'must be a size, such as "2GiB" or "500MB"'),
     list[AbsolutePath]: ((list,), 'must be a list of paths, such as ["/srv/a", "/srv/b"]'),
+    list[Pattern]: ((list,), 'must be a list of patterns, such as ["drafts/", "*_old.json"]'),
     list[str]: ((list,), 'must be a list of texts, such as ["/usr/bin/logger", "-p", "err"]'),
 }
 """What TOML must hold, by a setting's type; every other setting is text."""
@@ -187,7 +199,7 @@ class Settings(BaseSettings):
     ] = "http://127.0.0.1:8188"
     comfyui_dir: Annotated[
         Annotated[AbsolutePath, AfterValidator(_directory)] | None,
-        Flag("ComfyUI's own folder on this host.", "judging"),
+        Flag("ComfyUI's own folder on this host.", "access"),
         Field(
             description="ComfyUI's own folder on this host (the one that holds `input` and "
             "`models`). Input files are judged by what lies in it. Unset: by the server's lists "
@@ -196,7 +208,7 @@ class Settings(BaseSettings):
     ] = None
     comfyui_token_file: Annotated[
         AbsolutePath | None,
-        Flag("File with a bearer token for the server.", "judging"),
+        Flag("File with a bearer token for the server.", "access"),
         Field(
             description="File with a bearer token for the server, readable by its owner only. The "
             "systemd credential `comfyui_token` is used by itself."
@@ -204,7 +216,7 @@ class Settings(BaseSettings):
     ] = None
     comfyui_basic_auth_file: Annotated[
         AbsolutePath | None,
-        Flag("File with user:password for the server.", "judging"),
+        Flag("File with user:password for the server.", "access"),
         Field(
             description="File with `user:password` for a server behind basic authentication, "
             "readable by its owner only. The systemd credential `comfyui_basic_auth` is used by "
@@ -213,7 +225,7 @@ class Settings(BaseSettings):
     ] = None
     ca_file: Annotated[
         AbsolutePath | None,
-        Flag("PEM file of a certificate authority to trust too.", "judging"),
+        Flag("PEM file of a certificate authority to trust too.", "access"),
         Field(
             description="PEM file of a certificate authority to trust for https, beside those the "
             "host trusts."
@@ -225,8 +237,8 @@ class Settings(BaseSettings):
         BeforeValidator(_split_paths),
         Flag("Folder of saved workflows; may be given again.", "judging"),
         Field(
-            description="Folders to search for saved workflows (`*.json`), sub-folders included. "
-            "In the environment: separated by `:`, as in PATH."
+            description="Folders to search for saved workflows (`*.json`), sub-folders included; "
+            "pictures in them are passed over. In the environment: separated by `:`, as in PATH."
         ),
     ] = []
     userdata: Annotated[
@@ -236,6 +248,20 @@ class Settings(BaseSettings):
             description="Whether to judge the workflows saved on the server too, of all its users."
         ),
     ] = True
+    workflow_exclude: Annotated[
+        list[Pattern],
+        NoDecode,
+        BeforeValidator(_split_lines),
+        Flag("Pattern of workflows to leave out, as in .gitignore; may be given again.", "judging"),
+        Field(
+            description="Patterns of saved workflows that are not judged, as in a `.gitignore`: "
+            "`drafts/` leaves out folders of that name, `*_old.json` files, and a pattern after "
+            "them that begins with `!` takes back what it names. They are matched against the path "
+            "below the folder that is searched and, of what is saved on the server, below the "
+            "user's `workflows` folder; a file that is named on the command line is judged all the "
+            "same. The report says how many were left out. In the environment: one pattern a line."
+        ),
+    ] = []
     min_free_vram: Annotated[
         Size,
         Flag("Skip when less VRAM is free, e.g. 2GiB.", "judging"),
@@ -259,17 +285,17 @@ class Settings(BaseSettings):
     ] = False
     connect_timeout: Annotated[
         Seconds,
-        Flag("Seconds to wait for a connection.", "judging"),
+        Flag("Seconds to wait for a connection.", "access"),
         Field(description="How long to wait for the server to accept a connection, in seconds."),
     ] = 5.0
     read_timeout: Annotated[
         Seconds,
-        Flag("Seconds one answer may take.", "judging"),
+        Flag("Seconds one answer may take.", "access"),
         Field(description="How long one answer of the server may take, in seconds."),
     ] = 30.0
     catalog_timeout: Annotated[
         Seconds,
-        Flag("Seconds the list of node types may take.", "judging"),
+        Flag("Seconds the list of node types may take.", "access"),
         Field(
             description="How long the list of node types may take (a server with many packs sends "
             "100 MB), in seconds."
@@ -277,8 +303,8 @@ class Settings(BaseSettings):
     ] = 120.0
     max_catalog_size: Annotated[
         SizeCap,
-        Flag("Largest list of node types to read.", "judging"),
-        Field(description="Refuse a list of node types larger than this."),
+        Flag("Largest list of node types to read.", "access"),
+        Field(description="Refuse a list of node types, or a saved catalog, larger than this."),
     ] = ByteSize(512 * 1024**2)
     max_workflow_size: Annotated[
         SizeCap,

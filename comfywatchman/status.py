@@ -29,8 +29,9 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
     Returns:
         ``state_dir``, ``running`` (whether a cycle runs now), ``interrupted`` (whether the last one
         was killed), ``damaged`` (files that cannot be understood), ``last_run`` (the content of
-        ``last-run.json`` or None), ``report`` (the summary and paths of the last full report, or
-        None) and ``schedule`` (see :class:`comfywatchman.schedule.timer.Schedule`).
+        ``last-run.json`` or None), ``report`` (the summary, the number of workflows that were left
+        out and the paths of the last full report, or None) and ``schedule`` (see
+        :class:`comfywatchman.schedule.timer.Schedule`).
 
     Raises:
         ConfigError: the state may not be read.
@@ -39,12 +40,13 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
     last_run = _object(folder / state.LAST_RUN, damaged, paths=list)
     unfinished = last_run is not None and last_run.get("outcome") == "running"
     running = unfinished and timer.is_held(folder / state.LOCK)
-    latest = _object(folder / state.LATEST, damaged, summary=dict)
+    latest = _object(folder / state.LATEST, damaged, summary=dict, left_out=int)
     report = None
     if latest is not None:
         report = {
             "started_at": latest.get("started_at"),
             "summary": latest.get("summary"),
+            "left_out": latest.get("left_out", 0),
             "files": {
                 kind: str(folder / name)
                 for kind, name in (
@@ -100,6 +102,8 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
         lines.append("Last report  none yet")
     else:
         counts = ", ".join(f"{n} {v}" for v, n in (report["summary"] or {}).items() if n)
+        if report["left_out"]:
+            counts = f"{counts or 'no workflows'}; {report['left_out']} left out"
         lines.append(
             f"Last report  {_when(report['started_at'], now)}: {visible(counts) or 'no workflows'}"
         )

@@ -1,16 +1,14 @@
-"""Getting the catalog: from the server, or from a saved answer of its ``/object_info``."""
+"""Getting the catalog from the server."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from comfywatchman import lenient_json
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
-from comfywatchman.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
 
 def fetch(client: ComfyUIClient, *, version: str | None, max_bytes: int, seconds: float) -> Catalog:
@@ -28,12 +26,12 @@ def fetch(client: ComfyUIClient, *, version: str | None, max_bytes: int, seconds
     answer = client.get_json(
         "/object_info", max_bytes=max_bytes, cap="max_catalog_size", seconds=seconds
     )
-    if not _is_object_info(answer):
+    if not is_object_info(answer):
         raise ComfyUIError(
             f"{client.url}/object_info answered, but not as ComfyUI does; ComfyUI's log says why",
             transient=True,
         )
-    return Catalog(answer, version, _replacements(client))
+    return ordered(answer, version, _replacements(client))
 
 
 def _replacements(client: ComfyUIClient) -> dict[str, Any]:
@@ -46,29 +44,17 @@ def _replacements(client: ComfyUIClient) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def read(file: Path) -> Catalog:
-    """Read a saved answer of ``GET /object_info``.
-
-    Raises:
-        ConfigError: it cannot be read, or is something else.
-    """
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"--object-info: {file} cannot be read: {error.strerror}") from None
-    try:
-        answer = lenient_json.parse(raw)
-    except ValueError as error:
-        raise ConfigError(f"--object-info: {file} is not JSON: {error}") from None
-    if not _is_object_info(answer):
-        raise ConfigError(
-            f"--object-info: {file} is not a saved answer of /object_info; save one with: "
-            "curl -o object_info.json http://HOST:8188/object_info"
-        )
-    return Catalog(answer)
+def ordered(
+    object_info: Mapping[str, Any],
+    version: str | None,
+    replacements: Mapping[str, Any] | None = None,
+) -> Catalog:
+    """A catalog in one order, wherever it comes from, so that nothing hangs on the order."""
+    return Catalog(dict(sorted(object_info.items())), version, replacements)
 
 
-def _is_object_info(answer: Any) -> bool:
+def is_object_info(answer: Any) -> bool:
+    """Whether a document is what ``/object_info`` answers."""
     return (
         isinstance(answer, dict)
         and bool(answer)

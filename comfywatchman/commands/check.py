@@ -11,7 +11,14 @@ import typer
 
 from comfywatchman.command_line import record, sentences, showing
 from comfywatchman.command_line.flags import Flags
-from comfywatchman.command_line.options import Config, ObjectInfo, ReportFormat, refuse_missing
+from comfywatchman.command_line.options import (
+    ComfyUIVersion,
+    Config,
+    ObjectInfo,
+    ReportFormat,
+    refuse_missing,
+    refuse_version_alone,
+)
 from comfywatchman.errors import Exit
 from comfywatchman.flag import Group
 
@@ -19,7 +26,7 @@ if TYPE_CHECKING:
     from comfywatchman.cycle.runner import Result
     from comfywatchman.settings import FailOn, Settings
 
-FLAGS: tuple[Group, ...] = ("outcome", "server", "judging", "state")
+FLAGS: tuple[Group, ...] = ("outcome", "server", "access", "judging", "state")
 
 
 def run(
@@ -30,6 +37,7 @@ def run(
     ] = None,
     config: Config = None,
     object_info: ObjectInfo = None,
+    comfyui_version: ComfyUIVersion = None,
     output_format: ReportFormat = None,
     flags: Flags,
     end_with_stdin: Annotated[bool, typer.Option("--end-with-stdin", hidden=True)] = False,
@@ -47,12 +55,13 @@ def run(
         with contextlib.nullcontext() if object_info else record.bugs(flags, config):
             settings = _settings(flags, config, object_info)
             refuse_missing(paths or ())
+            refuse_version_alone(comfyui_version, object_info)
             if object_info is not None and not paths and not settings.workflow_dirs:
                 sentences.end(
                     Exit.USAGE,
                     "--object-info needs the files or folders to judge (or workflow_dirs)",
                 )
-            result = _cycle(settings, tuple(paths or ()), object_info)
+            result = _cycle(settings, tuple(paths or ()), object_info, comfyui_version)
         showing.show(result.report, output_format)
     raise typer.Exit(_exit_code(result, settings.fail_on))
 
@@ -65,13 +74,18 @@ def _settings(flags: Flags, config: Path | None, object_info: Path | None) -> Se
     return load(flags, config)
 
 
-def _cycle(settings: Settings, paths: tuple[Path, ...], object_info: Path | None) -> Result:
+def _cycle(
+    settings: Settings,
+    paths: tuple[Path, ...],
+    object_info: Path | None,
+    comfyui_version: str | None,
+) -> Result:
     from comfywatchman.cycle import progress, runner
     from comfywatchman.cycle.graph import Target
 
     gc.freeze()
     gc.enable()
-    target = Target(tuple(p.absolute() for p in paths), object_info)
+    target = Target(tuple(p.absolute() for p in paths), object_info, comfyui_version)
     return runner.run(settings, target, progress.listener())
 
 

@@ -9,7 +9,13 @@ import typer
 
 from comfywatchman.command_line import sentences
 from comfywatchman.command_line.flags import Flags
-from comfywatchman.command_line.options import Config, ObjectInfo, refuse_missing
+from comfywatchman.command_line.options import (
+    ComfyUIVersion,
+    Config,
+    ObjectInfo,
+    refuse_missing,
+    refuse_version_alone,
+)
 from comfywatchman.errors import Exit
 from comfywatchman.flag import Group
 
@@ -21,6 +27,7 @@ def run(
     paths: Annotated[list[Path], typer.Argument(help="Workflow files or folders.")],
     config: Config = None,
     object_info: ObjectInfo = None,
+    comfyui_version: ComfyUIVersion = None,
     jsonl: Annotated[
         bool,
         typer.Option("--jsonl", help='One line a file: {"path", "prompt"} or {"path", "error"}.'),
@@ -34,8 +41,9 @@ def run(
     with sentences.for_wrong_configuration():
         settings = load(flags, config)
         refuse_missing(paths)
+        refuse_version_alone(comfyui_version, object_info)
         try:
-            catalog = conversion.catalog(settings, object_info)
+            catalog = conversion.catalog(settings, object_info, comfyui_version)
         except conversion.ComfyUIError as error:
             sentences.end(Exit.USAGE, f"{error} (or give --object-info)")
         converted = conversion.convert_all(paths, catalog, settings)

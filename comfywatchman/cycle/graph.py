@@ -25,10 +25,12 @@ from comfywatchman.checks.versions import beyond_what_is_known
 from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_source, files, inventory_file, inventory_source
 from comfywatchman.comfyui.catalog import Catalog
+from comfywatchman.comfyui.catalog_file import Basis
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.comfyui.inventory import Inventory
 from comfywatchman.cycle.progress import GateAnswered, Judged, Noted, WorkflowsFound
 from comfywatchman.escape import visible
+from comfywatchman.exclusion import Exclusion
 from comfywatchman.gate import comfyui as comfyui_gate
 from comfywatchman.gate import disk, gpu, lock
 from comfywatchman.gate.comfyui import ServerReading
@@ -65,10 +67,12 @@ class Target:
     Attributes:
         paths: files and folders; empty means everything the settings name.
         object_info: a saved catalog that stands in for the server.
+        comfyui_version: the release that it came from, if it does not say so itself.
     """
 
     paths: tuple[Path, ...] = ()
     object_info: Path | None = None
+    comfyui_version: str | None = None
 
     def shown(self) -> list[str]:
         """The paths as a report names them."""
@@ -87,6 +91,8 @@ class CycleContext:
     """None when nothing is to be kept."""
     lock: BaseFileLock | None
     clock: CycleClock
+    saved: Basis | None = None
+    """The saved catalog that stands in for the server."""
 
 
 def _first_reason(first: str, later: str) -> str:
@@ -108,6 +114,7 @@ class CycleState(TypedDict, total=False):
     catalog: Catalog
     inventory: Inventory
     found: list[Workflow]
+    left_out: int
     workflows: list[WorkflowReport]
     verdicts: VerdictCache
     not_checked: Annotated[list[str], operator.add]
@@ -177,8 +184,8 @@ def fetch_catalog(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """Get the node types that the server, or the saved catalog, offers."""
     context = runtime.context
     if context.client is None:
-        assert context.target.object_info is not None  # noqa: S101
-        return {"catalog": catalog_source.read(context.target.object_info)}
+        assert context.saved is not None  # noqa: S101
+        return {"catalog": context.saved.catalog}
     catalog = catalog_source.fetch(
         context.client,
         version=state["server"].version,
@@ -192,6 +199,8 @@ def fetch_catalog(state: CycleState, runtime: CycleRuntime) -> CycleState:
 def take_inventory(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """List the files that workflows can name."""
     context = runtime.context
+    if context.saved is not None and context.saved.inventory is not None:
+        return {"inventory": context.saved.inventory, "not_checked": context.saved.not_checked}
     comfyui_dir = context.settings.comfyui_dir
     server = state.get("server", ServerReading())
     folders = files.folders(comfyui_dir, server.argv) if comfyui_dir else None
@@ -206,17 +215,28 @@ def find_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
         runtime.context.target,
         runtime.context.client,
     )
-    found = find.in_folders(target.paths or settings.workflow_dirs)
-    workflows, not_checked = found.workflows, found.not_checked
+    exclusion = Exclusion(settings.workflow_exclude)
+    found = find.in_folders(
+        target.paths or settings.workflow_dirs,
+        exclusion,
+        largest_picture=settings.max_workflow_size if target.paths else None,
+    )
+    workflows, left_out, not_checked = found.workflows, found.left_out, found.not_checked
     if client is not None and settings.userdata and not target.paths:
         server = state["server"]
         users = (
             files.folders(settings.comfyui_dir, server.argv).user if settings.comfyui_dir else None
         )
-        on_server = find.on_server(client, users)
+        on_server = find.on_server(client, users, exclusion)
         workflows = [*workflows, *on_server.workflows]
+        left_out = [*left_out, *on_server.left_out]
         not_checked = [*not_checked, *on_server.not_checked]
-    return {"found": find.distinct(workflows), "not_checked": not_checked}
+    kept = find.distinct(workflows)
+    return {
+        "found": kept,
+        "left_out": len(find.distinct([*kept, *left_out])) - len(kept),
+        "not_checked": not_checked,
+    }
 
 
 def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
@@ -248,7 +268,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         host=socket.gethostname(),
         started_at=context.clock.started_at(),
         duration_s=context.clock.elapsed(),
-        reason=in_words(summary),
+        reason=in_words(summary, state["left_out"]),
         server=Server(
             url=context.settings.comfyui_url if context.client else None,
             catalog_file=visible(str(saved)) if (saved := context.target.object_info) else None,
@@ -258,6 +278,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         gate=state["gate"],
         summary=summary,
         workflows=workflows,
+        left_out=state["left_out"],
         not_checked=[
             *filter(None, [beyond_what_is_known(state["catalog"])]),
             *state["not_checked"],
@@ -281,13 +302,16 @@ def summarize(workflows: Sequence[WorkflowReport]) -> Summary:
     return Summary(**{verdict.value: counts[verdict] for verdict in Verdict})
 
 
-def in_words(summary: Summary) -> str:
+def in_words(summary: Summary, left_out: int) -> str:
     """Say the counts in one line."""
+    others = f"; {left_out:,} left out by workflow_exclude" if left_out else ""
     if not summary.total:
-        return "no saved workflow was found"
+        return f"no saved workflow was found{' to judge' * bool(left_out)}{others}"
     counts = ((getattr(summary, v.value), v.value) for v in Verdict)
-    return f"{summary.total:,} workflow{'s' * (summary.total > 1)}: " + ", ".join(
-        f"{n} {name}" for n, name in counts if n
+    return (
+        f"{summary.total:,} workflow{'s' * (summary.total > 1)}: "
+        + ", ".join(f"{n} {name}" for n, name in counts if n)
+        + others
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from comfywatchman import __version__, discovery, state, state_files
 from comfywatchman.clock import CycleClock
-from comfywatchman.comfyui import credentials
+from comfywatchman.comfyui import catalog_file, credentials
 from comfywatchman.comfyui.client import ComfyUIClient
 from comfywatchman.cycle import graph
 from comfywatchman.cycle.progress import Ended, Listener
@@ -69,11 +69,17 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
     ending = threading.Event()
     with ExitStack() as stack:
         try:
-            client = None
-            if not offline:
+            client, saved = None, None
+            if target.object_info is not None:
+                saved = catalog_file.read(
+                    target.object_info,
+                    release=target.comfyui_version,
+                    max_bytes=settings.max_catalog_size,
+                )
+            else:
                 client = stack.enter_context(ComfyUIClient(settings, credentials.read(settings)))
             only_one = lock.make(store.folder / state.LOCK) if store else None
-            context = graph.CycleContext(settings, target, client, store, only_one, clock)
+            context = graph.CycleContext(settings, target, client, store, only_one, clock, saved)
             stack.callback(_release, context)
             if store is not None:
                 _record_signals(context, listener, ending)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from comfywatchman.comfyui import files
 from comfywatchman.doctor.point import Examination, Point, Status
+from comfywatchman.exclusion import Exclusion
 from comfywatchman.gate import comfyui as comfyui_gate
 from comfywatchman.gate import gpu
 from comfywatchman.workflow import find
@@ -69,10 +70,12 @@ def workflow_folders(examination: Examination) -> Iterator[Point]:
             remedy = "correct workflow_dirs or its mode, or mount what is missing"
             yield Point("workflow folder", Status.PROBLEM, problem, remedy)
             continue
-        found = find.in_folders([folder])
+        found = find.in_folders([folder], Exclusion(settings.workflow_exclude))
         for not_searched in found.not_checked:
             yield Point("workflow folder", Status.NOTE, not_searched)
         said = f"{folder}: {len(found.workflows):,} saved workflows"
+        if found.left_out:
+            said += f", and {len(found.left_out):,} left out by workflow_exclude"
         yield Point("workflow folder", Status.OK, said)
     if not settings.workflow_dirs and not settings.userdata:
         said = "there is nothing to judge: workflow_dirs is empty and userdata is off"

@@ -184,6 +184,13 @@ def headline(summary: Summary) -> str:
     return f"{phrase} of {plural(summary.total, 'workflow')}"
 
 
+def left_out(report: Report) -> str:
+    """E.g. ``12 workflows left out by workflow_exclude``; empty when none were."""
+    if not report.left_out:
+        return ""
+    return f"{plural(report.left_out, 'workflow')} left out by workflow_exclude"
+
+
 def proportions(numbers: Sequence[int], room: int) -> list[int]:
     """Divide ``room`` in proportion to ``numbers``; what is not zero gets one at least."""
     total = sum(numbers)

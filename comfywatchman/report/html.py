@@ -18,6 +18,7 @@ from comfywatchman.report.digest import (
     digest,
     gate_worth_showing,
     in_utc,
+    left_out,
     plural,
     proportions,
     server_phrase,
@@ -53,6 +54,7 @@ def render(report: Report) -> str:
         started_iso=f"{started:%Y-%m-%dT%H:%M:%SZ}",
         server=server_phrase(report.server),
         node_types=plural(report.server.node_types, "node type"),
+        left_out=left_out(report),
         gate=gate_worth_showing(report),
         entries=contents.entries,
         shared=[

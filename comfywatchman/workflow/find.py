@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from comfywatchman.comfyui import userdata
 from comfywatchman.comfyui.client import ComfyUIError
 from comfywatchman.escape import visible
+from comfywatchman.exclusion import Exclusion
 from comfywatchman.findings import declare
 from comfywatchman.results import Severity
+from comfywatchman.workflow import pictures
 from comfywatchman.workflow.prompt import WorkflowError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from io import BufferedReader
     from pathlib import Path
 
     from comfywatchman.comfyui.client import ComfyUIClient
@@ -44,6 +48,11 @@ WORKFLOW_TOO_LARGE = declare(
     "are rarely larger than a few megabytes. The verdict is `unknown`.",
     remedy="Look at what the file is; raise `max_workflow_size` if it is a workflow.",
 )
+
+
+NOTHING_EXCLUDED: Final = Exclusion(())
+_PICTURES: Final = (".png", ".webp")
+_NO_WORKFLOW: Final = (pictures.PICTURE_WITHOUT_WORKFLOW.name, pictures.PICTURE_DAMAGED.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,31 +78,67 @@ class WorkflowFile:
         Raises:
             WorkflowError: it cannot be read, is no regular file, or is too large.
         """
-        try:
-            # O_NONBLOCK: opening a pipe that nobody writes to must not wait for ever.
-            descriptor = os.open(self.file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            with open(descriptor, "rb") as stream:  # noqa: PTH123
-                status = os.fstat(descriptor)
-                if not stat.S_ISREG(status.st_mode):
-                    raise WorkflowError(
-                        WORKFLOW_UNREADABLE.finding(
-                            "it is not a regular file (a folder, pipe, device or socket)",
-                            fix="Move it out of the folder that is searched.",
-                        )
-                    )
-                raw = b"" if status.st_size > max_bytes else stream.read(status.st_size + 1)
-                if len(raw) > status.st_size:  # it has grown since
-                    raw += stream.read(max_bytes + 1 - len(raw))
-        except OSError as error:
-            raise WorkflowError(
-                WORKFLOW_UNREADABLE.finding(
-                    f"it cannot be read: {error.strerror}",
-                    fix="Let the user that runs the check read it.",
-                )
-            ) from None
-        if len(raw) > max_bytes or status.st_size > max_bytes:
-            raise WorkflowError(_too_large(max_bytes, status.st_size))
+        with _opened(self.file) as (stream, size):
+            raw = b"" if size > max_bytes else stream.read(size + 1)
+            if len(raw) > size:  # it has grown since
+                raw += stream.read(max_bytes + 1 - len(raw))
+        if len(raw) > max_bytes or size > max_bytes:
+            raise WorkflowError(_too_large(max_bytes, size))
         return raw
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile(WorkflowFile):
+    """A picture on this host that may have a workflow in it, which is what is read of it."""
+
+    def read(self, max_bytes: int) -> bytes:
+        """Read the workflow in it.
+
+        Raises:
+            WorkflowError: it cannot be read, holds none, is damaged, or what it holds is too large.
+        """
+        with _opened(self.file) as (stream, _):
+            try:
+                return pictures.workflow_in(stream, max_bytes)
+            except pictures.TooLargeError as error:
+                raise WorkflowError(_too_large(max_bytes, error.size)) from None
+
+    def holds_workflow(self, max_bytes: int) -> bool:
+        """Whether there is one to be judged, be it only as one that cannot be read."""
+        try:
+            self.read(max_bytes)
+        except WorkflowError as error:
+            return error.finding.code not in _NO_WORKFLOW
+        return True
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[tuple[BufferedReader, int]]:
+    """Open a regular file, and say how large it is.
+
+    Raises:
+        WorkflowError: it cannot be read, or is something else.
+    """
+    try:
+        # O_NONBLOCK: opening a pipe that nobody writes to must not wait for ever.
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as stream:  # noqa: PTH123
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise WorkflowError(
+                    WORKFLOW_UNREADABLE.finding(
+                        "it is not a regular file (a folder, pipe, device or socket)",
+                        fix="Move it out of the folder that is searched.",
+                    )
+                )
+            yield stream, status.st_size
+    except OSError as error:
+        raise WorkflowError(
+            WORKFLOW_UNREADABLE.finding(
+                f"it cannot be read: {error.strerror}",
+                fix="Let the user that runs the check read it.",
+            )
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,32 +185,54 @@ Workflow = WorkflowFile | WorkflowOnServer
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The workflows that were found, and one sentence for each place that could not be seen."""
+    """What was found.
 
-    workflows: list[Workflow]
-    not_checked: list[str]
+    Attributes:
+        workflows: the workflows to judge.
+        not_checked: one sentence for each place that could not be seen.
+        left_out: the workflows that an exclusion names.
+    """
+
+    workflows: list[Workflow] = field(default_factory=list)
+    not_checked: list[str] = field(default_factory=list)
+    left_out: list[Workflow] = field(default_factory=list)
 
 
-def in_folders(roots: Iterable[Path]) -> Found:
-    """Find the workflow files below folders; a root may be a single file too."""
-    found: list[Workflow] = []
-    not_checked: list[str] = []
+def in_folders(
+    roots: Iterable[Path],
+    exclusion: Exclusion = NOTHING_EXCLUDED,
+    *,
+    largest_picture: int | None = None,
+) -> Found:
+    """Find the workflow files below folders; a root may be a single file too.
+
+    Args:
+        roots: the folders and files. A file that is named here is never left out.
+        exclusion: what to leave out, by the path below the folder that is searched.
+        largest_picture: look for workflows of up to this size in pictures too; None: do not.
+    """
+    found = Found()
     for root in roots:
         try:
             if stat.S_ISDIR(root.stat().st_mode):
-                found += _walk(root, not_checked)
+                _walk(root, exclusion, largest_picture, found)
+            elif largest_picture is not None and _is_picture_name(root.name):
+                found.workflows.append(PictureFile(root, visible(root.name)))
             else:
-                found.append(WorkflowFile(root, visible(root.name)))
+                found.workflows.append(WorkflowFile(root, visible(root.name)))
         except OSError as error:
-            not_checked.append(f"{visible(str(root))} was not searched: {error.strerror}")
-    return Found(found, not_checked)
+            found.not_checked.append(f"{visible(str(root))} was not searched: {error.strerror}")
+    return found
 
 
-def _walk(root: Path, not_checked: list[str]) -> Iterator[WorkflowFile]:
+def _walk(root: Path, exclusion: Exclusion, largest_picture: int | None, found: Found) -> None:
     seen: set[tuple[int, int]] = set()
-    pending = [root]
-    while pending:  # os.walk of Python 3.11 recurses, and folders may be as deep as a path is long
-        folder = pending.pop()
+    pending = [(root, "")]
+    # Folders that are left out come last: what else leads to what lies there is no way round.
+    left_out: list[tuple[Path, str]] = []
+    while pending or left_out:  # os.walk of Python 3.11 recurses, and paths may be thousands deep
+        searched = bool(pending)
+        folder, prefix = (pending or left_out).pop()
         try:
             status = folder.stat()
             if (status.st_dev, status.st_ino) in seen:
@@ -173,19 +240,36 @@ def _walk(root: Path, not_checked: list[str]) -> Iterator[WorkflowFile]:
             seen.add((status.st_dev, status.st_ino))
             files, subfolders = _entries(folder)
         except OSError as error:
-            not_checked.append(f"{visible(str(folder))} was not searched: {error.strerror}")
+            if searched:
+                found.not_checked.append(
+                    f"{visible(str(folder))} was not searched: {error.strerror}"
+                )
             continue
         for name in sorted(files):
-            if userdata.is_workflow_name(name):
-                file = folder / name
-                yield WorkflowFile(file, visible(str(file.relative_to(root))))
+            if (workflow := _workflow(folder / name, prefix + name, largest_picture)) is None:
+                continue
+            judged = searched and not exclusion.names(prefix + name, is_folder=False)
+            (found.workflows if judged else found.left_out).append(workflow)
         # In a user's folder, `subgraphs` beside `workflows` holds blueprints, not workflows.
         blueprints = {"subgraphs"} if "workflows" in subfolders else set()
-        pending += [
-            folder / name
-            for name in sorted(subfolders, reverse=True)
-            if not name.startswith(".") and name not in blueprints
-        ]
+        for name in sorted(subfolders, reverse=True):
+            if not name.startswith(".") and name not in blueprints:
+                inside = searched and not exclusion.names(prefix + name, is_folder=True)
+                (pending if inside else left_out).append((folder / name, f"{prefix}{name}/"))
+
+
+def _workflow(file: Path, below: str, largest_picture: int | None) -> WorkflowFile | None:
+    """What a file in a folder is, if it is a workflow or holds one."""
+    if userdata.is_workflow_name(file.name):
+        return WorkflowFile(file, visible(below))
+    if largest_picture is not None and _is_picture_name(file.name):
+        picture = PictureFile(file, visible(below))
+        return picture if picture.holds_workflow(largest_picture) else None
+    return None
+
+
+def _is_picture_name(name: str) -> bool:
+    return name.lower().endswith(_PICTURES) and not name.startswith(".")
 
 
 def _entries(folder: Path) -> tuple[list[str], list[str]]:
@@ -202,35 +286,40 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
     return files, folders
 
 
-def on_server(client: ComfyUIClient, user_folder: Path | None) -> Found:
+def on_server(
+    client: ComfyUIClient, user_folder: Path | None, exclusion: Exclusion = NOTHING_EXCLUDED
+) -> Found:
     """Find the workflows saved on the server, of all its users.
 
     Args:
         client: the server.
         user_folder: where the server keeps them, if that is on this host: what lies there as the
             server lists it is read from the disk.
+        exclusion: what to leave out, by the path below the ``workflows`` folder of each user.
 
     Raises:
         ComfyUIError: the server is gone.
     """
-    found: list[Workflow] = []
-    not_checked: list[str] = []
+    found = Found()
     try:
         users = userdata.users(client)
     except ComfyUIError as error:
         if error.transient:
             raise
-        return Found([], [f"the workflows saved on the server were not seen: {error}"])
+        found.not_checked.append(f"the workflows saved on the server were not seen: {error}")
+        return found
     for user in users:
         try:
             saved = userdata.workflows(client, user)
         except ComfyUIError as error:
             if _server_is_gone(client, error):
                 raise
-            not_checked.append(f"the workflows of {visible(user)} were not seen: {error}")
+            found.not_checked.append(f"the workflows of {visible(user)} were not seen: {error}")
             continue
-        found += [_nearest(client, s, user_folder) for s in saved]
-    return Found(found, not_checked)
+        for each in saved:
+            kept = found.left_out if exclusion.leaves_out(each.path) else found.workflows
+            kept.append(_nearest(client, each, user_folder))
+    return found
 
 
 def _server_is_gone(client: ComfyUIClient, error: ComfyUIError) -> bool:

@@ -66,6 +66,13 @@ def run(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
     return ended
 
 
+def test_what_is_left_out_of_a_folder_is_told(config: Path, folder: Path) -> None:
+    with config.open("a") as stream:
+        stream.write('workflow_exclude = ["a*"]\n')
+    said = [point.said for point in doctor.examine(config, folder)]
+    assert f"{config.parent}/flows: 0 saved workflows, and 1 left out by workflow_exclude" in said
+
+
 def test_nothing_is_wrong_with_a_healthy_host(config: Path, folder: Path) -> None:
     ended = run("--config", config, "--state-dir", folder, "--format", "json")
     found = json.loads(ended.stdout)

@@ -27,14 +27,14 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     for rooms in (
         (
             "__init__ results findings escape errors state state_files lenient_json discovery flag "
-            "streams clock"
+            "exclusion streams clock"
         ),
         "settings",
         "comfyui workflow gate schedule",
         "checks",
         "judging",
         "report",
-        "cycle conversion status fleet schemas doctor",
+        "basis cycle conversion status fleet schemas doctor",
         "command_line",
         "commands",
         "cli",

@@ -56,6 +56,11 @@ def test_the_environment_lists_folders_as_path_does(
     assert settings.load({}).workflow_dirs == [tmp_path / "a b", tmp_path / "c"]
 
 
+def test_the_environment_lists_patterns_as_gitignore_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMFYWATCHMAN_WORKFLOW_EXCLUDE", "# old ones\n\narchive/\n!a b.json\n")
+    assert settings.load({}).workflow_exclude == ["# old ones", "archive/", "!a b.json"]
+
+
 def test_a_trailing_slash_and_a_base_path_are_understood(tmp_path: Path) -> None:
     file = config(tmp_path, 'comfyui_url = "https://farm.example/comfy/"')
     assert settings.load({}, file).comfyui_url == "https://farm.example/comfy"
@@ -85,6 +90,13 @@ NONSENSE = [
     ('workflow_dirs = "/srv/a"', "must be a list of paths"),
     ("workflow_dirs = [1]", "must be a path"),
     ('workflow_dirs = ["relative"]', "absolute path"),
+    ('workflow_exclude = "drafts/"', "must be a list of patterns"),
+    ("workflow_exclude = [1]", "must be text"),
+    ('workflow_exclude = ["!"]', "'!' is no pattern as in a .gitignore"),
+    ('workflow_exclude = ["[z-a]"]', "'[z-a]' is no pattern as in a .gitignore"),
+    ('workflow_exclude = ["[[:digit:]]"]', "'[[:digit:]]' is no pattern as in a .gitignore"),
+    ('workflow_exclude = ["["]', "'[' is no pattern as in a .gitignore"),
+    ('workflow_exclude = ["a\\tb"]', "is not one line of plain text"),
     ("userdata = 1", "must be true or false"),
     ('userdata = "maybe"', "must be true or false"),
     ('min_free_vram = "lots"', "must be a size"),

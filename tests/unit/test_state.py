@@ -161,6 +161,12 @@ def test_status_of_a_cycle_that_ended(tmp_path: Path) -> None:
     assert "Last report  2 hours ago (2026-11-23 10:00:00 UTC): 3 runnable" in told
 
 
+def test_status_counts_what_was_left_out(tmp_path: Path) -> None:
+    latest = {"started_at": START.isoformat(), "summary": {"runnable": 3}, "left_out": 12}
+    (tmp_path / state.LATEST).write_text(json.dumps(latest))
+    assert ": 3 runnable; 12 left out\n" in words(tmp_path)
+
+
 def test_status_tells_a_running_cycle_from_one_that_was_killed(tmp_path: Path) -> None:
     only_one = lock.make(tmp_path / state.LOCK)
     assert lock.probe(only_one).ok
@@ -186,6 +192,7 @@ def test_damaged_state_is_no_traceback(tmp_path: Path) -> None:
         (state.LAST_RUN, {"outcome": "done", "paths": 5}),
         (state.LATEST, {"summary": ["runnable"]}),
         (state.LATEST, {"summary": None}),
+        (state.LATEST, {"left_out": "many"}),
     ],
 )
 def test_state_of_wrong_types_is_damaged(tmp_path: Path, name: str, content: object) -> None:

@@ -16,6 +16,7 @@ from comfywatchman.report.digest import (
     gate_worth_showing,
     headline,
     in_utc,
+    left_out,
     plural,
     server_phrase,
 )
@@ -48,6 +49,7 @@ def render(report: Report) -> str:
         f"- Checked {when:%Y-%m-%d %H:%M:%S} UTC in {report.duration_s:.1f} s",
         f"- ComfyWatchman {prose(report.comfywatchman_version)}",
         f"- {prose(server_phrase(report.server))}, {plural(report.server.node_types, 'node type')}",
+        *(f"- {prose(others)}" for others in [left_out(report)] if others),
         *(f"- {answer.name}: {prose(answer.reason)}" for answer in gate_worth_showing(report)),
         "",
     ]

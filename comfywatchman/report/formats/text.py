@@ -21,6 +21,7 @@ from comfywatchman.report.digest import (
     digest,
     headline,
     in_utc,
+    left_out,
     plural,
     proportions,
     server_phrase,
@@ -105,6 +106,8 @@ def render(report: Report, *, width: int = 80, color: bool = False, encoding: st
     if report.outcome == "done":
         page.blank()
         page.say(f"{headline(report.summary)}, in {report.duration_s:.1f} s", style=_BOLD)
+        if others := left_out(report):
+            page.say(others, style=_DIM)
     return page.text()
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from comfywatchman.errors import Exit
 from tests.unit.program import PROMPT, run
+from tests.unit.workflow.pictures import png, text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,3 +30,10 @@ def test_convert_of_a_folder_prints_one_line_a_file(flow: Path, object_info: Pat
     refused = run("convert", flow.parent, "--object-info", object_info)
     assert refused.returncode == Exit.USAGE
     assert "2 workflows were found: give one file, or --jsonl" in refused.stderr
+
+
+def test_convert_reads_pictures_too(tmp_path: Path, object_info: Path) -> None:
+    picture = tmp_path / "a.png"
+    picture.write_bytes(png(text(b"prompt", json.dumps(PROMPT).encode())))
+    converted = run("convert", picture, "--object-info", object_info)
+    assert json.loads(converted.stdout) == PROMPT

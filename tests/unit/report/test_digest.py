@@ -1,5 +1,11 @@
+from collections.abc import Callable
+
+import pytest
+
+from comfywatchman.report import html
 from comfywatchman.report.digest import Place, digest, headline, proportions
-from comfywatchman.results import Severity, Subject, SubjectKind, Summary, Verdict
+from comfywatchman.report.formats import markdown, text
+from comfywatchman.results import Report, Severity, Subject, SubjectKind, Summary, Verdict
 from tests.unit.report.sample import (
     by_hand,
     found,
@@ -161,3 +167,11 @@ def test_what_reads_differently_is_shared_only_where_it_is_about_one_file() -> N
         for n, (crash, model) in enumerate(zip(crashes, models, strict=True))
     ]
     assert [s.message for s in digest(report(workflows)).shared] == ["in words 1"]
+
+
+@pytest.mark.parametrize("render", [text.render, markdown.render, html.render])
+def test_what_was_left_out_is_counted_in_every_form(render: Callable[[Report], str]) -> None:
+    some = report([workflow("w", Verdict.RUNNABLE)])
+    assert "left out" not in render(some)
+    told = render(some.model_copy(update={"left_out": 1_204})).replace("\\_", "_")
+    assert "1,204 workflows left out by workflow_exclude" in told.replace("`", "")

@@ -288,6 +288,7 @@ def test_instances_may_be_numbered(number: int) -> None:
     [
         *[("rollout_serial", v) for v in ("1,25%", "x", [], 0, None, [1, "x"], [[1]], [1.5])],
         ("workflow_dirs", "/srv/flows"),
+        ("workflow_exclude", "drafts/"),
         ("on_failure_command", "/usr/bin/mail root"),
     ],
 )

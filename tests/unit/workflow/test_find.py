@@ -10,10 +10,12 @@ import pytest
 
 from comfywatchman import settings
 from comfywatchman.comfyui.client import ComfyUIClient
+from comfywatchman.exclusion import Exclusion
 from comfywatchman.workflow import find
 from comfywatchman.workflow.find import WorkflowFile, WorkflowOnServer
 from comfywatchman.workflow.prompt import WorkflowError
 from tests.standin.comfyui import StandIn
+from tests.unit.workflow.pictures import chunk, png, text
 
 
 def names(found: find.Found) -> list[str]:
@@ -164,3 +166,85 @@ def test_what_the_server_saved_on_this_host_is_read_from_the_disk(saved: Path) -
         assert [type(w) for w in found.workflows] == [WorkflowFile, WorkflowFile]
         elsewhere = find.on_server(client, saved / "not-here")
         assert [type(w) for w in elsewhere.workflows] == [WorkflowOnServer, WorkflowOnServer]
+
+
+def left_out(found: find.Found) -> list[str]:
+    return [w.name for w in found.left_out]
+
+
+def test_what_an_exclusion_names_is_left_out_and_counted(tmp_path: Path) -> None:
+    make(tmp_path, "a.json", "a_old.json", "drafts/b.json", "drafts/keep.json", "sub/keep_old.json")
+    found = find.in_folders([tmp_path], Exclusion(["drafts/", "*_old.json", "!keep*.json"]))
+    assert names(found) == ["a.json", "sub/keep_old.json"]
+    assert left_out(found) == ["a_old.json", "drafts/b.json", "drafts/keep.json"]
+
+
+def test_a_file_that_is_named_is_never_left_out(tmp_path: Path) -> None:
+    make(tmp_path, "drafts/b.json")
+    found = find.in_folders([tmp_path / "drafts/b.json"], Exclusion(["*.json"]))
+    assert (names(found), left_out(found)) == (["b.json"], [])
+
+
+def test_a_folder_that_is_left_out_hides_nothing_that_is_reached_by_another_way(
+    tmp_path: Path,
+) -> None:
+    make(tmp_path, "archive/2024/a.json", "archive/b.json")
+    (tmp_path / "current").symlink_to("archive/2024")
+    found = find.in_folders([tmp_path], Exclusion(["archive/"]))
+    assert (names(found), left_out(found)) == (["current/a.json"], ["archive/b.json"])
+
+
+def test_of_a_folder_that_is_left_out_nothing_need_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "a.json")
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2500):  # what lies so deep cannot be seen, not by root either
+        os.mkdir("d")  # noqa: PTH102
+        os.chdir("d")
+    monkeypatch.chdir(tmp_path)
+    try:
+        seen = find.in_folders([tmp_path])
+        unseen = find.in_folders([tmp_path], Exclusion(["d/"]))
+    finally:
+        subprocess.run(["rm", "-r", "d"], check=True)
+    assert (len(seen.not_checked), unseen.not_checked) == (1, [])
+
+
+def test_exclusions_of_what_is_saved_on_the_server(saved: Path) -> None:
+    with (
+        StandIn(userdata=saved) as stand_in,
+        ComfyUIClient(settings.load({"comfyui_url": stand_in.url}), None) as client,
+    ):
+        found = find.on_server(client, None, Exclusion(["/sub/", "default/"]))
+    assert (names(found), left_out(found)) == (["default/a b.json"], ["default/sub/c.json"])
+
+
+FLOW = b'{"nodes": []}'
+
+
+def test_pictures_with_a_workflow_are_found_where_they_are_looked_for(tmp_path: Path) -> None:
+    make(tmp_path, "a.json")
+    (tmp_path / "with.PNG").write_bytes(png(text(b"workflow", FLOW)))
+    (tmp_path / "with.webp").write_bytes(png(text(b"workflow", FLOW)))
+    (tmp_path / ".hidden.png").write_bytes(png(text(b"workflow", FLOW)))
+    (tmp_path / "draft.png").write_bytes(png(text(b"workflow", FLOW)))
+    (tmp_path / "without.png").write_bytes(png())
+    (tmp_path / "empty.webp").write_bytes(b"")
+    (tmp_path / "cut.png").write_bytes(png(text(b"workflow", FLOW))[:50])
+    (tmp_path / "large.png").write_bytes(png(text(b"workflow", b"x" * 101)))
+    assert names(find.in_folders([tmp_path])) == ["a.json"]
+    found = find.in_folders([tmp_path], Exclusion(["draft*"]), largest_picture=100)
+    assert names(found) == ["a.json", "large.png", "with.PNG", "with.webp"]
+    assert left_out(found) == ["draft.png"]
+    assert found.workflows[2].read(100) == FLOW
+    with pytest.raises(WorkflowError, match="more than 0 MiB"):
+        found.workflows[1].read(100)
+
+
+def test_a_picture_that_is_named_says_why_it_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "without.png"
+    file.write_bytes(png(chunk(b"tEXt", b"Software\0x")))
+    (named,) = find.in_folders([file], largest_picture=100).workflows
+    with pytest.raises(WorkflowError, match="the picture holds no workflow"):
+        named.read(100)
