@@ -26,7 +26,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
         "__init__ results findings escape errors state lenient_json discovery flag streams",
-        "settings",
+        "settings off_switch",
         "comfyui workflow gate schedule",
         "checks",
         "judging",

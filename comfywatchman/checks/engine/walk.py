@@ -71,6 +71,8 @@ class Walk:
     """Nodes that pass, with everything they need."""
     doubtful: frozenset[str]
     """Nodes that pass or not, depending on what cannot be seen."""
+    looped: frozenset[str]
+    """Nodes that need each other in a circle."""
 
 
 def walk(whole: PromptCase) -> Walk:
@@ -97,10 +99,17 @@ def walk(whole: PromptCase) -> Walk:
                 node,
                 whole,
             )
-    return _spread(whole, {n: judged[n] for n in whole.prompt if n in judged})
+    walked = spread({n: judged[n] for n in whole.prompt if n in judged})
+    looped = walked.looped
+    for node_id, finding in dependency_cycle.findings(
+        whole, {n: [s for s in judged[n].needs.values() if s in looped] for n in looped}
+    ):
+        _keep(finding, judged[node_id], whole)
+    return walked
 
 
-def _spread(whole: PromptCase, judged: dict[str, Judged]) -> Walk:
+def spread(judged: dict[str, Judged]) -> Walk:
+    """Let validity spread along the links, from what needs nothing to the outputs."""
     waiting = {node_id: len(set(node.needs.values())) for node_id, node in judged.items()}
     needed_by: dict[str, list[str]] = {}
     for node_id, node in judged.items():
@@ -120,12 +129,8 @@ def _spread(whole: PromptCase, judged: dict[str, Judged]) -> Walk:
             waiting[user] -= 1
             if waiting[user] == 0:
                 ready.append(user)
-    looped = {node_id for node_id, count in waiting.items() if count > 0}
-    for node_id, finding in dependency_cycle.findings(
-        whole, {n: [s for s in judged[n].needs.values() if s in looped] for n in looped}
-    ):
-        _keep(finding, judged[node_id], whole)
-    return Walk(judged, frozenset(valid), frozenset(doubtful))
+    looped = frozenset(node_id for node_id, count in waiting.items() if count > 0)
+    return Walk(judged, frozenset(valid), frozenset(doubtful), looped)
 
 
 def _judge(whole: PromptCase, node_id: str) -> Judged:

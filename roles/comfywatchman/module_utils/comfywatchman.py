@@ -20,7 +20,8 @@ SETTINGS = "config.toml"
 # files, also damaged, rotated or half written (`.damaged`, `.1`, `.part`).
 OURS_IN_STATE = re.compile(
     r"\.?(last-[a-z]+\.(json|txt)|latest\.json|report\.(md|html)|inventory\.json"
-    r"|verdicts\.(cache|json)|history\.(sqlite3|json)|cycle\.lock|schedule\.(json|lock|log))([.-].*)?"
+    r"|verdicts\.(cache|json)|history\.(sqlite3|json)|cycle\.lock|schedule\.(json|lock|log)"
+    r"|server-answers\.json|ask-server\.off)([.-].*)?"
 )
 LAST_RUN_BYTES = 1024**2
 

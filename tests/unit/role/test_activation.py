@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from comfywatchman import state
+from comfywatchman import off_switch, state
 
 USER = pwd.getpwuid(os.getuid()).pw_name
 ROLE = Path(__file__).parents[3] / "roles" / "comfywatchman"
@@ -499,6 +499,7 @@ def test_reports_move_and_what_is_of_somebody_else_stays(host: Host, tmp_path: P
         *(state.LAST_RUN, state.LATEST, state.INVENTORY, state.LOCK, "last-crash.txt"),
         *(state.SCHEDULE, state.SCHEDULE_LOCK, state.SCHEDULE_LOG, f"{state.SCHEDULE_LOG}.1"),
         *("report.md", "report.html", "verdicts.cache", "verdicts.cache.damaged"),
+        *(state.ANSWERS, off_switch.NAME),
         ".latest.json.7.8.part",
     ]
     others = {"report.pdf", "inventory.csv", "schedule.ics", "history.txt", "last-will.odt"}
