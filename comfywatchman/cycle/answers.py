@@ -6,9 +6,8 @@ one whose answer never came it can be found out later whether it was queued.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
-
-import orjson
 
 from comfywatchman import state
 from comfywatchman.judging.refusal import Refusal
@@ -106,12 +105,12 @@ class Answers:
             "open": list(self._open),
             "asked": self._asked,
         }
-        state.replace_file(self._file, orjson.dumps(content))
+        state.replace_file(self._file, json.dumps(content).encode())
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        kept = orjson.loads(state.read_file(file))
+        kept = json.loads(state.read_file(file))
         for answer in kept["asked"].values():
             if answer is not None:
                 Refusal.from_json(answer)
@@ -121,6 +120,6 @@ def _read(file: Path) -> dict[str, Any]:
             False,
         ):
             return {key: kept[key] for key in ("catalog", "calibrated", "open", "asked")}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         pass
     return {"catalog": None, "calibrated": None, "open": [], "asked": {}}

@@ -131,7 +131,8 @@ class _Copy:
         links = self.ways.pop(node_id, {})
         if not self._can_divert:
             return
-        for origin, slot in dict.fromkeys(tuple(inputs[name]) for name in links):
+        followed = [tuple(link) for name, link in inputs.items() if name in links]
+        for origin, slot in dict.fromkeys(followed):
             adapter, sink = next(self._fresh), next(self._fresh)
             self.nodes[adapter] = {"class_type": _ADAPTER, "inputs": {"value": [origin, slot]}}
             self.nodes[sink] = _sink({"images": [], "lossless": [adapter, 0], "fps": 6.0})

@@ -1,8 +1,9 @@
 """What a server's refusal of a poisoned prompt says of the nodes that lead to its outputs.
 
-Only a refusal that reads as ComfyUI's own is an answer. Of it, only that counts which the server
-must have come to look at: it tells of an output node's poison, so it went through that node's
-inputs, and from there from link to link, unless what it found ended its way there.
+Only a refusal that reads as ComfyUI's own is an answer. What it finds wrong with a node counts.
+That it says nothing of one counts only where it must have come to look at it: it tells of an output
+node's poison, so it went through that node's inputs, and from there from link to link, unless what
+it found ended its way there.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ def heard(question: Question, refusal: Refusal) -> dict[str, tuple[ServerError, 
     """What the server said of the nodes that lead to the outputs; nothing wrong is empty.
 
     Output nodes themselves are left out, as their own inputs are poisoned; so is every node of
-    which it is not certain that the server came to look at it.
+    which it says nothing and is not certain to have come to look at it.
     """
     if refusal.type != _FAILED_OUTPUTS:
         return {}
@@ -143,7 +144,8 @@ def heard(question: Question, refusal: Refusal) -> dict[str, tuple[ServerError, 
         closed = {error.input for error in errors if error.type in _NOT_FOLLOWED}
         ways = question.needs.get(node, {})
         pending += [origin for name, origin in ways.items() if name not in closed]
-    return {node: refusal.errors.get(node, ()) for node in seen if node not in question.poisons}
+    spoken_of = seen.union(refusal.errors).difference(question.poisons)
+    return {node: refusal.errors.get(node, ()) for node in spoken_of}
 
 
 def is_as_calibrated(refusal: Refusal) -> bool:
