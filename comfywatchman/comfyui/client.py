@@ -131,6 +131,11 @@ class ComfyUIClient:
     ) -> None:
         self._http.close()
 
+    @property
+    def seconds_left(self) -> float:
+        """How long all further answers may take together."""
+        return self._ends - time.monotonic()
+
     def get_json(
         self,
         path: str,
@@ -247,7 +252,7 @@ class ComfyUIClient:
     ) -> tuple[int, bytes]:
         """Send one request; of what is asked for with GET, only HTTP 200 is an answer."""
         url = self.url + path
-        left = self._ends - time.monotonic()
+        left = self.seconds_left
         if left <= 0:
             raise ComfyUIError(
                 f"{self.url} took more than {patience(self._settings):g} s for all that a cycle "

@@ -40,6 +40,8 @@ _INTERRUPTED: Final = {
     "not by id": ", and was not interrupted, as this release is not known to interrupt one prompt "
     "and no other: see that it does not run",
 }
+_ANSWERS_LEFT: Final = 6
+"""Answers that there must be time for when a question is put: what follows if it is accepted."""
 MOST_ASKED: Final = 50
 """Most questions of a cycle: each leaves lines in the server's log. The rest waits for the next."""
 
@@ -52,6 +54,7 @@ class Asking:
         folder: the state folder.
         catalog: the node types of the server, and its version.
         digest: of the catalog.
+        answer_s: how long one answer may take, in seconds.
         alarm: is told at once what a person must see.
 
     Attributes:
@@ -66,11 +69,14 @@ class Asking:
         folder: Path,
         catalog: Catalog,
         digest: str,
+        *,
+        answer_s: float,
         alarm: Callable[[str], None],
     ) -> None:
         self._client = client
         self._folder = folder
         self._catalog = catalog
+        self._time_needed = _ANSWERS_LEFT * answer_s
         self._alarm = alarm
         self._answers = Answers(folder, digest)
         self._stopped = False
@@ -134,6 +140,9 @@ class Asking:
 
     def _put(self, question: Question, *, is_calibration: bool = False) -> None:
         prompt_id = str(uuid.uuid4())
+        if self._client.seconds_left < self._time_needed:
+            self._stop("the time for all that a cycle asks is nearly up")
+            return
         try:
             if server.queued(self._client):
                 self._stop("its queue was not empty")

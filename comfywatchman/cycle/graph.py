@@ -293,7 +293,8 @@ def _asking(runtime: CycleRuntime, catalog: Catalog, verdicts: VerdictCache) -> 
         context.store.folder,
         catalog,
         verdicts.catalog_digest,
-        lambda text: runtime.stream_writer(Alarmed(text)),
+        answer_s=context.settings.read_timeout,
+        alarm=lambda text: runtime.stream_writer(Alarmed(text)),
     )
 
 

@@ -57,7 +57,7 @@ class Cycle:
         found = settings.load({"comfyui_url": self.server.url, "read_timeout": 1, **given})
         client = ComfyUIClient(found, None)
         types = Catalog(catalog().declarations, version)
-        cycle = Asking(client, self.folder, types, digest, self.alarms.append)
+        cycle = Asking(client, self.folder, types, digest, answer_s=1, alarm=self.alarms.append)
         cycle.finish_the_last()
         return cycle
 
@@ -399,6 +399,16 @@ def test_only_so_many_questions_in_a_cycle(cycle: Cycle, monkeypatch: pytest.Mon
     assert asking.asked == 1
     assert "the others wait for the next cycles" in asking.remarks[0]
     assert cycle().ask(ANOTHER)
+
+
+def test_nothing_is_put_that_there_is_no_time_to_take_back(
+    cycle: Cycle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking = cycle()
+    monkeypatch.setattr(ComfyUIClient, "seconds_left", 5.9)
+    assert asking.ask(REFUSED) is None
+    assert cycle.requests == []
+    assert "is nearly up" in asking.remarks[0]
 
 
 @pytest.mark.parametrize(
