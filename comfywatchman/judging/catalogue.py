@@ -56,9 +56,9 @@ That a custom node may *refuse* what the server's own checks accept is said of e
 needs one, under *not checked*; it does not change the verdict.
 
 With `ask_server: doubtful` the server itself is asked where a verdict would be `unknown`
-([how, and at what risk](security.md#asking-the-server-itself)). What it says of a node that leads to
-an output takes the place of the doubt: it becomes the server's error, or goes away. Of the inputs of
-output nodes it cannot be asked, so doubts about these stay.
+([how, and at what risk](security.md#asking-the-server-itself)). What it says of a node that leads
+to an output takes the place of the doubt: it becomes the server's error, or goes away. Of the
+inputs of output nodes it cannot be asked, so doubts about these stay.
 
 ## Where versions differ
 
