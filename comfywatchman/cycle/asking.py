@@ -40,6 +40,10 @@ _INTERRUPTED: Final = {
     "not by id": ", and was not interrupted, as this release is not known to interrupt one prompt "
     "and no other: see that it does not run",
 }
+_SILENT: Final = (
+    "the server's own word on some doubtful workflows (ask_server): they were asked about before, no "
+    "answer came, and they are not asked about again until they or the server's node types change"
+)
 _ANSWERS_LEFT: Final = 6
 """Answers that there must be time for when a question is put: what follows if it is accepted."""
 MOST_ASKED: Final = 50
@@ -88,7 +92,10 @@ class Asking:
     def known(self, question: Question) -> Refusal | None:
         """What the server answered to a question before; it is not asked now."""
         self._missed = not self._answers.has(question.digest)
-        return self._answers.get(question.digest)
+        answer = self._answers.get(question.digest)
+        if answer is None and not self._missed and _SILENT not in self.remarks:
+            self.remarks.append(_SILENT)
+        return answer
 
     def missed(self) -> bool:
         """Whether :meth:`known`, called last, did not know: the question is to be put."""

@@ -41,7 +41,7 @@ def render(report: Report) -> str:
     contents = digest(report)
     lines = [f"# ComfyWatchman on {code(report.host)}", ""]
     for alarm in report.alarms:
-        lines += [f"> **ALARM:** {prose(alarm)}", ""]
+        lines += [f"**ALARM:** {prose(alarm)}", ""]
     if report.outcome == "done":
         lines += [f"**{headline(report.summary)}**", ""]
     else:

@@ -323,6 +323,10 @@ def test_what_is_no_answer_of_comfyui_is_taken_for_none(cycle: Cycle, answer: An
     asking = cycle()
     assert cycle.requests == [LOOK, f"GET /history/{prompt_id}"]
     assert asking.ask(REFUSED) is None  # once is once
+    assert asking.remarks == []
+    assert asking.known(REFUSED) is None
+    assert not asking.missed()
+    assert "no answer came, and they are not asked about again" in asking.remarks[0]
     assert asking.ask(ANOTHER)
 
 
