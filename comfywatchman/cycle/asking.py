@@ -41,8 +41,9 @@ _INTERRUPTED: Final = {
     "and no other: see that it does not run",
 }
 _SILENT: Final = (
-    "the server's own word on some doubtful workflows (ask_server): they were asked about before, no "
-    "answer came, and they are not asked about again until they or the server's node types change"
+    "the server's own word on some doubtful workflows (ask_server): they were asked about before, "
+    "no answer came, and they are not asked about again until they or the server's node types "
+    "change"
 )
 _ANSWERS_LEFT: Final = 6
 """Answers that there must be time for when a question is put: what follows if it is accepted."""
