@@ -21,7 +21,7 @@ from comfywatchman.comfyui.catalog import COMBO
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from comfywatchman.comfyui.catalog import Catalog, InputSpec, NodeType
+    from comfywatchman.comfyui.catalog import Catalog, NodeType
     from comfywatchman.workflow.prompt import Prompt
 
 _POISONS: Final = 2
@@ -180,14 +180,10 @@ def _widgets(node_type: NodeType, inputs: Mapping[str, Any]) -> list[str]:
     free = [
         spec
         for spec in node_type.inputs.values()
-        if _is_widget(spec) and not isinstance(inputs.get(spec.name), list)
+        if spec.type in _WIDGETS and not isinstance(inputs.get(spec.name), list)
     ]
     free.sort(key=lambda spec: spec.type != "STRING")
     return [spec.name for spec in free[:_POISONS]]
-
-
-def _is_widget(spec: InputSpec) -> bool:
-    return spec.type in _WIDGETS and not spec.options.get("forceInput")
 
 
 def _sockets(node_type: NodeType) -> list[str]:

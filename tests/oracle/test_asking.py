@@ -143,7 +143,6 @@ def test_where_there_are_two_inputs_both_are_poisoned(
                 spec.name
                 for spec in declared
                 if spec.type in ("STRING", "INT", "FLOAT", "BOOLEAN", "COMBO")
-                and not spec.options.get("forceInput")
                 and node["inputs"].get(spec.name, []) == []
             ]
             assert len(names) >= min(2, len(free)), case["name"]

@@ -67,7 +67,11 @@ class Server:
 
     def __call__(self, question: Question) -> Refusal:
         self.questions.append(question)
-        return Refusal(self.kind, {**poison(question), **self.errors})
+        poisoned = poison(question)
+        errors = {
+            n: poisoned.get(n, ()) + self.errors.get(n, ()) for n in {*poisoned, *self.errors}
+        }
+        return Refusal(self.kind, errors)
 
 
 def asked(server: Any, prompt: dict[str, Any] = PROMPT) -> Judgement:
@@ -178,6 +182,11 @@ def test_a_refusal_for_another_reason_says_nothing_of_a_node(kind: str) -> None:
 def test_silence_counts_only_where_the_server_has_looked() -> None:
     silent = Refusal(FAILED, {})
     assert asked(lambda _: silent).verdict is Verdict.UNKNOWN  # no word of the poison
+    repaired = Refusal(FAILED, {"9": (error("bad_linked_input", "text"),)})
+    inputs = {"image": ["2", 0], "value": 1, "text": "x"}
+    two = {**PROMPT, "9": {"class_type": "CustomSave", "inputs": inputs}}
+    assert asked(lambda _: repaired, two).verdict is Verdict.UNKNOWN  # of one of two poisons only
+    assert asked(Server(), two).verdict is Verdict.RUNNABLE
     fell_over = Server(n9=[error("exception_during_validation", None)])
     assert asked(fell_over).verdict is Verdict.UNKNOWN
     not_followed = Server(n9=[error("return_type_mismatch", "images")])
