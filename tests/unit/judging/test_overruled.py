@@ -8,6 +8,7 @@ import pytest
 
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
+from comfywatchman.judging.overruled import SERVER_REFUSES
 from comfywatchman.judging.prompt import Judgement, judge
 from comfywatchman.judging.refusal import Refusal, ServerError, heard
 from comfywatchman.results import Severity, Verdict
@@ -165,6 +166,8 @@ def test_nothing_is_asked_where_no_verdict_hangs_on_it() -> None:
     assert asked(server, bad).verdict is Verdict.BROKEN
     refused = {**PROMPT, "5": {"class_type": "Nowhere", "inputs": {}}}
     assert asked(server, refused).verdict is Verdict.BROKEN
+    found = SERVER_REFUSES.finding("converting it found this")
+    judge(Conversion(PROMPT, findings=[found]), Catalog(TYPES, "0.33.0"), Inventory(), server)
     assert server.questions == []
 
 
