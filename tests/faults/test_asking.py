@@ -106,10 +106,10 @@ def test_a_doubtful_workflow_is_asked_about_once(host: Host) -> None:
         assert verdicts(host) == {"a.json": "broken", "b.json": "runnable", "c.json": "broken"}
         assert host.latest["asked_server"] == 0
 
-        # Another catalog: what was said rests on the old one.
-        declared = json.loads(json.dumps(TYPES["EmptyImage"]))
-        declared["input"]["required"]["width"][1]["max"] = 123
-        stand_in.object_info = {**TYPES, "EmptyImage": declared}
+        # Another catalog, though nothing of the workflows' own node types: all of it may count.
+        declared = json.loads(json.dumps(TYPES["KSampler"]))
+        declared["input"]["required"]["steps"][1]["max"] = 123
+        stand_in.object_info = {**TYPES, "KSampler": declared}
         stand_in.posts = prompts()
         assert host.run(comfyui_url=stand_in.url, **ASK).returncode == 0
         assert len(stand_in.writes) == 3
