@@ -234,6 +234,8 @@ class WorkflowReport(_Frozen):
     """The model files it names, muted nodes aside; sorted."""
     packs: list[UsedPack] = []
     """The custom node packs it needs, muted nodes aside; sorted."""
+    server_asked: bool = False
+    """Whether the server's own word is in the verdict (``ask_server``), of this cycle or before."""
 
 
 class GateAnswer(_Frozen):
@@ -296,6 +298,10 @@ class Report(_Frozen):
     """How many workflows were found and, as ``workflow_exclude`` says, not judged."""
     not_checked: list[Sentence] = []
     """What the whole cycle could not see, e.g. a folder that could not be read."""
+    asked_server: Annotated[int, Field(ge=0)] = 0
+    """About how many workflows the server was asked in this cycle (``ask_server``)."""
+    alarms: list[Sentence] = []
+    """What a person must see at once; see docs/security.md."""
 
 
 class LastRun(_Frozen):

@@ -65,6 +65,13 @@ class FailOn(StrEnum):
     BROKEN = "broken"
 
 
+class AskServer(StrEnum):
+    """Whether the server is asked for its own word on what cannot be seen from outside."""
+
+    NEVER = "never"
+    DOUBTFUL = "doubtful"
+
+
 def _absolute(path: Path) -> Path:
     if "\0" in str(path):
         raise ValueError("must not hold a NUL character")
@@ -334,6 +341,16 @@ class Settings(BaseSettings):
             "anything it depends on has changed."
         ),
     ] = True
+    ask_server: Annotated[
+        AskServer,
+        Flag("Ask the server itself: doubtful or never.", "judging"),
+        Field(
+            description="Whether to ask the server itself about workflows whose verdict hangs on "
+            "what cannot be seen from outside (`doubtful`), or `never`. It is sent a copy of the "
+            "prompt that it must refuse, so that nothing is queued. Read docs/security.md before: "
+            "the code of your node packs runs, as for a real prompt, and a risk stays."
+        ),
+    ] = AskServer.NEVER
     state_dir: Annotated[
         AbsolutePath | None,
         STATE_DIR,

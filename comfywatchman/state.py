@@ -35,6 +35,7 @@ LAST_RUN = state_files.LAST_RUN
 LATEST = state_files.LATEST
 INVENTORY = state_files.INVENTORY
 LOCK = state_files.LOCK
+ANSWERS = state_files.ANSWERS
 SCHEDULE = state_files.SCHEDULE
 SCHEDULE_LOCK = state_files.SCHEDULE_LOCK
 SCHEDULE_LOG = state_files.SCHEDULE_LOG

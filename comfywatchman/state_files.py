@@ -14,6 +14,8 @@ REPORT_MARKDOWN = "report.md"
 REPORT_HTML = "report.html"
 INVENTORY = "inventory.json"
 VERDICTS = "verdicts.cache"
+ANSWERS = "server-answers.json"
+OFF_SWITCH = "ask-server.off"
 CRASH = "last-crash.txt"
 LOCK = "cycle.lock"
 SCHEDULE = "schedule.json"
@@ -26,6 +28,8 @@ FILES = (
     REPORT_HTML,
     INVENTORY,
     VERDICTS,
+    ANSWERS,
+    OFF_SWITCH,
     CRASH,
     LOCK,
     SCHEDULE,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from comfywatchman import state, state_files
+from comfywatchman import off_switch, state, state_files
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
 from comfywatchman.schedule import timer
@@ -30,7 +30,8 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
         ``state_dir``, ``running`` (whether a cycle runs now), ``interrupted`` (whether the last one
         was killed), ``damaged`` (files that cannot be understood), ``last_run`` (the content of
         ``last-run.json`` or None), ``report`` (the summary, the number of workflows that were left
-        out and the paths of the last full report, or None) and ``schedule`` (see
+        out and the paths of the last full report, or None), ``alarm`` (a sentence, or None; see
+        :mod:`comfywatchman.off_switch`) and ``schedule`` (see
         :class:`comfywatchman.schedule.timer.Schedule`).
 
     Raises:
@@ -57,11 +58,13 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
                 if (folder / name).exists()
             },
         }
+    switch = off_switch.read(folder)
     return {
         "state_dir": str(folder),
         "running": running,
         "interrupted": unfinished and not running,
         "damaged": damaged,
+        "alarm": switch.sentence if switch else None,
         "last_run": last_run,
         "report": report,
         "schedule": timer.read(instance, folder).as_json(),
@@ -73,6 +76,8 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
     now = now or datetime.now(UTC)
     lines = []
     last_run, report = status["last_run"], status["report"]
+    if status["alarm"]:
+        lines.append(f"ALARM        {visible(status['alarm'])}")
     lines += [f"Damaged      {visible(file)}: cannot be understood" for file in status["damaged"]]
     if last_run is None and status["damaged"]:
         lines.append(

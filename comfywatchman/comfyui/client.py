@@ -1,13 +1,16 @@
 """The HTTP client: asks a ComfyUI server, and turns every way it can fail into one sentence.
 
-Only GET is ever sent, so nothing can be queued. Answers are read in pieces, with a cap on their
-size and on the time they take, and are asked for uncompressed, so that none can unfold in memory.
-What may pass (a reset, a 503, a server that is being restarted) is asked again after a pause.
+All that a cycle reads is asked for with GET. The one thing that posts is
+:mod:`comfywatchman.comfyui.asking`, and only where ``ask_server`` is set. Answers are read in
+pieces, with a cap on their size and on the time they take, and are asked for uncompressed, so that
+none can unfold in memory. What may pass (a reset, a 503, a server that is being restarted) is asked
+again after a pause; what was posted is not posted again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import ssl
 import threading
@@ -50,12 +53,16 @@ class ComfyUIError(Exception):
         transient: whether it is the server's state rather than the question: it may pass, and
             until then another question is in vain.
         status: the HTTP status, when there was one.
+        sent: whether the request may have reached the server.
     """
 
-    def __init__(self, reason: str, *, transient: bool, status: int | None = None) -> None:
+    def __init__(
+        self, reason: str, *, transient: bool, status: int | None = None, sent: bool = True
+    ) -> None:
         super().__init__(reason)
         self.transient = transient
         self.status = status
+        self.sent = sent
 
 
 class _RetryableError(ComfyUIError):
@@ -76,7 +83,7 @@ class _RetryableError(ComfyUIError):
         pause: float = 0.0,
         connected: bool = True,
     ) -> None:
-        super().__init__(reason, transient=True, status=status)
+        super().__init__(reason, transient=True, status=status, sent=connected)
         self.pause = pause
         self.connected = connected
 
@@ -123,6 +130,11 @@ class ComfyUIClient:
         trace: TracebackType | None,
     ) -> None:
         self._http.close()
+
+    @property
+    def seconds_left(self) -> float:
+        """How long all further answers may take together."""
+        return self._ends - time.monotonic()
 
     def get_json(
         self,
@@ -189,12 +201,34 @@ class ComfyUIClient:
                     if tries == 1:
                         raise
                     raise ComfyUIError(
-                        f"{error}; asked {tries} times", transient=True, status=error.status
+                        f"{error}; asked {tries} times",
+                        transient=True,
+                        status=error.status,
+                        sent=error.sent,
                     ) from None
                 time.sleep(pause)
             else:
                 self._has_answered = True
                 return body
+
+    def post_once(self, path: str, document: object) -> tuple[int, bytes]:
+        """Post one JSON document. Whatever comes of it, it is not posted again.
+
+        Args:
+            path: the path below the server's address, quoted, starting with ``/``.
+            document: what is posted.
+
+        Returns:
+            The status, whichever it is, and the body.
+
+        Raises:
+            ComfyUIError: no whole answer came; ``sent`` says whether the server may have been
+                reached all the same.
+        """
+        content = json.dumps(document).encode()
+        limit = self._settings.read_timeout
+        headers = {"Content-Type": "application/json"}
+        return self._exchange("POST", path, _SMALL, None, limit, headers, content)
 
     def _ask(
         self,
@@ -204,29 +238,45 @@ class ComfyUIClient:
         limit: float,
         headers: dict[str, str] | None,
     ) -> bytes:
+        return self._exchange("GET", path, max_bytes, cap, limit, headers)[1]
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        max_bytes: int,
+        cap: str | None,
+        limit: float,
+        headers: dict[str, str] | None,
+        content: bytes | None = None,
+    ) -> tuple[int, bytes]:
+        """Send one request; of what is asked for with GET, only HTTP 200 is an answer."""
         url = self.url + path
-        left = self._ends - time.monotonic()
+        left = self.seconds_left
         if left <= 0:
             raise ComfyUIError(
                 f"{self.url} took more than {patience(self._settings):g} s for all that a cycle "
                 "asks; ComfyUI is very busy, or the network slow: the next cycle tries again",
                 transient=True,
+                sent=False,
             )
         limit = min(limit, left)
         timeout = httpx.Timeout(limit, connect=min(self._settings.connect_timeout, left))
         with _Deadline(limit) as deadline:
             try:
                 with self._http.stream(
-                    "GET",
+                    method,
                     url,
                     headers=headers,
+                    content=content,
                     timeout=timeout,
                     extensions={"trace": deadline.trace},
                 ) as response:
-                    self._refuse(response, path)
+                    if method == "GET":
+                        self._refuse(response, path)
                     body = _body(response, url, max_bytes, cap)
                 if not deadline.passed:
-                    return body
+                    return response.status_code, body
             except httpx.ReadTimeout:
                 pass  # the same as a deadline that passed
             except httpx.HTTPError as error:
@@ -234,7 +284,9 @@ class ComfyUIClient:
                     raise self._unreachable(error, url) from None
             except (httpx.InvalidURL, UnicodeError) as error:
                 raise ComfyUIError(
-                    f"{visible(url)} is no address that can be asked: {error}", transient=False
+                    f"{visible(url)} is no address that can be asked: {error}",
+                    transient=False,
+                    sent=False,
                 ) from None
         raise ComfyUIError(
             f"{url} did not finish its answer within {limit:g} s; ComfyUI hangs or is very busy: "

@@ -11,6 +11,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
@@ -20,7 +21,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from comfywatchman import __version__
+from comfywatchman import __version__, off_switch
 from comfywatchman.checks.versions import beyond_what_is_known
 from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_source, files, inventory_file, inventory_source
@@ -28,7 +29,8 @@ from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.catalog_file import Basis
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.comfyui.inventory import Inventory
-from comfywatchman.cycle.progress import GateAnswered, Judged, Noted, WorkflowsFound
+from comfywatchman.cycle.asking import Asking
+from comfywatchman.cycle.progress import Alarmed, GateAnswered, Judged, Noted, WorkflowsFound
 from comfywatchman.escape import visible
 from comfywatchman.exclusion import Exclusion
 from comfywatchman.gate import comfyui as comfyui_gate
@@ -46,7 +48,7 @@ from comfywatchman.results import (
     Verdict,
     WorkflowReport,
 )
-from comfywatchman.settings import Settings
+from comfywatchman.settings import AskServer, Settings
 from comfywatchman.workflow import find
 from comfywatchman.workflow.find import Workflow
 
@@ -117,6 +119,8 @@ class CycleState(TypedDict, total=False):
     left_out: int
     workflows: list[WorkflowReport]
     verdicts: VerdictCache
+    asking: Asking | None
+    unanswered: list[int]
     not_checked: Annotated[list[str], operator.add]
     skip_reason: Annotated[str, _first_reason]
     report: Report
@@ -242,33 +246,103 @@ def find_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
 def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """Judge each workflow."""
     context = runtime.context
-    depth, size = context.settings.max_workflow_depth, context.settings.max_workflow_size
-    kept = context.store.verdicts if context.store and context.settings.cache else None
-    verdicts = VerdictCache(kept, state["catalog"], state["inventory"], {"depth": depth})
+    settings = context.settings
+    depth, size = settings.max_workflow_depth, settings.max_workflow_size
+    kept = context.store.verdicts if context.store and settings.cache else None
+    limits = {"depth": depth, "ask_server": settings.ask_server.value}
+    verdicts = VerdictCache(kept, state["catalog"], state["inventory"], limits)
     if verdicts.damage:
         runtime.stream_writer(Noted(verdicts.damage))
+    asking = _asking(runtime, state["catalog"], verdicts)
+    known = asking.known if asking else None
     runtime.stream_writer(WorkflowsFound(len(state["found"])))
     judged: list[WorkflowReport] = []
-    told, told_at = 0, time.monotonic()
+    unanswered: list[int] = []
+    to_tell: list[WorkflowReport] = []
+    told_at = time.monotonic()
     for workflow in state["found"]:
-        judged.append(judge_workflow(workflow, verdicts, max_bytes=size, max_depth=depth))
+        report = judge_workflow(workflow, verdicts, max_bytes=size, max_depth=depth, ask=known)
+        if asking and asking.missed():
+            unanswered.append(len(judged))
+        else:
+            to_tell.append(report)
+        judged.append(report)
         if time.monotonic() - told_at > _TELL_EVERY:
-            runtime.stream_writer(Judged(judged[told:]))
-            told, told_at = len(judged), time.monotonic()
-    runtime.stream_writer(Judged(judged[told:]))
-    return {"workflows": judged, "verdicts": verdicts}
+            runtime.stream_writer(Judged(to_tell))
+            to_tell, told_at = [], time.monotonic()
+    runtime.stream_writer(Judged(to_tell))
+    return {
+        "workflows": judged,
+        "verdicts": verdicts,
+        "asking": asking,
+        "unanswered": unanswered,
+    }
+
+
+def ask_server(state: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Ask the server for its own word on doubtful workflows, where that is set."""
+    asking, settings = state["asking"], runtime.context.settings
+    if asking is None:
+        return {}
+    asking.finish_the_last()
+    workflows = list(state["workflows"])
+    for position in state["unanswered"]:
+        if not asking.stopped:
+            # The server that keeps the workflow may be gone: then the verdict without it stands.
+            with suppress(ComfyUIError):
+                workflows[position] = judge_workflow(
+                    state["found"][position],
+                    state["verdicts"],
+                    max_bytes=settings.max_workflow_size,
+                    max_depth=settings.max_workflow_depth,
+                    ask=asking.ask,
+                )
+        runtime.stream_writer(Judged([workflows[position]]))
+    return {"workflows": workflows, "not_checked": asking.remarks}
+
+
+def _asking(runtime: CycleRuntime, catalog: Catalog, verdicts: VerdictCache) -> Asking | None:
+    context = runtime.context
+    if (
+        context.settings.ask_server is AskServer.NEVER
+        or context.client is None
+        or context.store is None
+    ):
+        return None
+    return Asking(
+        context.client,
+        context.store.folder,
+        catalog,
+        verdicts.catalog_digest,
+        answer_s=context.settings.read_timeout,
+        alarm=lambda text: runtime.stream_writer(Alarmed(text)),
+    )
+
+
+def _alarms(asking: Asking | None, runtime: CycleRuntime) -> list[str]:
+    """What a person must see: what happened in this cycle, else the switch that is still thrown."""
+    if asking is not None and asking.alarms:
+        return asking.alarms
+    store = runtime.context.store
+    switch = off_switch.read(store.folder) if store else None
+    if switch is None:
+        return []
+    runtime.stream_writer(Alarmed(switch.sentence))
+    return [switch.sentence]
 
 
 def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """Make the report and put it in place of the last one."""
-    context, workflows = runtime.context, state["workflows"]
+    context, workflows, asking = runtime.context, state["workflows"], state["asking"]
     summary = summarize(workflows)
+    asked = asking.asked if asking else 0
     made = Report(
         comfywatchman_version=__version__,
         host=socket.gethostname(),
         started_at=context.clock.started_at(),
         duration_s=context.clock.elapsed(),
-        reason=in_words(summary, state["left_out"]),
+        reason=in_words(summary, state["left_out"])
+        + (f"; asked the server about {asked:,}" if asked else ""),
         server=Server(
             url=context.settings.comfyui_url if context.client else None,
             catalog_file=visible(str(saved)) if (saved := context.target.object_info) else None,
@@ -283,6 +357,8 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
             *filter(None, [beyond_what_is_known(state["catalog"])]),
             *state["not_checked"],
         ],
+        asked_server=asked,
+        alarms=_alarms(asking, runtime),
     )
     if context.store is not None and not context.target.paths:
         listed = inventory_file.listing(state["catalog"], state["inventory"], made.started_at)
@@ -343,6 +419,7 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
         ("judge", judge),
     ):
         graph.add_node(name, asks_server, error_handler=skip_after_error)
+    graph.add_node("ask_server", ask_server)
     graph.add_node("report", report)
 
     graph.add_conditional_edges(
@@ -361,7 +438,8 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
     graph.add_conditional_edges("gate", _after_gate, ["fetch_catalog", "take_inventory", "skip"])
     graph.add_edge(["fetch_catalog", "take_inventory"], "find_workflows")
     graph.add_edge("find_workflows", "judge")
-    graph.add_edge("judge", "report")
+    graph.add_edge("judge", "ask_server")
+    graph.add_edge("ask_server", "report")
     graph.add_edge("report", END)
     graph.add_edge("skip", END)
     return graph.compile()

@@ -30,6 +30,13 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
+class Alarmed:
+    """Something that a person must see at once."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkflowsFound:
     """Judging begins."""
 
@@ -54,7 +61,7 @@ class Ended:
 _DEBUG = 7
 """The journal keeps such a line; a log file is better without."""
 
-Event = GateAnswered | Noted | WorkflowsFound | Judged | Ended
+Event = GateAnswered | Noted | Alarmed | WorkflowsFound | Judged | Ended
 
 
 class Listener(Protocol):
@@ -84,6 +91,8 @@ class Lines:
                 self._say(6 if answer.ok else 5, f"gate {answer.name}: {answer.reason}")
             case Noted(text):
                 self._say(6, text)
+            case Alarmed(text):
+                self._say(3, f"ALARM: {text}")
             case WorkflowsFound(count):
                 self._say(6, f"judging {count:,} saved workflows")
             case Judged(workflows):

@@ -27,6 +27,7 @@ _CHECKS = (
     ("configuration", "credentials", True),
     ("state_folder", "folder", False),
     ("state_folder", "disk", True),
+    ("state_folder", "ask_server", False),
     ("state_folder", "last_cycle", False),
     ("state_folder", "lock", False),
     ("schedule", "timer", False),

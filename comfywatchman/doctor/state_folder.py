@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfywatchman import state
+from comfywatchman import off_switch, state
 from comfywatchman.doctor.point import Examination, Point, Status
 from comfywatchman.gate import disk as disk_gate
 from comfywatchman.schedule import timer
@@ -58,6 +58,15 @@ def disk(examination: Examination) -> Iterator[Point]:
     if free.f_files and not free.f_favail:
         said = f"no file can be made at {place}: its file system has no inodes left"
         yield Point("disk", Status.PROBLEM, said, "remove what is not needed there")
+
+
+def ask_server(examination: Examination) -> Iterator[Point]:
+    """Whether asking the server for its own word has gone wrong before."""
+    if switch := off_switch.read(examination.folder):
+        remedy = f"find out why, mend it, then: rm '{switch.file}'"
+        yield Point("ask_server", Status.PROBLEM, switch.sentence, remedy)
+    else:
+        yield Point("ask_server", Status.OK, "its off switch is not thrown")
 
 
 def last_cycle(examination: Examination) -> Iterator[Point]:

@@ -2,15 +2,16 @@
 
 A verdict rests on the bytes of the file, on the program, on the limits, on the declarations of the
 node types that were looked up, on what was asked of the inventory, and on what the checks read off
-the catalog as a whole. All of it is recorded while a workflow is judged, and compared before its
-verdict is used again. What does not compare equal is judged anew.
+the catalog as a whole; one that holds the server's own word rests on all of the catalog. All of it
+is recorded while a workflow is judged, and compared before its verdict is used again. What does not
+compare equal is judged anew.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -150,6 +151,14 @@ class VerdictCache:
             },
             "report": orjson.Fragment(content),
         }
+        if report.server_asked:
+            self._new[self._key]["catalog"] = self.catalog_digest
+
+    @cached_property
+    def catalog_digest(self) -> str:
+        """Of everything the catalog says, SHA-256 in hexadecimal; the server's word rests on it."""
+        catalog = self.catalog
+        return _digest(_dump([catalog.version, catalog.replacements, catalog.declarations]))
 
     def save(self) -> None:
         """Write the verdicts of this cycle in place of those of the last.
@@ -193,6 +202,8 @@ class VerdictCache:
             "has_embedding": self._plain.has_embedding,
             "folders_with": self._plain.folders_with,
         }
+        if "catalog" in entry and entry["catalog"] != self.catalog_digest:
+            return False
         return all(
             self._declaration(name) == declaration for name, declaration in entry["types"].items()
         ) and all(

@@ -56,6 +56,11 @@ these functions are known and followed. For custom nodes this evidence decides:
 That a custom node may *refuse* what the server's own checks accept is said of every workflow that
 needs one, under *not checked*; it does not change the verdict.
 
+With `ask_server: doubtful` the server itself is asked where a verdict would be `unknown`
+([how, and at what risk](security.md#asking-the-server-itself)). What it says of a node that leads
+to an output takes the place of the doubt: it becomes the server's error, or goes away. Of the
+inputs of output nodes it cannot be asked, so doubts about these stay.
+
 ## Where versions differ
 
 The version is the one the server names in `/system_stats`; an unknown one is judged as the newest.

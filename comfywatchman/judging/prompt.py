@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,10 +15,13 @@ from comfywatchman.checks.engine.walk import walk
 from comfywatchman.checks.versions import Rule
 from comfywatchman.findings import NAME_LENGTH, declare, printable
 from comfywatchman.judging.needs import needs
+from comfywatchman.judging.overruled import overruled
+from comfywatchman.judging.question import Question, question
+from comfywatchman.judging.refusal import Refusal, heard
 from comfywatchman.results import Output, Severity, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from comfywatchman.checks.engine.case import Tally
     from comfywatchman.checks.engine.walk import Walk
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.inventory import Inventory
     from comfywatchman.results import Finding, UsedModel, UsedPack
     from comfywatchman.workflow.prompt import Conversion, Prompt, SavedNode
+
+Ask = Callable[[Question], Refusal | None]
+"""Asks the server; None where there is no answer."""
 
 MAX_NOT_CHECKED: Final = 50
 """Most blind spots reported about one workflow."""
@@ -53,6 +60,8 @@ class Judgement:
         not_checked: one sentence for each thing the verdict does not rest on.
         models: the model files it names.
         packs: the custom node packs it needs.
+        server_asked: whether the server's own word is in it.
+        unanswered: whether the server's own word is wanted, and lacks.
     """
 
     verdict: Verdict
@@ -62,15 +71,20 @@ class Judgement:
     not_checked: list[str]
     models: list[UsedModel]
     packs: list[UsedPack]
+    server_asked: bool = False
+    unanswered: bool = False
 
 
-def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Judgement:
-    """Say what ComfyUI would say about a workflow, without asking it.
+def judge(
+    conversion: Conversion, catalog: Catalog, inventory: Inventory, ask: Ask | None = None
+) -> Judgement:
+    """Say what ComfyUI would say about a workflow, asking it only where that cannot be seen.
 
     Args:
         conversion: the workflow as a prompt; nothing about the prompt's shape is taken for granted.
         catalog: the node types of the server.
         inventory: the files it has, as far as they could be seen.
+        ask: asks the server; None: it is never asked.
     """
     book = rulebook(catalog)
     prompt = conversion.prompt if conversion.meant is None else conversion.meant
@@ -99,6 +113,13 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
         refusals.insert(0, failure)
     refused = any(f.severity is Severity.ERROR for f in refusals + conversion.findings)
     walked = walk(whole)
+    asked = None
+    if ask is not None and not refused and _may_help(whole, walked):
+        links = {node_id: node.needs for node_id, node in walked.judged.items()}
+        asked = question(whole.prompt, links, catalog)
+    refusal = ask(asked) if ask is not None and asked is not None else None
+    said = heard(asked, refusal) if asked is not None and refusal is not None else {}
+    walked = overruled(walked, said, whole) if said else walked
     judged = walked.judged.values()
     below = [f for node in judged for f in node.findings]
     below += [doubt.finding for node in judged for doubt in node.doubts]
@@ -120,9 +141,19 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
         outputs=[_output(whole, o) for o in run],
         outputs_lost=[_output(whole, o) for o in whole.outputs if o not in kept],
         findings=[_titled(f, conversion.nodes) for f in _capped(findings, whole.tally)],
-        not_checked=_not_checked(whole, walked, not_checked, refused=refused),
+        not_checked=_not_checked(whole, walked, not_checked, said, refused=refused),
         models=models,
         packs=packs,
+        server_asked=refusal is not None,
+        unanswered=asked is not None and refusal is None,
+    )
+
+
+def _may_help(whole: PromptCase, walked: Walk) -> bool:
+    """Whether the verdict hangs on what the server could say: of output nodes it cannot."""
+    return not walked.doubtful.isdisjoint(whole.outputs) and any(
+        node.doubtful and not whole.catalog[whole.prompt[node_id]["class_type"]].is_output
+        for node_id, node in walked.judged.items()
     )
 
 
@@ -158,7 +189,12 @@ def _verdict(outputs: int, run: int, doubtful: int) -> Verdict:
 
 
 def _not_checked(
-    whole: PromptCase, walked: Walk, before: Iterable[str], *, refused: bool
+    whole: PromptCase,
+    walked: Walk,
+    before: Iterable[str],
+    said: Container[str],
+    *,
+    refused: bool,
 ) -> list[str]:
     sentences = list(before)
     if not refused:
@@ -169,7 +205,8 @@ def _not_checked(
         {
             printable(whole.prompt[node_id]["class_type"])
             for node_id in walked.judged
-            if not whole.catalog[whole.prompt[node_id]["class_type"]].is_core
+            if node_id not in said
+            and not whole.catalog[whole.prompt[node_id]["class_type"]].is_core
         }
     )
     if customs:

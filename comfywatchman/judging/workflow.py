@@ -15,6 +15,7 @@ from comfywatchman.workflow.prompt import WorkflowError
 
 if TYPE_CHECKING:
     from comfywatchman.judging.cache import VerdictCache
+    from comfywatchman.judging.prompt import Ask
     from comfywatchman.results import Finding
     from comfywatchman.workflow.find import Workflow
 
@@ -29,27 +30,40 @@ INTERNAL_ERROR = declare(
 
 
 def judge_workflow(
-    workflow: Workflow, verdicts: VerdictCache, *, max_bytes: int, max_depth: int
+    workflow: Workflow,
+    verdicts: VerdictCache,
+    *,
+    max_bytes: int,
+    max_depth: int,
+    ask: Ask | None = None,
 ) -> WorkflowReport:
     """Judge one saved workflow, or reuse the verdict of the last cycle if all it rests on stands.
 
     A file that cannot be judged gets a verdict too: ``broken`` when the file itself is damaged,
     ``unknown`` when it could not be read or is beyond the limits.
 
+    Args:
+        workflow: the file.
+        verdicts: those of the last cycle, and the catalog and inventory of this one. A verdict that
+            the server's word lacks of is not kept.
+        max_bytes: do not read a larger file.
+        max_depth: do not judge one that is nested deeper.
+        ask: asks the server about a poisoned copy of the prompt; None: it is never asked.
+
     Raises:
         ComfyUIError: the server that keeps it is gone.
     """
-    return identified(_judge(workflow, verdicts, max_bytes, max_depth))
+    return identified(_judge(workflow, verdicts, max_bytes, max_depth, ask))
 
 
 def _judge(
-    workflow: Workflow, verdicts: VerdictCache, max_bytes: int, max_depth: int
+    workflow: Workflow, verdicts: VerdictCache, max_bytes: int, max_depth: int, ask: Ask | None
 ) -> WorkflowReport:
     digest = None
     try:
         raw = workflow.read(max_bytes)
         digest = hashlib.sha256(raw).hexdigest()
-        return _judged(workflow, raw, digest, verdicts, max_depth)
+        return _judged(workflow, raw, digest, verdicts, max_depth, ask)
     except WorkflowError as unread:
         return _refused(workflow, unread.finding, digest)
     except (
@@ -68,14 +82,19 @@ def _judge(
 
 
 def _judged(
-    workflow: Workflow, raw: bytes, digest: str, verdicts: VerdictCache, max_depth: int
+    workflow: Workflow,
+    raw: bytes,
+    digest: str,
+    verdicts: VerdictCache,
+    max_depth: int,
+    ask: Ask | None,
 ) -> WorkflowReport:
     kept = verdicts.get(digest, workflow.path, workflow.name)
     if kept is not None:
         return kept
     try:
         conversion = convert(load(raw, max_depth=max_depth), verdicts.catalog)
-        judgement = judge(conversion, verdicts.catalog, verdicts.inventory)
+        judgement = judge(conversion, verdicts.catalog, verdicts.inventory, ask)
     except WorkflowError as error:
         report = _refused(workflow, error.finding, digest)
     else:
@@ -90,7 +109,10 @@ def _judged(
             content_digest=digest,
             models=judgement.models,
             packs=judgement.packs,
+            server_asked=judgement.server_asked,
         )
+        if judgement.unanswered:
+            return report
     verdicts.put(report)
     return report
 

@@ -213,6 +213,11 @@ def server_phrase(server: Server) -> str:
     return f"{name} at {server.url}" if server.url else name
 
 
+def asked_phrase(report: Report) -> str:
+    """About how many workflows the server was asked in this cycle."""
+    return f"asked the server about {plural(report.asked_server, 'workflow')}"
+
+
 def gate_worth_showing(report: Report) -> list[GateAnswer]:
     """The gate's answers; that the lock was free goes without saying."""
     return [answer for answer in report.gate if not (answer.name == "lock" and answer.ok)]

@@ -15,6 +15,7 @@ from comfywatchman.report.digest import (
     BLIND_SPOT_LIMIT,
     PROBLEM_LIMIT,
     READING_ORDER,
+    asked_phrase,
     digest,
     gate_worth_showing,
     in_utc,
@@ -55,6 +56,7 @@ def render(report: Report) -> str:
         server=server_phrase(report.server),
         node_types=plural(report.server.node_types, "node type"),
         left_out=left_out(report),
+        asked=asked_phrase(report),
         gate=gate_worth_showing(report),
         entries=contents.entries,
         shared=[

@@ -18,8 +18,8 @@ Modelled on how ComfyUI behaves: ``/users``, ``/userdata``, ``/embeddings`` with
 ``/experiment/models/{folder}``, CUDA devices, a busy queue. Modelled on a reverse proxy: prefix,
 token, basic auth and the error pages. README.md says which is which, one by one.
 
-Nothing may ever be queued: whatever is not a GET or HEAD is answered 500 and kept in
-``StandIn.writes``.
+Nothing may ever be queued: whatever is not a GET or HEAD is kept in ``StandIn.writes``, and is
+answered 500 unless the stand-in was given what answers to what is posted (``prompts.py``).
 
 Two routes are the stand-in's own: ``GET /standin/requests`` lists what it was asked, and
 ``PUT /standin/behaviour`` (the body is a behaviour) switches it while it runs.
@@ -472,6 +472,8 @@ class StandIn:
         gpu: number of CUDA devices instead of the recorded CPU.
         object_info: node types instead of the recorded ones.
         without: names of model files that are gone since the recording.
+        posts: answers what is posted, and what is asked of the queue, by path and body; None of it
+            means the usual answer.
         log: called with a line for each request.
 
     Attributes:
@@ -496,6 +498,7 @@ class StandIn:
         gpu: int = 0,
         object_info: Mapping[str, Any] | None = None,
         without: Collection[str] = (),
+        posts: Callable[[str, str, bytes], Answer | None] | None = None,
         log: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.host, self.port = host, port
@@ -507,6 +510,7 @@ class StandIn:
         self.gpu = gpu
         self.without = frozenset(without)
         self.object_info = object_info
+        self.posts = posts
         if self.without:
             self.object_info = removed(object_info or recorded_node_types(state), self.without)
         self.log = log
@@ -748,7 +752,7 @@ class StandIn:
 
     def refusal(self, request: Request, path: str | None) -> Answer | None:
         """The answer to what is refused before ComfyUI is reached; None if nothing is."""
-        if request.method not in ("GET", "HEAD"):
+        if request.method not in ("GET", "HEAD") and not (self.posts and request.method == "POST"):
             print(
                 f"THE STAND-IN WAS ASKED TO {request.method} {request.target}: nothing may ever"
                 " be queued or changed",
@@ -766,7 +770,9 @@ class StandIn:
         return None
 
     def answer(self, request: Request, path: str) -> Answer:
-        """ComfyUI's answer to a GET of a path (without prefix and ``/api``)."""
+        """ComfyUI's answer to a request for a path (without prefix and ``/api``)."""
+        if self.posts and (answer := self.posts(request.method, path, request.body)):
+            return answer
         altered = self._altered(path)
         if altered is not None:
             return json_answer(altered)

@@ -29,7 +29,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
             "__init__ results findings escape errors state state_files lenient_json discovery flag "
             "exclusion streams clock"
         ),
-        "settings",
+        "settings off_switch",
         "comfyui workflow gate schedule",
         "checks",
         "judging",

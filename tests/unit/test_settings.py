@@ -115,6 +115,7 @@ NONSENSE = [
     ("max_workflow_depth = 5", "greater than or equal to 10"),
     ("max_workflow_depth = 10.5", "must be a whole number"),
     ('fail_on = "sometimes"', "'never', 'partial' or 'broken'"),
+    ('ask_server = "always"', "'never' or 'doubtful'"),
     ('cache = "yes"', "must be true or false"),
     ('state_dir = "relative"', "absolute path"),
     ('on_failure_command = "/bin/true"', "must be a list of texts"),

@@ -80,6 +80,8 @@ class Walk:
     """Nodes that pass, with everything they need."""
     doubtful: frozenset[str]
     """Nodes that pass or not, depending on what cannot be seen."""
+    looped: frozenset[str]
+    """Nodes that need each other in a circle."""
 
 
 def walk(whole: PromptCase) -> Walk:
@@ -108,7 +110,13 @@ def walk(whole: PromptCase) -> Walk:
                 node,
                 whole,
             )
-    return _spread(whole, {n: judged[n] for n in whole.prompt if n in judged})
+    walked = spread(whole, {n: judged[n] for n in whole.prompt if n in judged})
+    looped = walked.looped
+    for node_id, finding in dependency_cycle.findings(
+        whole, {n: [s for s in judged[n].needs.values() if s in looped] for n in looped}
+    ):
+        _keep(finding, judged[node_id], whole)
+    return walked
 
 
 def _out_of_reach(whole: PromptCase, judged: Mapping[str, Judged]) -> list[str]:
@@ -124,7 +132,8 @@ def _out_of_reach(whole: PromptCase, judged: Mapping[str, Judged]) -> list[str]:
     return level
 
 
-def _spread(whole: PromptCase, judged: dict[str, Judged]) -> Walk:
+def spread(whole: PromptCase, judged: dict[str, Judged]) -> Walk:
+    """Let validity spread along the links, from what needs nothing to the outputs."""
     waiting = {node_id: len(set(node.needs.values())) for node_id, node in judged.items()}
     needed_by: dict[str, list[str]] = {}
     for node_id, node in judged.items():
@@ -154,12 +163,8 @@ def _spread(whole: PromptCase, judged: dict[str, Judged]) -> Walk:
                 f"whether the server can follow the chain of {length[output]:,} nodes that ends at "
                 f"node {quoted(output)}: long ones exhaust it"
             )
-    looped = {node_id for node_id, count in waiting.items() if count > 0}
-    for node_id, finding in dependency_cycle.findings(
-        whole, {n: [s for s in judged[n].needs.values() if s in looped] for n in looped}
-    ):
-        _keep(finding, judged[node_id], whole)
-    return Walk(judged, frozenset(valid), frozenset(doubtful))
+    looped = frozenset(node_id for node_id, count in waiting.items() if count > 0)
+    return Walk(judged, frozenset(valid), frozenset(doubtful), looped)
 
 
 def _judge(whole: PromptCase, node_id: str) -> Judged:

@@ -12,6 +12,7 @@ from comfywatchman.report.digest import (
     Entry,
     Place,
     Problem,
+    asked_phrase,
     digest,
     gate_worth_showing,
     headline,
@@ -40,6 +41,8 @@ def render(report: Report) -> str:
     """The report as Markdown that ends with a newline; nothing in it acts, whoever wrote it."""
     contents = digest(report)
     lines = [f"# ComfyWatchman on {code(report.host)}", ""]
+    for alarm in report.alarms:
+        lines += [f"**ALARM:** {prose(alarm)}", ""]
     if report.outcome == "done":
         lines += [f"**{headline(report.summary)}**", ""]
     else:
@@ -50,6 +53,7 @@ def render(report: Report) -> str:
         f"- ComfyWatchman {prose(report.comfywatchman_version)}",
         f"- {prose(server_phrase(report.server))}, {plural(report.server.node_types, 'node type')}",
         *(f"- {prose(others)}" for others in [left_out(report)] if others),
+        *([f"- {asked_phrase(report)}"] if report.asked_server else []),
         *(f"- {answer.name}: {prose(answer.reason)}" for answer in gate_worth_showing(report)),
         "",
     ]

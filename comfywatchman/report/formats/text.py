@@ -18,6 +18,7 @@ from comfywatchman.report.digest import (
     Digest,
     Entry,
     Problem,
+    asked_phrase,
     digest,
     headline,
     in_utc,
@@ -40,6 +41,7 @@ _PLAIN = ""
 _BOLD = "1"
 _DIM = "2"
 _CYAN = "36"
+_ALARM = "1;31"
 _VERDICT_STYLE = {
     Verdict.BROKEN: "31",
     Verdict.PARTIAL: "33",
@@ -242,11 +244,15 @@ def _chop(word: str, width: int) -> list[str]:
 def _head(page: _Page, report: Report) -> None:
     when = in_utc(report.started_at).strftime("%Y-%m-%d %H:%M:%S UTC")
     page.say(f"ComfyWatchman on {report.host}, {when}", style=_BOLD)
+    for alarm in report.alarms:
+        page.say(f"ALARM: {alarm}", mark="!", mark_style=_ALARM, style=_BOLD)
     if report.outcome != "done":
         page.say(f"{report.outcome}: {report.reason}", mark="!", mark_style="33", style=_BOLD)
         return
     server = server_phrase(report.server)
     page.say(f"{server}, {plural(report.server.node_types, 'node type')}", style=_DIM)
+    if report.asked_server:
+        page.say(asked_phrase(report), style=_DIM)
     page.blank()
     counts = [(verdict, getattr(report.summary, verdict)) for verdict in READING_ORDER]
     page.parts(

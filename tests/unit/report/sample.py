@@ -313,6 +313,8 @@ def hostile() -> Report:
             "comfywatchman_version": text,
             "server": Server(url=text, catalog_file=None, version=text, node_types=3),
             "gate": [GateAnswer(name="gpu", ok=False, reason=text)],
+            "asked_server": 3,
+            "alarms": list(HOSTILE),
         }
     )
 
