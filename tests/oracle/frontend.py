@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import lzma
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from comfywatchman.comfyui.catalog import Catalog
+from tests.oracle import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-DATA = Path(__file__).parent / "data"
 
 MADE_WHEN_QUEUED = frozenset(
     {"AUDIO_RECORD", "LOAD_3D", "LOAD_3D_ADVANCED", "PREVIEW_3D", "WEBCAM"}
@@ -35,26 +32,24 @@ class Recorded(NamedTuple):
 @cache
 def official() -> tuple[Recorded, ...]:
     """Every workflow of the two releases of the official templates."""
-    prompts = {
-        (r["corpus"], r["name"]): r["prompt"]
-        for r in (*_lines("prompts.jsonl.gz"), *_lines("prompts_more.jsonl.xz"))
-    }
+    prompts = recorded.OF_0_8.prompts() | recorded.OF_0_8.prompts("prompts_more")
     return tuple(
         Recorded(r["corpus"], r["name"], r["workflow"], prompts[r["corpus"], r["name"]])
-        for r in _lines("workflows.jsonl.xz")
+        for r in recorded.lines("workflows")
     )
 
 
 @cache
 def cases() -> tuple[Recorded, ...]:
     """Small workflows that put one question each."""
-    lines = _lines("frontend_cases.jsonl.xz")
+    lines = recorded.lines("frontend_cases")
     return tuple(Recorded("cases", r["name"], r["workflow"], r["prompt"]) for r in lines)
 
 
 @cache
 def cases_catalog() -> Catalog:
-    with lzma.open(DATA / "frontend_cases_object_info.json.xz", "rt", encoding="utf-8") as file:
+    path = recorded.DATA / "frontend_cases_object_info.json.xz"
+    with lzma.open(path, "rt", encoding="utf-8") as file:
         return Catalog(json.load(file), "0.8.0")
 
 
@@ -113,9 +108,3 @@ def hashed(value: Any) -> Any:
 
 def _counts(spec: Any) -> bool:
     return spec is not None and spec.type not in MADE_WHEN_QUEUED
-
-
-def _lines(name: str) -> list[dict[str, Any]]:
-    opened = lzma.open if name.endswith(".xz") else gzip.open
-    with opened(DATA / name, "rt", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]

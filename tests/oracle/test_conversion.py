@@ -56,7 +56,7 @@ def convert_saved(workflow: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
 def test_official_workflows_of_known_types_convert_exactly(
     corpus: str, agreement: Callable[[str, int, int], None]
 ) -> None:
-    catalog = recorded.catalog("empty")
+    catalog = recorded.OF_0_8.catalog("empty")
     differing, count = {}, 0
     for case in frontend.official():
         if case.corpus != corpus or any("class_type" not in n for n in case.prompt.values()):
@@ -73,7 +73,7 @@ def test_official_workflows_of_known_types_convert_exactly(
 
 def test_official_workflows_of_unknown_types_have_the_same_nodes_and_links() -> None:
     """Only widget values inside sub-graphs may differ: see promoted.py on unknown types."""
-    catalog = recorded.catalog("empty")
+    catalog = recorded.OF_0_8.catalog("empty")
     differing, count = {}, 0
     for case in frontend.official():
         if all("class_type" in entry for entry in case.prompt.values()):
@@ -104,7 +104,7 @@ def test_small_cases_convert_exactly() -> None:
 
 def test_conversion_is_fast() -> None:
     """A bound that fails for a slip of an order of magnitude, not for a busy machine."""
-    catalog = recorded.catalog("empty")
+    catalog = recorded.OF_0_8.catalog("empty")
     files = [orjson.dumps(case.workflow) for case in frontend.official()]
     start = time.process_time()
     for file in files:

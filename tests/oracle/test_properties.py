@@ -16,7 +16,7 @@ from comfywatchman.results import Severity, Verdict
 from comfywatchman.workflow.prompt import Conversion, SavedNode
 from tests.oracle import recorded
 
-CATALOG = recorded.catalog("full")
+CATALOG = recorded.OF_0_8.catalog("full")
 TYPES = sorted(CATALOG)
 IDS = ["1", "2", "3", "4:5", ""]
 
@@ -58,7 +58,7 @@ prompts = st.dictionaries(st.sampled_from(IDS) | st.text(max_size=5), nodes(), m
 @st.composite
 def mutilated(draw: st.DrawFn) -> dict[str, Any]:
     """A recorded prompt with a few of its parts replaced by anything."""
-    prompt = copy.deepcopy(draw(st.sampled_from(sorted(recorded.prompts().items())))[1])
+    prompt = copy.deepcopy(draw(st.sampled_from(sorted(recorded.OF_0_8.prompts().items())))[1])
     for _ in range(draw(st.integers(1, 4))):
         node_id = draw(st.sampled_from(sorted(prompt)))
         node = prompt[node_id]
@@ -99,7 +99,7 @@ def check(prompt: dict[str, Any], catalog: Catalog = CATALOG) -> None:
 
 
 def answer(prompt: dict[str, Any], catalog: Catalog) -> Judgement:
-    return judge(Conversion(prompt), catalog, recorded.inventory("full"))
+    return judge(Conversion(prompt), catalog, recorded.OF_0_8.inventory("full"))
 
 
 many = settings(
@@ -187,10 +187,11 @@ def test_hostile_size_is_answered_soon() -> None:
         }
         prompt[f"o{i}"] = {"class_type": "PreviewAny", "inputs": {"source": [f"t{i}", 0]}}
     listed = [f"folder{i}/model{i}.safetensors" for i in range(10_000)]
-    declared = copy.deepcopy(recorded.object_info("full")["CheckpointLoaderSimple"])
+    declared = copy.deepcopy(recorded.OF_0_8.object_info("full")["CheckpointLoaderSimple"])
     declared["input"]["required"]["ckpt_name"][0] = listed
     catalog = Catalog(
-        {**recorded.object_info("full"), "CheckpointLoaderSimple": declared}, recorded.VERSION
+        {**recorded.OF_0_8.object_info("full"), "CheckpointLoaderSimple": declared},
+        recorded.OF_0_8.version,
     )
     inventory = Inventory(embeddings=frozenset(listed), models={"checkpoints": tuple(listed)})
     begun = time.process_time()

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def test_saved_workflows_get_the_servers_verdict(
     state: recorded.State, agreement: Callable[[str, int, int], None]
 ) -> None:
-    catalog, inventory = recorded.catalog(state), recorded.inventory(state)
-    answers = {(r["corpus"], r["name"]): r for r in recorded.lines(f"verdicts_{state}")}
+    catalog, inventory = recorded.OF_0_8.catalog(state), recorded.OF_0_8.inventory(state)
+    answers = {(r["corpus"], r["name"]): r for r in recorded.OF_0_8.lines(f"verdicts_{state}")}
     cases = [case for case in frontend.official() if (case.corpus, case.name) in answers]
     assert len(cases) == len(answers)
     wrong = []

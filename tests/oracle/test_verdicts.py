@@ -79,10 +79,12 @@ class Comparison:
     def add(
         self, label: str, record: dict[str, Any], prompt: dict[str, Any], state: recorded.State
     ) -> None:
-        catalog = recorded.catalog(state)
+        catalog = recorded.OF_0_8.catalog(state)
         before = json.dumps(prompt)
         targets = targets_of(record)
-        judgement = judge(Conversion(prompt, targets=targets), catalog, recorded.inventory(state))
+        judgement = judge(
+            Conversion(prompt, targets=targets), catalog, recorded.OF_0_8.inventory(state)
+        )
         assert json.dumps(prompt) == before, f"{label}: judging changed the prompt"
         self.cases += 1
         wanted = expected_verdict(record, outputs_of(prompt, catalog))
@@ -117,8 +119,8 @@ def targets_of(record: dict[str, Any]) -> frozenset[str] | None:
 @pytest.mark.parametrize("state", ["full", "empty"])
 def test_workflows_get_the_servers_verdict(state: recorded.State, agreement: Note) -> None:
     comparison = Comparison()
-    for record in recorded.lines(f"verdicts_{state}"):
-        prompt = recorded.prompts()[record["corpus"], record["name"]]
+    for record in recorded.OF_0_8.lines(f"verdicts_{state}"):
+        prompt = recorded.OF_0_8.prompts()[record["corpus"], record["name"]]
         comparison.add(record["name"], record, prompt, state)
     comparison.report(agreement, f"workflows, {state} state")
     assert comparison.wrong_verdicts == []
@@ -129,7 +131,7 @@ def test_workflows_get_the_servers_verdict(state: recorded.State, agreement: Not
 
 def test_mutated_prompts_get_the_servers_verdict(agreement: Note) -> None:
     comparison = Comparison()
-    for record in recorded.lines("mutated"):
+    for record in recorded.OF_0_8.lines("mutated"):
         label = f"{record['name']} {record['mutation']}"
         comparison.add(label, record, record["prompt"], "full")
     comparison.report(agreement, "mutated prompts")
@@ -143,7 +145,7 @@ def test_mutated_prompts_get_the_servers_verdict(agreement: Note) -> None:
 
 def test_edge_cases_get_the_servers_verdict(agreement: Note) -> None:
     comparison = Comparison()
-    for record in recorded.lines("edge_cases"):
+    for record in recorded.OF_0_8.lines("edge_cases"):
         request = record["request"]
         prompt = (request if isinstance(request, dict) else json.loads(request))["prompt"]
         comparison.add(record["case"], record, prompt, "full")
@@ -157,10 +159,10 @@ def test_entries_agree_overall(agreement: Note) -> None:
     comparison = Comparison()
     states: tuple[recorded.State, ...] = ("full", "empty")
     for state in states:
-        for record in recorded.lines(f"verdicts_{state}"):
-            prompt = recorded.prompts()[record["corpus"], record["name"]]
+        for record in recorded.OF_0_8.lines(f"verdicts_{state}"):
+            prompt = recorded.OF_0_8.prompts()[record["corpus"], record["name"]]
             comparison.add(record["name"], record, prompt, state)
-    for record in recorded.lines("mutated"):
+    for record in recorded.OF_0_8.lines("mutated"):
         comparison.add(record["name"], record, record["prompt"], "full")
     agreement(
         "error entries, workflows and mutations", comparison.entries_found, comparison.entries
@@ -171,12 +173,12 @@ def test_entries_agree_overall(agreement: Note) -> None:
 
 def test_a_saved_catalog_of_that_server_is_recognised() -> None:
     """Without a version the rules are those of the server that wrote the catalog."""
-    unversioned = Catalog(recorded.object_info("full"))
-    assert rulebook(unversioned).rules == rulebook(recorded.catalog("full")).rules
+    unversioned = Catalog(recorded.OF_0_8.object_info("full"))
+    assert rulebook(unversioned).rules == rulebook(recorded.OF_0_8.catalog("full")).rules
 
 
 def test_the_table_of_model_folders_is_the_recorded_one() -> None:
-    recorded_map = json.loads((recorded.DATA / "combo_folder_map.json").read_text("utf-8"))
+    recorded_map = recorded.OF_0_8.read_json("combo_folder_map")
     known = {}
     for key in recorded_map:
         node_type, _, input_name = key.partition(".")
@@ -186,10 +188,10 @@ def test_the_table_of_model_folders_is_the_recorded_one() -> None:
 
 
 def test_no_other_choice_of_a_core_node_is_taken_for_a_model_file() -> None:
-    recorded_map = json.loads((recorded.DATA / "combo_folder_map.json").read_text("utf-8"))
+    recorded_map = recorded.OF_0_8.read_json("combo_folder_map")
     wrong = [
         f"{node_type.name}.{spec.name}"
-        for node_type in recorded.catalog("full").values()
+        for node_type in recorded.OF_0_8.catalog("full").values()
         for spec in node_type.inputs.values()
         if spec.choices is not None
         and f"{node_type.name}.{spec.name}" not in recorded_map
@@ -200,8 +202,8 @@ def test_no_other_choice_of_a_core_node_is_taken_for_a_model_file() -> None:
 
 def test_judging_is_quick() -> None:
     """Well under a second of processor time for all recorded workflows, on slow machines too."""
-    catalog, inventory = recorded.catalog("full"), recorded.inventory("full")
-    conversions = [Conversion(prompt) for prompt in recorded.prompts().values()]
+    catalog, inventory = recorded.OF_0_8.catalog("full"), recorded.OF_0_8.inventory("full")
+    conversions = [Conversion(prompt) for prompt in recorded.OF_0_8.prompts().values()]
     for conversion in conversions[:20]:
         judge(conversion, catalog, inventory)
     begun = time.process_time()
