@@ -1,6 +1,7 @@
 """The HTTP client: asks a ComfyUI server, and turns every way it can fail into one sentence.
 
-Only GET is ever sent, so nothing can be queued. Answers are read in pieces, with a cap on their
+GET is sent, and POST to one route that only reads (:meth:`ComfyUIClient.ask_import_failure`), so
+nothing can be queued. Answers are read in pieces, with a cap on their
 size and on the time they take, and are asked for uncompressed, so that none can unfold in memory.
 What may pass (a reset, a 503, a server that is being restarted) is asked again after a pause.
 """
@@ -164,11 +165,13 @@ class ComfyUIClient:
         cap: str | None = None,
         seconds: float | None = None,
         headers: dict[str, str] | None = None,
+        again: bool = True,
     ) -> bytes:
         """Ask for the body of one answer. Arguments and errors as :meth:`get_json`.
 
-        What may pass is asked again, for ``read_timeout`` from its first failure on. A server that
-        nothing listens at is waited for only if it has answered before: it is being restarted.
+        Unless ``again`` is false, what may pass is asked again, for ``read_timeout`` from its first
+        failure on. A server that nothing listens at is waited for only if it has answered before:
+        it is being restarted.
         """
         limit = self._settings.read_timeout if seconds is None else seconds
         pauses = iter(_PAUSES)
@@ -184,7 +187,7 @@ class ComfyUIClient:
                 until = min(failed_at + self._settings.read_timeout, self._ends)
                 # HTTP 500 is more often about the question than about the server's state.
                 enough = error.status == httpx.codes.INTERNAL_SERVER_ERROR and tries == 2
-                waits = error.connected or self._has_answered
+                waits = again and (error.connected or self._has_answered)
                 if enough or not waits or now + pause > until:
                     if tries == 1:
                         raise
@@ -196,6 +199,27 @@ class ComfyUIClient:
                 self._has_answered = True
                 return body
 
+    def ask_import_failure(
+        self, prefix: str, question: dict[str, str], *, max_bytes: int, seconds: float
+    ) -> bytes:
+        """Ask Manager why it could not import a pack: a question that it takes by POST, once.
+
+        Args:
+            prefix: where Manager's routes begin: ``/v2`` or nothing.
+            question: ``cnr_id`` or ``url`` of the pack.
+            max_bytes: refuse an answer larger than this.
+            seconds: how long the whole answer may take.
+
+        Raises:
+            ComfyUIError: whatever went wrong; HTTP 400 for a pack that Manager does not know, or of
+                which it has nothing to tell.
+            ValueError: the prefix is none of Manager's.
+        """
+        if prefix not in ("", "/v2"):
+            raise ValueError(f"no prefix of Manager's: {prefix!r}")
+        path = f"{prefix}/customnode/import_fail_info"
+        return self._ask(path, max_bytes, None, seconds, None, question)
+
     def _ask(
         self,
         path: str,
@@ -203,6 +227,7 @@ class ComfyUIClient:
         cap: str | None,
         limit: float,
         headers: dict[str, str] | None,
+        question: dict[str, str] | None = None,
     ) -> bytes:
         url = self.url + path
         left = self._ends - time.monotonic()
@@ -217,9 +242,10 @@ class ComfyUIClient:
         with _Deadline(limit) as deadline:
             try:
                 with self._http.stream(
-                    "GET",
+                    "GET" if question is None else "POST",
                     url,
                     headers=headers,
+                    json=question,
                     timeout=timeout,
                     extensions={"trace": deadline.trace},
                 ) as response:
