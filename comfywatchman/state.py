@@ -33,6 +33,7 @@ FAILURE_VARIABLES = (
 LAST_RUN = "last-run.json"
 LATEST = "latest.json"
 INVENTORY = "inventory.json"
+NODE_MAP = "node-map.cache"
 LOCK = "cycle.lock"
 SCHEDULE = "schedule.json"
 SCHEDULE_LOCK = "schedule.lock"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from comfywatchman.checks.engine import absence
 from comfywatchman.checks.engine.case import MAX_FINDINGS
 from comfywatchman.checks.engine.registry import on_prompt
-from comfywatchman.checks.known import origins
-from comfywatchman.comfyui.provenance.origin import Origin
+from comfywatchman.comfyui.provenance.pack import alike
 from comfywatchman.findings import Advice, declare, quoted
 from comfywatchman.results import Confidence, Finding, FixKind, Severity
 
@@ -53,9 +53,7 @@ class Missing(NamedTuple):
     version: str | None = None
 
 
-def missing(
-    prompt: Prompt, nodes: Mapping[str, SavedNode], catalog: Catalog
-) -> Iterator[Missing]:
+def missing(prompt: Prompt, nodes: Mapping[str, SavedNode], catalog: Catalog) -> Iterator[Missing]:
     """Find the nodes of unknown type, reachable or not.
 
     Args:
@@ -93,7 +91,8 @@ def missing_types(
 def check(case: PromptCase) -> Iterator[Finding]:
     """Report every node of unknown type, reachable or not, and then why the types are missing."""
     asked = frozenset(missing_types(case.prompt, case.nodes, case.catalog))
-    reasons: dict[tuple[str, ...], origins.Reason] = {}
+    reasons: dict[tuple[str, ...], absence.Reason] = {}
+    first_nodes: dict[tuple[str, ...], str] = {}
     for node in missing(case.prompt, case.nodes, case.catalog):
         if node.node_id in case.explained:
             continue
@@ -104,29 +103,37 @@ def check(case: PromptCase) -> Iterator[Finding]:
                 node_id=node.node_id,
             )
             continue
-        reason = None
-        alike = case.book.spelled_alike(node.name)
-        if alike is None and (node.name, node.pack, node.version) in asked:
+        fixes, cause = None, None
+        other_case = case.book.spelled_alike(node.name)
+        if other_case is not None:
+            fixes = [_other_case(node.name, other_case)]
+        elif (node.name, node.pack, node.version) in asked:
             origin = case.provenance.origin(node.name, node.pack, node.version)
-            found = origins.reason(origin, node, case.catalog.version)
+            found = absence.reason(origin, node.name, node.version, case.catalog.version)
             reason = reasons.setdefault(found.key, found)
             reason.types.append(node.name)
+            first_nodes.setdefault(found.key, node.node_id)
+            fixes, cause = reason.fixes, reason.cause
         yield MISSING_NODE_TYPE.finding(
             f"node type {quoted(node.name)} is not offered by this server",
-            fix=_other_case(node.name, alike) if alike is not None else (reason.fixes if reason else None),
+            fix=fixes,
             node_id=node.node_id,
             node_type=node.name,
-            cause=reason.cause if reason is not None else None,
+            cause=cause,
         )
-    for reason in reasons.values():
-        yield from reason.findings()
+    for key, reason in reasons.items():
+        explanation = reason.finding(first_nodes[key])
+        if explanation is not None:
+            # A pack that changed is told of once, whether or not other types of it are loaded.
+            case.first(absence.RESTART_PENDING, alike(explanation.subject.name))
+            yield explanation
 
 
-def _other_case(name: str, alike: str) -> Advice:
+def _other_case(name: str, offered: str) -> Advice:
     return Advice(
-        f"the server has {quoted(alike)}: node types are told apart by case",
+        f"the server has {quoted(offered)}: node types are told apart by case",
         FixKind.REPLACE_NODE,
         Confidence.LIKELY,
         before=name,
-        after=alike,
+        after=offered,
     )

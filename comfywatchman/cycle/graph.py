@@ -25,6 +25,8 @@ from comfywatchman.comfyui import catalog_source, files, inventory_file, invento
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.comfyui.inventory import Inventory
+from comfywatchman.comfyui.provenance.inquiry import Inquiry
+from comfywatchman.comfyui.provenance.kept_map import KeptMap
 from comfywatchman.cycle.clock import CycleClock
 from comfywatchman.cycle.progress import GateAnswered, Judged, Noted, WorkflowsFound
 from comfywatchman.escape import visible
@@ -106,6 +108,7 @@ class CycleState(TypedDict, total=False):
     gate: Annotated[list[GateAnswer], _in_order]
     catalog: Catalog
     inventory: Inventory
+    inquiry: Inquiry
     found: list[Workflow]
     workflows: list[WorkflowReport]
     verdicts: VerdictCache
@@ -198,6 +201,22 @@ def take_inventory(state: CycleState, runtime: CycleRuntime) -> CycleState:
     return {"inventory": inventory, "not_checked": not_checked}
 
 
+def ask_about_packs(state: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Learn which packs are installed, which failed, and which changed since the server started."""
+    context = runtime.context
+    server = state.get("server", ServerReading())
+    comfyui_dir = context.settings.comfyui_dir
+    kept = KeptMap(context.store.node_map) if context.store and context.settings.cache else None
+    inquiry = Inquiry(
+        state["catalog"],
+        context.client,
+        files.folders(comfyui_dir, server.argv) if comfyui_dir else None,
+        kept,
+    )
+    inquiry.begin()
+    return {"inquiry": inquiry}
+
+
 def find_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """Find the saved workflows to judge."""
     settings, target, client = (
@@ -223,7 +242,8 @@ def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
     context = runtime.context
     depth, size = context.settings.max_workflow_depth, context.settings.max_workflow_size
     kept = context.store.verdicts if context.store and context.settings.cache else None
-    verdicts = VerdictCache(kept, state["catalog"], state["inventory"], {"depth": depth})
+    inquiry = state["inquiry"]
+    verdicts = VerdictCache(kept, state["catalog"], state["inventory"], {"depth": depth}, inquiry)
     if verdicts.damage:
         runtime.stream_writer(Noted(verdicts.damage))
     runtime.stream_writer(WorkflowsFound(len(state["found"])))
@@ -235,7 +255,7 @@ def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
             runtime.stream_writer(Judged(judged[told:]))
             told, told_at = len(judged), time.monotonic()
     runtime.stream_writer(Judged(judged[told:]))
-    return {"workflows": judged, "verdicts": verdicts}
+    return {"workflows": judged, "verdicts": verdicts, "not_checked": inquiry.not_checked}
 
 
 def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
@@ -315,6 +335,7 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
         ("judge", judge),
     ):
         graph.add_node(name, asks_server, error_handler=skip_after_error)
+    graph.add_node("ask_about_packs", ask_about_packs)
     graph.add_node("report", report)
 
     graph.add_conditional_edges(
@@ -332,7 +353,8 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
     graph.add_edge(["probe_gpu", "probe_comfyui", "probe_disk", "take_lock"], "gate")
     graph.add_conditional_edges("gate", _after_gate, ["fetch_catalog", "take_inventory", "skip"])
     graph.add_edge(["fetch_catalog", "take_inventory"], "find_workflows")
-    graph.add_edge("find_workflows", "judge")
+    graph.add_edge("fetch_catalog", "ask_about_packs")
+    graph.add_edge(["find_workflows", "ask_about_packs"], "judge")
     graph.add_edge("judge", "report")
     graph.add_edge("report", END)
     graph.add_edge("skip", END)

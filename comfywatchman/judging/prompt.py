@@ -10,6 +10,8 @@ from comfywatchman.checks.engine.registry import registered
 from comfywatchman.checks.engine.replacement import replaced
 from comfywatchman.checks.engine.rulebook import rulebook
 from comfywatchman.checks.engine.walk import walk
+from comfywatchman.comfyui.provenance.knowledge import Knowledge
+from comfywatchman.comfyui.provenance.origin import Provenance
 from comfywatchman.findings import NAME_LENGTH, declare, printable
 from comfywatchman.judging.needs import used_models, used_packs
 from comfywatchman.results import Output, Severity, Verdict
@@ -62,13 +64,20 @@ class Judgement:
     packs: list[UsedPack]
 
 
-def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Judgement:
+def judge(
+    conversion: Conversion,
+    catalog: Catalog,
+    inventory: Inventory,
+    provenance: Provenance | None = None,
+) -> Judgement:
     """Say what ComfyUI would say about a workflow, without asking it.
 
     Args:
         conversion: the workflow as a prompt; nothing about the prompt's shape is taken for granted.
         catalog: the node types of the server.
         inventory: the files it has, as far as they could be seen.
+        provenance: what is known of where node types come from; else what can be known without
+            asking anybody.
     """
     replacement = replaced(conversion.prompt, catalog)
     whole = PromptCase(
@@ -78,6 +87,7 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
         catalog,
         inventory,
         rulebook(catalog),
+        provenance or Provenance(Knowledge(), catalog),
         frozenset(
             f.node_id for f in conversion.findings if f.node_id and f.severity is Severity.ERROR
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from comfywatchman.checks.missing_node_type import missing_types
 from comfywatchman.findings import declare
 from comfywatchman.judging.identity import identified
 from comfywatchman.judging.prompt import judge
@@ -75,7 +76,9 @@ def _judged(
         return kept
     try:
         conversion = convert(load(raw, max_depth=max_depth), verdicts.catalog)
-        judgement = judge(conversion, verdicts.catalog, verdicts.inventory)
+        for missing in missing_types(conversion.prompt, conversion.nodes, verdicts.catalog):
+            verdicts.inquiry.look_into(*missing)
+        judgement = judge(conversion, verdicts.catalog, verdicts.inventory, verdicts.provenance)
     except WorkflowError as error:
         report = _refused(workflow, error.finding, digest)
     else:

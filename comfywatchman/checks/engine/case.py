@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from comfywatchman.checks.known.own_rules import OwnRules
     from comfywatchman.comfyui.catalog import Catalog, InputSpec, NodeType
     from comfywatchman.comfyui.inventory import Inventory
+    from comfywatchman.comfyui.provenance.origin import Provenance
     from comfywatchman.findings import Advice, Code
     from comfywatchman.results import Finding, Subject
     from comfywatchman.workflow.prompt import Prompt, SavedNode
@@ -96,6 +97,7 @@ class PromptCase:
         catalog: the server's node types.
         inventory: the server's files.
         book: what else the catalog's node types and the server's version say.
+        provenance: what is known of where node types come from.
         explained: ids of nodes that converting the workflow found wrong already.
         tally: how many findings there are.
     """
@@ -106,6 +108,7 @@ class PromptCase:
     catalog: Catalog
     inventory: Inventory
     book: Rulebook
+    provenance: Provenance
     explained: frozenset[str] = frozenset()
     tally: Tally = field(default_factory=Tally)
     _said: set[tuple[str, str]] = field(default_factory=set)

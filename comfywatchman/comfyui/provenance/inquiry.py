@@ -156,11 +156,9 @@ class Inquiry:
         named = [failed, *(found for i in (entry.ids if entry else ()) if (found := pack(i)))]
         questions = [{"url": found.repository} for found in named if found.repository]
         questions += [{"cnr_id": found.name} for found in named if found.registered]
-        asked: list[dict[str, str]] = []
-        for question in questions:
-            if question in asked:
-                continue
-            asked.append(question)
+        # Ids in the registry are mostly the repository's name in small letters.
+        questions += [{"cnr_id": found.name.casefold()} for found in named]
+        for question in {str(question): question for question in questions}.values():
             raw = self._ask("", most=_LISTS, question=question)
             answer = _parsed(raw) if isinstance(raw, bytes) else None
             message = answer.get("msg") if isinstance(answer, dict) else None

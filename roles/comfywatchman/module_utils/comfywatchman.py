@@ -19,7 +19,7 @@ SETTINGS = "config.toml"
 # What the program leaves in its state folder, which may hold a report.pdf of somebody else: its
 # files, also damaged, rotated or half written (`.damaged`, `.1`, `.part`).
 OURS_IN_STATE = re.compile(
-    r"\.?(last-[a-z]+\.(json|txt)|latest\.json|report\.(md|html)|inventory\.json"
+    r"\.?(last-[a-z]+\.(json|txt)|latest\.json|report\.(md|html)|inventory\.json|node-map\.cache"
     r"|verdicts\.(cache|json)|history\.(sqlite3|json)|cycle\.lock|schedule\.(json|lock|log))([.-].*)?"
 )
 LAST_RUN_BYTES = 1024**2

@@ -130,10 +130,10 @@ def test_what_could_not_be_set_again_is_left_out_of_a_fix(value: object) -> None
 
 def test_no_fingerprint_occurs_twice_in_the_recorded_prompts() -> None:
     """Over every mutated prompt, nodes in another order give the same ones."""
-    catalog, inventory = recorded.catalog("full"), recorded.inventory("full")
+    catalog, inventory = recorded.OF_0_8.catalog("full"), recorded.OF_0_8.inventory("full")
     shuffled = random.Random(1)
     told = 0
-    for position, record in enumerate(recorded.lines("mutated")):
+    for position, record in enumerate(recorded.OF_0_8.lines("mutated")):
         prompt = record["prompt"]
         if not isinstance(prompt, dict):
             continue

@@ -496,7 +496,14 @@ def test_reports_move_and_what_is_of_somebody_else_stays(host: Host, tmp_path: P
     before = tmp_path / "reports of all kinds"
     before.mkdir()
     ours = [
-        *(state.LAST_RUN, state.LATEST, state.INVENTORY, state.LOCK, "last-crash.txt"),
+        *(
+            state.LAST_RUN,
+            state.LATEST,
+            state.INVENTORY,
+            state.NODE_MAP,
+            state.LOCK,
+            "last-crash.txt",
+        ),
         *(state.SCHEDULE, state.SCHEDULE_LOCK, state.SCHEDULE_LOG, f"{state.SCHEDULE_LOG}.1"),
         *("report.md", "report.html", "verdicts.cache", "verdicts.cache.damaged"),
         ".latest.json.7.8.part",
