@@ -121,6 +121,7 @@ _MOST_NAMED: Final = 5
 _MOST_ADVICES: Final = 3
 _ACCORDING_TO: Final = {
     Source.WORKFLOW: "as the workflow says",
+    Source.REPLACEMENTS: "by the server's own list of replacements",
     Source.SERVER_MAP: "by the node map of the server's Manager",
     Source.FOLDER_MAP: "by the node map in Manager's folder",
     Source.CORE_TABLE: "by our list of ComfyUI's own node types",
@@ -292,14 +293,7 @@ def _gone(origin: Origin, name: str, saved_version: str | None) -> Reason:
     key = (origin.why.value, name)
     pack = origin.packs[0]
     if pack.is_comfyui:
-        until = f", but not any more by {printable(origin.release)}" if origin.release else ""
-        words = f"gone from ComfyUI itself, which had it once{until}"
-        fix = Advice(
-            "replace the node by its successor: open the workflow in ComfyUI and search for the "
-            "node's purpose",
-            FixKind.REPLACE_NODE,
-        )
-        return Reason(TYPE_GONE, key, subject, _IS, words, [fix])
+        return Reason(TYPE_GONE, key, subject, _IS, *_gone_from_comfyui(origin, name))
     words = (
         f"not in the pack {quoted(pack.name)} ({_source(origin)}), which is loaded: it was renamed "
         "or removed, or is of another version of the pack"
@@ -318,6 +312,27 @@ def _gone(origin: Origin, name: str, saved_version: str | None) -> Reason:
         listed = origin.source in (Source.SERVER_MAP, Source.FOLDER_MAP)
         fixes = [*fixes, successor] if listed else [successor, *fixes]
     return Reason(TYPE_GONE, key, subject, _IS, words, fixes)
+
+
+def _gone_from_comfyui(origin: Origin, name: str) -> tuple[str, list[Advice]]:
+    """What is said of a type that ComfyUI itself had once, and what to do."""
+    until = f", but not any more by {printable(origin.release)}" if origin.release else ""
+    if not origin.similar:
+        fix = Advice(
+            "replace the node by its successor: open the workflow in ComfyUI and search for the "
+            "node's purpose",
+            FixKind.REPLACE_NODE,
+        )
+        return f"gone from ComfyUI itself, which had it once{until}", [fix]
+    fix = Advice(
+        f"replace the node by {quoted(origin.similar[0])}, which takes its place: open the "
+        "workflow in ComfyUI, replace it and save",
+        FixKind.REPLACE_NODE,
+        Confidence.LIKELY,
+        before=name,
+        after=origin.similar[0],
+    )
+    return f"gone from ComfyUI itself ({_source(origin)})", [fix]
 
 
 def _other_version(pack: Pack, saved_version: str | None) -> list[Advice]:

@@ -15,6 +15,7 @@ _BEGINS: Final = (
     ("ACN_", "Kosinkadink/ComfyUI-Advanced-ControlNet"),
     ("easy ", "yolain/ComfyUI-Easy-Use"),
     ("Impact", "ltdrdata/ComfyUI-Impact-Pack"),
+    ("IPAdapter", "cubiq/ComfyUI_IPAdapter_plus"),
     ("ttN ", "TinyTerra/ComfyUI_tinyterraNodes"),
     ("CR ", "Suzie1/ComfyUI_Comfyroll_CustomNodes"),
     ("LayerColor: ", "chflame163/ComfyUI_LayerStyle"),

@@ -11,12 +11,11 @@ from comfywatchman.comfyui.provenance.core import Absence, core_type, release
 from comfywatchman.comfyui.provenance.knowledge import Knowledge, MapSource
 from comfywatchman.comfyui.provenance.manager import ChangeKind
 from comfywatchman.comfyui.provenance.marks import marked
-from comfywatchman.comfyui.provenance.pack import CORE, alike, pack
+from comfywatchman.comfyui.provenance.pack import CORE, Pack, alike, pack
 
 if TYPE_CHECKING:
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.comfyui.provenance.manager import Change, Listed
-    from comfywatchman.comfyui.provenance.pack import Pack
 
 _MOST_SIMILAR: Final = 3
 _SIMILAR: Final = 60
@@ -27,6 +26,7 @@ class Source(Enum):
     """Who says which pack brings a node type, the most reliable first."""
 
     WORKFLOW = "workflow"
+    REPLACEMENTS = "replacements"
     SERVER_MAP = "server map"
     FOLDER_MAP = "folder map"
     CORE_TABLE = "core table"
@@ -64,7 +64,8 @@ class Origin:
         source: who says so; None where nobody does.
         folder: the pack's folder on the server.
         reason: the last line of the error that kept the pack from being imported.
-        similar: types of the loaded pack whose names are alike, the most alike first.
+        similar: types of the loaded pack whose names are alike, the most alike first; of a type
+            that ComfyUI itself had, the one that takes its place.
         change: what became of the pack on the disk.
         release: of a type of ComfyUI itself, the release by which it was there, or was gone.
         after: whether the release is the last that is known not to have it instead.
@@ -112,6 +113,9 @@ class Provenance:
             known = next((c for c in claims if self._folder(c) is not None), None)
             packs = claims if known is None else (known,)
             return Origin(Why.FAILS, packs[:1], source, self._folder(packs[0]) if packs else None)
+        if (successor := self._successor(name)) is not None and source is not Source.WORKFLOW:
+            own = Pack(CORE, registered=True)
+            return Origin(Why.GONE, (own,), Source.REPLACEMENTS, similar=(successor,))
         if not claims:
             return Origin(Why.UNKNOWN, failed=tuple(sorted(self.knowledge.failures)))
         assert source is not None  # noqa: S101  (there are claims)
@@ -174,6 +178,13 @@ class Provenance:
         why = Why.NEWER_COMFYUI if absence is Absence.NEWER else Why.NOT_LOADED
         after = own.by is None
         return Origin(why, packs, source, release=own.after if after else own.by, after=after)
+
+    def _successor(self, name: str) -> str | None:
+        """The node type that takes the place of one that ComfyUI itself had, as it says."""
+        rules = self._catalog.replacements.get(name)
+        first = rules[0] if isinstance(rules, list) and rules else None
+        new = first.get("new_node_id") if isinstance(first, dict) else None
+        return new if isinstance(new, str) and new in self._catalog else None
 
     def _seen(self, name: str, claim: Pack, source: Source) -> Origin | None:
         """What is to be seen of a pack on the server; None if nothing is."""

@@ -200,6 +200,22 @@ def test_a_newer_comfyui() -> None:
     assert "which had it once, but not any more by 0.33.0" in kling.message
 
 
+def test_the_servers_own_list_of_replacements_names_the_successor() -> None:
+    """A saved node of unknown type is refused all the same: the browser replaces it, not we."""
+    replacements = {"Old ": [{"new_node_id": "Image", "old_node_id": "Old "}]}
+    judgement = judged(
+        {"5": {"inputs": {}}}, saved={"5": SavedNode("Old ")}, replacements=replacements
+    )
+    error, finding = judgement.findings
+    assert (error.code, finding.code) == ("missing_node_type", "node_type_gone")
+    assert finding.message == (
+        "node type 'Old ' is gone from ComfyUI itself (by the server's own list of replacements)"
+    )
+    assert (error.fixes[0].kind, error.fixes[0].after) == (FixKind.REPLACE_NODE, "Image")
+    for hostile in ({"Old ": 5}, {"Old ": [5, {}]}, {"Old ": [{"new_node_id": "Nowhere"}]}):
+        judged({"5": {"inputs": {}}}, saved={"5": SavedNode("Old ")}, replacements=hostile)
+
+
 def test_a_type_that_this_release_should_have() -> None:
     _, finding = why("ClaudeNode", server="0.33.0")
     assert finding.code == "core_node_type_not_loaded"

@@ -279,6 +279,7 @@ def test_the_last_line_of_a_traceback() -> None:
         ("VHS_VideoCombine", "ComfyUI-VideoHelperSuite"),
         ("easy showAnything", "ComfyUI-Easy-Use"),
         ("ImpactSwitch", "ComfyUI-Impact-Pack"),
+        ("IPAdapterApply", "ComfyUI_IPAdapter_plus"),
         ("KSampler (Efficient)", "efficiency-nodes-comfyui"),
         ("ImageResize+", "ComfyUI_essentials"),
         ("KSampler", None),
