@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from comfywatchman import __version__, discovery, state
 from comfywatchman.comfyui import credentials
 from comfywatchman.comfyui.client import ComfyUIClient
+from comfywatchman.comfyui.provenance import core
 from comfywatchman.cycle import graph
 from comfywatchman.cycle.clock import CycleClock
 from comfywatchman.cycle.progress import Ended, Listener
@@ -172,6 +173,7 @@ def _read_program() -> None:
 
     discovery.import_all(formats)
     registry.registered()
+    core.core_type("")
     html.template()
     cache.program()
 

@@ -43,7 +43,7 @@ class KeptMap:
 
     def write(self, edition: str, raw: bytes) -> None:
         """Keep a map in place of the one that is kept; without room for it, none is."""
-        head = f"{time.time():.0f} {_digest(edition, raw)}\n".encode()
+        head = f"{int(time.time())} {_digest(edition, raw)}\n".encode()
         with suppress(OSError):
             state.replace_file(self._file, head + raw)
 
