@@ -83,7 +83,7 @@ def _entries(folder: Path) -> list[str] | None:
                 names.append(entry.name)
                 if len(names) >= _MOST_ENTRIES:
                     break
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no folder can be named so
         return None
     return sorted(names)
 
@@ -94,5 +94,5 @@ def _begin_of(file: Path, length: int) -> bytes | None:
         with state.open_at_once(file) as stream:
             regular = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
             return stream.read(length) if regular else None
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no file can be named so
         return None
