@@ -12,6 +12,7 @@ MOST_BYTES: Final = 4 * 1024**2
 _MOST_LINES: Final = 100_000
 _LONGEST_REASON: Final = 500
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
+_CREDENTIAL: Final = re.compile(r"://[^/\s@]{1,500}@")
 _BEGINS: Final = "Cannot import "
 _MIDDLE: Final = " module for custom nodes: "
 _SKIPS: Final = "Skip "
@@ -87,4 +88,6 @@ def _folder(path: str) -> str:
 
 
 def _cut(reason: str) -> str | None:
-    return reason.strip()[:_LONGEST_REASON] or None
+    """A reason as it may be shown: not too long, and without what logs in somewhere."""
+    shown = _CREDENTIAL.sub("://…@", reason.strip()[: 8 * _LONGEST_REASON])
+    return shown[:_LONGEST_REASON] or None

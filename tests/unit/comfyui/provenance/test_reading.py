@@ -234,7 +234,9 @@ def test_the_folder_of_packs(tmp_path: Path) -> None:
     assert [p.name for p in read.packs("X")] == ["b"]
 
 
-def test_a_hostile_file_in_managers_folder_does_no_harm(tmp_path: Path) -> None:
+def test_a_hostile_file_in_managers_folder_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     itself = tmp_path / "ComfyUI-Manager"
     itself.mkdir()
     file = itself / "extension-node-map.json"
@@ -243,8 +245,11 @@ def test_a_hostile_file_in_managers_folder_does_no_harm(tmp_path: Path) -> None:
     for content in (b"", b"[]", b"{}", b"[" * 100_000, b"\xff" * 100):
         file.write_bytes(content)
         assert folder.read_map(seen) is None
-    with file.open("wb") as stream:
-        stream.truncate(node_map.MOST_BYTES + 1)
+    content = json.dumps({"https://github.com/a/b": [["X"], {}]})
+    file.write_text(content)
+    assert folder.read_map(seen) is not None
+    monkeypatch.setattr(node_map, "MOST_BYTES", len(content))
+    file.write_text(content + " ")
     assert folder.read_map(seen) is None
     file.unlink()
     os.mkfifo(file)
@@ -261,6 +266,13 @@ def test_the_log_in_the_user_folder(tmp_path: Path) -> None:
     log = "x\nCannot import /srv/x/Pack_One module for custom nodes: \x1b[1mno\x1b[0m\n"
     (tmp_path / "comfyui.log").write_bytes(log.encode() + b"\xff\xfe")
     assert folder.read_log(tmp_path) == {"pack-one": "no"}
+
+
+def test_a_password_in_an_error_is_not_shown() -> None:
+    line = "Cannot import /x/Pack module for custom nodes: no https://me:geheim@host/x for http://t@h\n"
+    assert failures.from_log(line) == {"pack": "no https://…@host/x for http://…@h"}
+    assert failures.last_line("x\nError: ftp://a:b@c") == "Error: ftp://…@c"
+    assert "geheim" not in str(failures.last_line("x" * 490 + " ftp://geheim:" + "b" * 50 + "@c"))
 
 
 def test_the_last_line_of_a_traceback() -> None:
