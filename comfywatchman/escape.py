@@ -34,7 +34,8 @@ def visible(text: str, *, limit: int | None = None) -> str:
     """
     if limit is not None and len(text) > limit:
         return f"{visible(text[:limit])}... ({len(text) - limit:,} more characters)"
-    return _UNSHOWABLE.sub(_escaped, text)
+    # Most texts are, and this is ten times as fast as the search.
+    return text if text.isprintable() else _UNSHOWABLE.sub(_escaped, text)
 
 
 def _escaped(match: re.Match[str]) -> str:

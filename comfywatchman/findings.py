@@ -73,13 +73,16 @@ class Advice:
 
     def fix(self) -> Fix:
         """The fix as it stands in a report."""
+        after = _plain(self.after)
+        # What cannot stand in a report cannot be set or put by a program that reads it.
+        by_hand = after is None and self.after is not None
         return Fix(
             id="",
-            kind=self.kind,
+            kind=FixKind.BY_HAND if by_hand else self.kind,
             confidence=self.confidence,
             text=_sentence(self.text),
             before=_plain(self.before),
-            after=_plain(self.after),
+            after=after,
             command=self.command,
         )
 
@@ -96,6 +99,8 @@ class Code:
         remedy: what to do about it, in sentences (Markdown).
         misplaced: whether it is a sign that the values of a node have moved to the wrong inputs.
         once: whether it is said once of a subject in a workflow, at the first node it shows at.
+        same_fault_as: the code that the server gives the same fault when it meets it in another
+            order; None if there is none.
     """
 
     name: str
@@ -105,6 +110,7 @@ class Code:
     remedy: str
     misplaced: bool = False
     once: bool = False
+    same_fault_as: str | None = None
 
     def finding(
         self,
@@ -187,6 +193,7 @@ def declare(
     remedy: str,
     misplaced: bool = False,
     once: bool = False,
+    same_fault_as: str | None = None,
 ) -> Code:
     """Add a code to the catalogue.
 
@@ -197,7 +204,9 @@ def declare(
         raise ValueError(f"not a code name: {name!r}")
     if name in _DECLARED:
         raise ValueError(f"code declared twice: {name!r}")
-    code = _DECLARED[name] = Code(name, severity, title, explanation, remedy, misplaced, once)
+    code = _DECLARED[name] = Code(
+        name, severity, title, explanation, remedy, misplaced, once, same_fault_as
+    )
     return code
 
 
@@ -248,7 +257,7 @@ def _plain(value: object) -> str | int | float | bool | None:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, int):
-        return value if isinstance(value, bool) or abs(value) < 2**63 else None
+        return value if isinstance(value, bool) or abs(value) < 2**64 else None
     return None
 
 

@@ -73,6 +73,9 @@ class FixKind(StrEnum):
     """What only a person can do, in ComfyUI or on the host."""
 
 
+_MECHANICAL = frozenset({FixKind.SET_VALUE, FixKind.MOVE_FILE, FixKind.PUT_FILE, FixKind.DOWNLOAD})
+
+
 class Confidence(StrEnum):
     """How sure it is that a fix makes its finding go away."""
 
@@ -129,6 +132,11 @@ class Fix(_Frozen):
     """A command line that does it, to be run by a person."""
     proof: str | None = None
     """What was judged, of a fix that is ``proven``."""
+
+    @property
+    def mechanical(self) -> bool:
+        """Whether a program can follow it: set a value, or put or move a file."""
+        return self.after is not None and self.kind in _MECHANICAL
 
 
 class Finding(_Frozen):

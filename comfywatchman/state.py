@@ -16,6 +16,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from comfywatchman import state_files
 from comfywatchman.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,17 +31,14 @@ FAILURE_VARIABLES = (
     "COMFYWATCHMAN_REASON",
 )
 """What ``on_failure_command`` finds in its environment. They are no settings."""
-LAST_RUN = "last-run.json"
-LATEST = "latest.json"
-INVENTORY = "inventory.json"
-NODE_MAP = "node-map.cache"
-LOCK = "cycle.lock"
-SCHEDULE = "schedule.json"
-SCHEDULE_LOCK = "schedule.lock"
-SCHEDULE_LOG = "schedule.log"
-_PART = ".part"
+LAST_RUN = state_files.LAST_RUN
+LATEST = state_files.LATEST
+INVENTORY = state_files.INVENTORY
+LOCK = state_files.LOCK
+SCHEDULE = state_files.SCHEDULE
+SCHEDULE_LOCK = state_files.SCHEDULE_LOCK
+SCHEDULE_LOG = state_files.SCHEDULE_LOG
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_DAMAGED = ".damaged"
 _LARGEST = 2**30
 """Bytes of a file of state; those of ten thousand workflows take a tenth of it."""
 
@@ -242,7 +240,7 @@ def replace_files(contents: Mapping[Path, bytes], mode: int = 0o600) -> None:
     """
     # A signal may put its word on record while another thread does.
     writer = f"{threading.get_native_id()}.{os.getpid()}"
-    parts = {t: t.with_name(f".{t.name}.{writer}{_PART}") for t in contents}
+    parts = {t: t.with_name(f".{t.name}.{writer}{state_files.PART}") for t in contents}
     folder = next(iter(contents)).parent
     owner = owner_besides_root(folder)
     try:
@@ -289,7 +287,7 @@ def set_aside(file: Path) -> Path | None:
     Returns:
         Where it is now; None if it could not be moved.
     """
-    aside = file.with_name(f"{file.name}{_DAMAGED}")
+    aside = file.with_name(f"{file.name}{state_files.DAMAGED}")
     try:
         return file.replace(aside)
     except OSError:
@@ -298,6 +296,7 @@ def set_aside(file: Path) -> Path | None:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove half-written files of cycles that were killed. Call it holding the lock."""
-    for part in folder.glob(f".*{_PART}"):
-        with contextlib.suppress(OSError):
-            part.unlink()
+    for part in folder.glob(f".*{state_files.PART}"):
+        if state_files.is_ours(part.name):
+            with contextlib.suppress(OSError):
+                part.unlink()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from comfywatchman import state
+from comfywatchman import state, state_files
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
 from comfywatchman.schedule import timer
@@ -49,8 +49,8 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
                 kind: str(folder / name)
                 for kind, name in (
                     ("json", state.LATEST),
-                    ("markdown", "report.md"),
-                    ("html", "report.html"),
+                    ("markdown", state_files.REPORT_MARKDOWN),
+                    ("html", state_files.REPORT_HTML),
                 )
                 if (folder / name).exists()
             },

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import lzma
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +18,16 @@ import yaml
 from pydantic import ByteSize
 from pydantic_core import PydanticUndefined
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the recorded answers are among the tests
+
 from comfywatchman import cli, schemas
 from comfywatchman.comfyui.provenance import core
 from comfywatchman.cycle import graph
 from comfywatchman.judging.catalogue import catalogue_markdown
+from comfywatchman.judging.prompt import judge
 from comfywatchman.settings import ENV_PREFIX, Settings, declared_flags
+from comfywatchman.workflow.prompt import Conversion
+from tests.oracle import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +124,44 @@ def role_variables() -> str:
     return "\n".join(lines)
 
 
+def fixes_reference() -> str:
+    """How many of the findings on the recorded mutations have a fix that a program can follow."""
+    counts: dict[str, Counter[bool]] = {}
+    for server in recorded.SERVERS:
+        catalog, inventory = server.catalog("full"), server.inventory("full")
+        for record in server.lines("mutated"):
+            if isinstance(record["prompt"], dict):
+                judgement = judge(Conversion(record["prompt"]), catalog, inventory)
+                for finding in judgement.findings:
+                    mechanical = bool(finding.fixes and finding.fixes[0].mechanical)
+                    counts.setdefault(finding.code, Counter())[mechanical] += 1
+    total, followed = (
+        sum(by.total() for by in counts.values()),
+        sum(by[True] for by in counts.values()),
+    )
+    rows = [
+        f"| `{code}` | {by.total():,} | {by[True]:,} | {by[False]:,} |"
+        for code, by in sorted(counts.items())
+    ]
+    return "\n".join(
+        [
+            "",
+            "## Fixes that a program can follow",
+            "",
+            "Some first fixes say exactly what to set, or where to put which file; their `kind` is",
+            "`set_value`, `put_file`, `download` or `move_file`, and they have an `after`. A test",
+            "does what they say, to the recorded prompts that each have one fault put into them,",
+            "and judges again: the finding is gone, and no new error is there. The others are for",
+            f"a person to follow. Of {total:,} findings on those prompts, {followed:,} have one:",
+            "",
+            "| code | findings | with such a fix | for a person |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
 def architecture() -> str:
     """docs/architecture.md with the graph as LangGraph draws it now."""
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
@@ -192,7 +237,7 @@ def generated() -> dict[Path, str]:
     files = {
         DOCS / "settings.md": settings_reference(),
         DOCS / "role-variables.md": role_variables(),
-        DOCS / "findings.md": catalogue_markdown(),
+        DOCS / "findings.md": catalogue_markdown() + fixes_reference(),
         DOCS / "architecture.md": architecture(),
         Path(core.__file__).with_name("core_node_types.json"): core_node_types(),
     }

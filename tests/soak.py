@@ -44,10 +44,12 @@ IMPATIENT = {
     "max_catalog_size": "8MiB",
     "min_free_disk": "0",
 }
+PATIENT = {"read_timeout": "60", "catalog_timeout": "60"}
+"""For a cycle that must do its work, though this machine be busy."""
 GATE = ("/system_stats", "/queue")
 SLACK = 3
 """Open files by which one moment of a schedule differs from another: the pipes of its cycle."""
-LIMIT = 60
+LIMIT = 180
 """Seconds within which a cycle must have ended by itself."""
 
 
@@ -141,11 +143,11 @@ class Soak:
     def _wrong(self, what: str, case: str) -> None:
         self.figures.wrong[what].append(f"cycle {self.figures.cycles}: {case}")
 
-    def _start(self, name: str, url: str) -> subprocess.Popen[str]:
+    def _start(self, name: str, url: str, **more: str) -> subprocess.Popen[str]:
         token = self.temporary.parent / f"token-{name}"
         token.write_text(name)
         token.chmod(0o600)
-        return self.host.start(comfyui_url=url, comfyui_token_file=token, **IMPATIENT)
+        return self.host.start(comfyui_url=url, comfyui_token_file=token, **{**IMPATIENT, **more})
 
     def _cycle(self, number: int, *, kill: bool) -> None:
         self.figures.cycles += 1
@@ -290,7 +292,7 @@ class Soak:
         """Past the gate a cycle has the lock: requests of two of them must not alternate."""
         names = [
             request.headers.get("authorization", "")
-            for request in requests
+            for request in sorted(requests, key=lambda request: request.connection)
             if not request.path.endswith(GATE)
         ]
         turns = [name for name, _ in groupby(names)]
@@ -300,7 +302,7 @@ class Soak:
     def _last_cycle(self) -> None:
         """Whatever has happened, a cycle against a healthy server works."""
         with StandIn() as comfyui:
-            process = self._start("last", comfyui.url)
+            process = self._start("last", comfyui.url, **PATIENT)
             said = self._end(process)
         last_run = self.host.last_run
         if (process.returncode, last_run["outcome"]) != (0, "done") or self.host.files() != KEPT:

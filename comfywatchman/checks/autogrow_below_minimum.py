@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfywatchman.checks.engine.declared import AUTOGROW, dynamic, item_names
+from comfywatchman.checks.engine.declared import AUTOGROW, item_names
 from comfywatchman.checks.engine.registry import on_node
 from comfywatchman.checks.versions import Rule
 from comfywatchman.findings import declare, quoted
@@ -20,7 +20,7 @@ AUTOGROW_BELOW_MINIMUM = declare(
     Severity.WARNING,
     title="Too few connections",
     explanation="The node takes a growing number of connections and needs more than it has. "
-    "Servers older than 0.12 accept this, and the node may fail when it is run; newer ones refuse "
+    "Servers older than 0.10 accept this, and the node may fail when it is run; newer ones refuse "
     "it as `required_input_missing`.",
     remedy="Connect as many as the node needs.",
 )
@@ -31,7 +31,7 @@ def check(case: NodeCase) -> Iterator[Answer]:
     """Report growing inputs with fewer items than declared, where the server accepts that."""
     if Rule.AUTOGROW_MINIMUM in case.whole.book.rules:
         return
-    for spec in dynamic(case.type.inputs.values(), case.inputs):
+    for spec in case.dynamic:
         if spec.type != AUTOGROW or not spec.required:
             continue
         names, least = item_names(spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from comfywatchman.checks.versions import Rule
 from comfywatchman.findings import about, declare, quoted
 from comfywatchman.results import Finding, Severity, SubjectKind
 
@@ -16,8 +17,9 @@ DEPENDENCY_CYCLE = declare(
     "dependency_cycle",
     Severity.ERROR,
     title="Nodes in a circle",
-    explanation="Following links backwards from a node leads back to the node. Servers older than "
-    "0.12 lose every output that needs it, often without reporting anything.",
+    explanation="Following links backwards from a node leads back to the node. The server loses "
+    "every output that needs it. Since 0.20 it says so of each node of the circle, and so does "
+    "ComfyWatchman; older servers often report nothing, and there one finding names the circle.",
     remedy="Delete one of the links of the circle.",
 )
 
@@ -27,14 +29,16 @@ _MOST_NAMED: Final = 10
 def findings(
     whole: PromptCase, needs: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[str, Finding]]:
-    """Report each circle once, with the node it is reported on.
+    """Report each circle, on all of its nodes or once, as the server does.
+
+    In whatever order the nodes are saved, the same nodes are named in the same order.
 
     Args:
         whole: the prompt.
         needs: for each node that is part of a circle or needs one, those of them it needs.
     """
     seen: set[str] = set()
-    for start in needs:
+    for start in sorted(needs):
         path: dict[str, None] = {}
         node_id = start
         while node_id not in seen:
@@ -44,17 +48,23 @@ def findings(
         if node_id in path:
             names = list(path)
             loop = names[names.index(node_id) :]
-            yield node_id, _finding(whole, loop)
+            # The same one every time, whatever the order of nodes and links.
+            first = loop.index(min(loop))
+            loop = loop[first:] + loop[:first]
+            each = Rule.CYCLES_REPORTED in whole.book.rules
+            for i in range(len(loop) if each else 1):
+                yield loop[i], _finding(whole, loop, i)
 
 
-def _finding(whole: PromptCase, loop: list[str]) -> Finding:
-    shown = [quoted(n) for n in loop[:_MOST_NAMED]]
+def _finding(whole: PromptCase, loop: list[str], begin: int) -> Finding:
+    named = [loop[(begin + i) % len(loop)] for i in range(min(len(loop), _MOST_NAMED))]
+    shown = [quoted(n) for n in named]
     if len(loop) > _MOST_NAMED:
         shown.append(f"{len(loop) - _MOST_NAMED} more")
     return DEPENDENCY_CYCLE.finding(
-        f"the node needs its own result: {' needs '.join([*shown, quoted(loop[0])])}",
+        f"the node needs its own result: {' needs '.join([*shown, quoted(named[0])])}",
         fix="delete one of these links",
         subject=about(SubjectKind.WORKFLOW, ", ".join(sorted(loop))),
-        node_id=loop[0],
-        node_type=str(whole.prompt[loop[0]]["class_type"]),
+        node_id=named[0],
+        node_type=str(whole.prompt[named[0]]["class_type"]),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfywatchman.checks.engine.declared import DYNAMIC_COMBO, dynamic, options, selected
+from comfywatchman.checks.engine.declared import DYNAMIC_COMBO, options, selected
 from comfywatchman.checks.engine.registry import on_node
 from comfywatchman.findings import declare, quoted
 from comfywatchman.results import Severity
@@ -28,7 +28,7 @@ DYNAMIC_CHOICE_UNKNOWN = declare(
 @on_node
 def check(case: NodeCase) -> Iterator[Answer]:
     """Report dynamic combos without a valid choice."""
-    for spec in dynamic(case.type.inputs.values(), case.inputs):
+    for spec in case.dynamic:
         if spec.type != DYNAMIC_COMBO:
             continue
         given = case.inputs.get(spec.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.registry import Stage, on_value
+from comfywatchman.checks.known.no_name import FILL_IN, placeholder
 from comfywatchman.findings import about_value, declare, quoted
 from comfywatchman.results import Severity
 
@@ -31,6 +32,8 @@ def check(case: InputCase) -> Answer:
     """Report a value the server cannot read."""
     if not case.unreadable:
         return None
+    if (sentence := placeholder(case.given)) is not None:
+        return case.finding(INVALID_INPUT_TYPE, sentence, FILL_IN)
     kind = _KINDS.get(case.spec.type, quoted(case.spec.type))
     return case.finding(
         INVALID_INPUT_TYPE,

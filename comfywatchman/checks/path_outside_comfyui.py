@@ -22,7 +22,7 @@ PATH_OUTSIDE_COMFYUI = declare(
     Severity.WARNING,
     title="Input file outside ComfyUI's folders",
     explanation="The workflow names an input file by a path that leads out of ComfyUI's `input`, "
-    "`output` and `temp` folders. Servers older than 0.38 read such files, and so anything that "
+    "`output` and `temp` folders. Servers older than 0.28 read such files, and so anything that "
     "ComfyUI's user can read. ComfyWatchman never looks there: whether the file exists is not "
     "checked. Be wary of a workflow from elsewhere that does this.",
     remedy="Copy the file into ComfyUI's `input` folder and choose it there.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from comfywatchman.checks.engine.declared import MATCH_TYPE
+from comfywatchman.checks.engine.declared import DYNAMIC_SLOT, MATCH_TYPE
 from comfywatchman.checks.engine.registry import Stage, on_link
 from comfywatchman.comfyui.catalog import COMBO
 from comfywatchman.findings import declare, quoted
@@ -44,10 +44,16 @@ def check(case: LinkCase) -> Answer:
         f"{quoted(case.given[0])}, which is {given}"
     )
     fix = f"connect {name} to an output of type {wanted}, or replace the node by a fresh one"
+    if case.spec.type == DYNAMIC_SLOT:
+        because = "which types an input of this kind takes is not known"
+        return case.doubt(RETURN_TYPE_MISMATCH, message, fix, because=because)
     if own is None:
         because = "a custom node may judge the types of its links itself"
         return case.doubt(RETURN_TYPE_MISMATCH, message, fix, because=because)
-    if not case.source.is_core and case.received not in case.node.whole.book.core_types:
+    own_type = (
+        isinstance(case.received, str) and case.received not in case.node.whole.book.core_types
+    )
+    if own_type and not case.source.is_core:
         because = f"{given} is a type of a custom node, and may pass for others"
         return case.doubt(RETURN_TYPE_MISMATCH, message, fix, because=because)
     return case.finding(RETURN_TYPE_MISMATCH, message, fix)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from comfywatchman.checks.engine.registry import Stage, on_value
-from comfywatchman.findings import about_value, declare, quoted
-from comfywatchman.results import Severity
+from comfywatchman.findings import Advice, about_value, declare, quoted
+from comfywatchman.results import Confidence, FixKind, Severity
 
 if TYPE_CHECKING:
     from comfywatchman.checks.engine.case import Answer, InputCase
@@ -22,6 +22,18 @@ TEXT_AS_BOOLEAN = declare(
 )
 
 
+_MEANT: Final = {
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+}
+
+
 @on_value(Stage.ADVICE)
 def check(case: InputCase) -> Answer:
     """Report text for a BOOLEAN."""
@@ -32,6 +44,19 @@ def check(case: InputCase) -> Answer:
         TEXT_AS_BOOLEAN,
         f"input {name} takes true or false; the server takes {quoted(case.given)} for "
         f"{quoted(case.value)}",
-        f"set {name} to true or false",
+        _fix(name, case.given),
         subject=about_value(case.given),
+    )
+
+
+def _fix(name: str, given: str) -> str | Advice:
+    meant = _MEANT.get(given.strip().casefold())
+    if meant is None:
+        return f"set {name} to true or false"
+    return Advice(
+        f"set {name} to {quoted(meant)}",
+        FixKind.SET_VALUE,
+        Confidence.LIKELY,
+        before=given,
+        after=meant,
     )

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.registry import Stage, on_value
-from comfywatchman.findings import about_value, declare, quoted
-from comfywatchman.results import Severity
+from comfywatchman.findings import Advice, about_value, declare, quoted
+from comfywatchman.results import Confidence, FixKind, Severity
 
 if TYPE_CHECKING:
     from comfywatchman.checks.engine.case import Answer, InputCase
@@ -37,6 +37,14 @@ def check(case: InputCase) -> Answer:
         TEXT_AS_NUMBER,
         f"input {name} takes a number; the server makes {quoted(case.value)} of "
         f"{quoted(case.given)}",
-        f"set {name} again, and look at the node's other inputs",
+        Advice(f"set {name} again, and look at the node's other inputs")
+        if undefined
+        else Advice(
+            f"set {name} to {quoted(case.value)}, and look at the node's other inputs",
+            FixKind.SET_VALUE,
+            Confidence.LIKELY,
+            before=case.given,
+            after=case.value,
+        ),
         subject=about_value(case.given),
     )

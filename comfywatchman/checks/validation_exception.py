@@ -27,6 +27,7 @@ EXCEPTION_DURING_INNER_VALIDATION = declare(
     explanation="An exception ends the server's validation of a node that others need. As on the "
     "server, the finding names the broken node, but the *input* of the node that needs it.",
     remedy=_REMEDY,
+    same_fault_as="exception_during_validation",
 )
 
 
@@ -44,13 +45,17 @@ def finding(
     node_type = str(whole.prompt[node_id]["class_type"])
     if wanted_by is None:
         return EXCEPTION_DURING_VALIDATION.finding(
-            crash.reason, fix=crash.fix, node_id=node_id, node_type=node_type
+            crash.reason,
+            fix=crash.fix,
+            subject=crash.subject,
+            node_id=node_id,
+            node_type=node_type,
         )
     user, name = wanted_by
     return EXCEPTION_DURING_INNER_VALIDATION.finding(
         f"{crash.reason} (the server reports it for input {quoted(name)} of node {quoted(user)})",
         fix=crash.fix,
-        subject=about(SubjectKind.NODE_TYPE, node_type),
+        subject=crash.subject or about(SubjectKind.NODE_TYPE, node_type),
         node_id=node_id,
         node_type=node_type,
         input=name,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from comfywatchman.checks.engine.case import Crash
 from comfywatchman.checks.engine.registry import Stage, on_value
-from comfywatchman.findings import Advice, Code, about_value, declare, quoted
-from comfywatchman.results import Confidence, FixKind, Severity
+from comfywatchman.findings import Advice, Code, about, about_value, declare, quoted
+from comfywatchman.results import Confidence, FixKind, Severity, SubjectKind
 
 if TYPE_CHECKING:
     from comfywatchman.checks.engine.case import Answer, InputCase
@@ -63,18 +64,34 @@ def check_maximum(case: InputCase) -> Answer:
 def _answer(case: InputCase, code: Code, where: str, limit: Any) -> Answer:
     name = quoted(case.spec.name)
     message = f"input {name} is {quoted(case.given)}, {where} {quoted(limit)}"
+    upwards = code is VALUE_SMALLER_THAN_MIN
+    nearest = _nearest(case, limit, upwards=upwards)
     fix = Advice(
-        f"set {name} to {quoted(limit)} or {'more' if code is VALUE_SMALLER_THAN_MIN else 'less'}",
+        f"set {name} to {quoted(nearest)} or {'more' if upwards else 'less'}",
         FixKind.SET_VALUE,
         Confidence.LIKELY,
         before=case.given,
-        after=limit,
+        after=nearest,
     )
     subject = about_value(case.given)
     if case.node.own_rules is None:
         because = "a custom node may allow values outside the range it declares"
         return case.doubt(code, message, fix, because=because, subject=subject)
     return case.finding(code, message, fix, subject=subject)
+
+
+def _nearest(case: InputCase, limit: Any, *, upwards: bool) -> Any:
+    """The nearest value in the range that the input can hold: not every limit is one itself."""
+    try:
+        if case.spec.type == "INT":
+            return math.ceil(limit) if upwards else math.floor(limit)
+        if case.spec.type == "FLOAT" and not isinstance(limit, float):
+            held = float(limit)
+            beyond = held < limit if upwards else held > limit
+            return math.nextafter(held, math.inf if upwards else -math.inf) if beyond else limit
+    except (TypeError, ValueError, OverflowError):
+        return limit
+    return limit
 
 
 def _incomparable(case: InputCase, what: str, limit: Any) -> Answer:
@@ -88,4 +105,5 @@ def _incomparable(case: InputCase, what: str, limit: Any) -> Answer:
         f"input {name} is {quoted(case.given)}, which cannot be compared with its {what} "
         f"{quoted(limit)}",
         f"set {name} again",
+        about(SubjectKind.INPUT, case.spec.name),
     )

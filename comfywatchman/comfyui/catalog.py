@@ -81,7 +81,7 @@ class NodeType:
         module = self.declaration.get("python_module")
         return module if isinstance(module, str) else ""
 
-    @property
+    @cached_property
     def pack(self) -> str | None:
         """The folder below ``custom_nodes`` that it comes from; None if it ships with ComfyUI."""
         return _pack(self.python_module)

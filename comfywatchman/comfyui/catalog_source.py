@@ -42,7 +42,7 @@ def _replacements(client: ComfyUIClient) -> dict[str, Any]:
     except ComfyUIError as error:
         if error.transient:
             raise
-        return {}  # servers before 0.12 have none
+        return {}  # servers before 0.14 have none
     return answer if isinstance(answer, dict) else {}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,18 @@ class Folders:
         return {"input": self.input, "output": self.output, "temp": self.temp}
 
 
+class Listing(NamedTuple):
+    """What lies below a folder.
+
+    Attributes:
+        names: relative POSIX paths of everything there, also of what symbolic links lead to.
+        links: by the name of each symbolic link among them, the path it really leads to.
+    """
+
+    names: frozenset[str]
+    links: dict[str, str]
+
+
 def folders(comfyui_dir: Path, argv: Sequence[str] = ()) -> Folders:
     """Find the folders as the server does.
 
@@ -45,44 +57,68 @@ def folders(comfyui_dir: Path, argv: Sequence[str] = ()) -> Folders:
 
 
 def _option(argv: Sequence[str], name: str, default: Path, relative_to: Path) -> Path:
+    """Read one option as Python's argparse does: it may be shortened, and the last one counts.
+
+    A server that was started with an ambiguous short form would not be running.
+    """
+    found = default
     for i, argument in enumerate(argv):
-        if argument == name and i + 1 < len(argv):
-            return relative_to / argv[i + 1]
-        if argument.startswith(name + "="):
-            return relative_to / argument.removeprefix(name + "=")
-    return default
+        option, equals, value = argument.partition("=")
+        if len(option) <= len("--") or not name.startswith(option):
+            continue
+        if equals:
+            found = relative_to / value
+        elif i + 1 < len(argv):
+            found = relative_to / argv[i + 1]
+    return found
 
 
-def names_below(root: Path, *, most: int = 2_000_000) -> frozenset[str] | None:
+_Ancestors = tuple[tuple[int, int], "_Ancestors"] | None
+
+
+def _is_among(identity: tuple[int, int], above: _Ancestors) -> bool:
+    while above is not None:
+        if above[0] == identity:
+            return True
+        above = above[1]
+    return False
+
+
+def names_below(root: Path, *, most: int = 2_000_000) -> Listing | None:
     """List everything below a folder, sub-folders and what symbolic links lead to included.
 
+    A folder that several links lead to is listed under each of their names; one that contains
+    itself is not entered again.
+
     Returns:
-        Relative POSIX paths; None when the folder is there but cannot be read or holds more than
-        ``most`` entries. A folder that is not there holds nothing.
+        None when the folder is there but cannot be read or holds more than ``most`` entries. A
+        folder that is not there holds nothing.
     """
     names: set[str] = set()
-    seen: set[tuple[int, int]] = set()
-    pending = [(os.fspath(root), "")]
+    links: dict[str, str] = {}
+    pending: list[tuple[str, str, _Ancestors]] = [(os.fspath(root), "", None)]
     while pending:
-        folder, prefix = pending.pop()
+        folder, prefix, above = pending.pop()
         try:
             status = os.stat(folder)  # noqa: PTH116  (os.scandir's own terms, on many entries)
-            if (status.st_dev, status.st_ino) in seen:
+            within = (status.st_dev, status.st_ino), above
+            if _is_among(within[0], above):
                 continue
-            seen.add((status.st_dev, status.st_ino))
             with os.scandir(folder) as entries:
                 for entry in entries:
                     name = prefix + entry.name
-                    if entry.is_symlink() and not os.path.exists(entry.path):  # noqa: PTH110
-                        continue
+                    if entry.is_symlink():
+                        if not os.path.exists(entry.path):  # noqa: PTH110
+                            continue
+                        links[name] = os.path.realpath(entry.path)
                     names.add(name)
                     if entry.is_dir():
-                        pending.append((entry.path, name + "/"))
+                        pending.append((entry.path, name + "/", within))
+                    if len(names) > most:
+                        return None
         except FileNotFoundError:
             continue
         except (OSError, ValueError):  # ValueError: no file can be named so
             if not prefix:
                 return None
-        if len(names) > most:
-            return None
-    return frozenset(names)
+    return Listing(frozenset(names), links)

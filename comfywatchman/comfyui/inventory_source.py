@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -30,15 +31,19 @@ def take_inventory(
     """
     blind: list[str] = []
     listed: dict[str, frozenset[str]] = {}
+    links: dict[str, dict[str, str]] = {}
+    paths: dict[str, tuple[str, str]] = {}
     for annotation, folder in folders.by_annotation().items() if folders else ():
-        names = names_below(folder)
-        if names is None:
+        below = names_below(folder)
+        if below is None:
             blind.append(
                 f"the files in {folder} could not be listed; input files there are judged by the "
                 "server's lists alone"
             )
         else:
-            listed[annotation] = names
+            listed[annotation], links[annotation] = below
+            absolute = folder.absolute()
+            paths[annotation] = (os.fspath(absolute), os.path.realpath(absolute))
     if folders is None:
         blind.append(
             "comfyui_dir is not set: input files are judged by the server's lists alone, which "
@@ -54,7 +59,10 @@ def take_inventory(
             if error.transient:
                 raise
             blind.append(f"the server does not list its model files: {error}")
-    return Inventory(files=listed, models=models, embeddings=embeddings), blind
+    inventory = Inventory(
+        files=listed, models=models, embeddings=embeddings, links=links, paths=paths
+    )
+    return inventory, blind
 
 
 def _models(client: ComfyUIClient) -> dict[str, tuple[str, ...]]:

@@ -21,13 +21,14 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from comfywatchman import __version__
+from comfywatchman.checks.versions import beyond_what_is_known
+from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_source, files, inventory_file, inventory_source
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.comfyui.inventory import Inventory
 from comfywatchman.comfyui.provenance.inquiry import Inquiry
 from comfywatchman.comfyui.provenance.kept_map import KeptMap
-from comfywatchman.cycle.clock import CycleClock
 from comfywatchman.cycle.progress import GateAnswered, Judged, Noted, WorkflowsFound
 from comfywatchman.escape import visible
 from comfywatchman.gate import comfyui as comfyui_gate
@@ -277,7 +278,10 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         gate=state["gate"],
         summary=summary,
         workflows=workflows,
-        not_checked=state["not_checked"],
+        not_checked=[
+            *filter(None, [beyond_what_is_known(state["catalog"])]),
+            *state["not_checked"],
+        ],
     )
     if context.store is not None and not context.target.paths:
         listed = inventory_file.listing(state["catalog"], state["inventory"], made.started_at)

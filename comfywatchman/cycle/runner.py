@@ -12,12 +12,12 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from comfywatchman import __version__, discovery, state
+from comfywatchman import __version__, discovery, state, state_files
+from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import credentials
 from comfywatchman.comfyui.client import ComfyUIClient
 from comfywatchman.comfyui.provenance import core
 from comfywatchman.cycle import graph
-from comfywatchman.cycle.clock import CycleClock
 from comfywatchman.cycle.progress import Ended, Listener
 from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.gate import lock
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from comfywatchman.cycle.graph import CycleContext, CycleState, Target
     from comfywatchman.settings import Settings
 
-_CRASH_LOG = "last-crash.txt"
 _TRACING_SWITCHES = (
     "LANGSMITH_TRACING",
     "LANGSMITH_TRACING_V2",
@@ -146,8 +145,8 @@ def _failure(error: Exception, store: ReportStore | None) -> tuple[Outcome, str,
     if store is not None:
         with suppress(OSError):
             crash = "".join(traceback.format_exception(error)).encode(errors="backslashreplace")
-            state.replace_file(store.folder / _CRASH_LOG, crash)
-            told = f"; {store.folder / _CRASH_LOG} holds what its developers need"
+            state.replace_file(store.folder / state_files.CRASH, crash)
+            told = f"; {store.folder / state_files.CRASH} holds what its developers need"
     reason = f"a bug of ComfyWatchman {__version__} ended the cycle ({type(error).__name__}){told}"
     return Outcome.FAILED, reason, Exit.INTERNAL
 

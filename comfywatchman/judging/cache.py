@@ -54,15 +54,34 @@ class RecordingInventory(Inventory):
     """An inventory that remembers what was asked and what it answered."""
 
     def __init__(self, inventory: Inventory) -> None:
-        super().__init__(inventory.files, inventory.models, inventory.embeddings)
+        super().__init__(
+            inventory.files,
+            inventory.models,
+            inventory.embeddings,
+            inventory.links,
+            inventory.paths,
+        )
         object.__setattr__(self, "asked", {})
 
     asked: dict[str, dict[str, Any]]
 
-    def presence(self, value: str) -> Presence:
+    def presence(self, value: str, *, confined: bool = False) -> Presence:
         """As the inventory's own."""
-        answer = super().presence(value)
-        self.asked.setdefault("presence", {})[value] = answer.value
+        answer = super().presence(value, confined=confined)
+        question = "confined_presence" if confined else "presence"
+        self.asked.setdefault(question, {})[value] = answer.value
+        return answer
+
+    def is_folder(self, value: str) -> bool:
+        """As the inventory's own."""
+        answer = super().is_folder(value)
+        self.asked.setdefault("is_folder", {})[value] = answer
+        return answer
+
+    def input_files_like(self, value: str) -> list[str]:
+        """As the inventory's own."""
+        answer = super().input_files_like(value)
+        self.asked.setdefault("input_files_like", {})[value] = answer
         return answer
 
     def has_embedding(self, name: str) -> bool | None:
@@ -207,6 +226,9 @@ class VerdictCache:
     def _holds(self, entry: _Entry) -> bool:
         ask: dict[str, Callable[[str], Any]] = {
             "presence": lambda value: self._plain.presence(value).value,
+            "confined_presence": lambda value: self._plain.presence(value, confined=True).value,
+            "is_folder": self._plain.is_folder,
+            "input_files_like": self._plain.input_files_like,
             "has_embedding": self._plain.has_embedding,
             "folders_with": self._plain.folders_with,
             "origin": self._origin,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from comfywatchman import checks, judging, workflow
-from comfywatchman.checks.versions import DIFFERENCES
+from comfywatchman.checks.known.own_rules import own_rules_since
+from comfywatchman.checks.versions import DIFFERENCES, RECORDED, in_words
 from comfywatchman.discovery import import_all
 from comfywatchman.findings import Code, declared
 from comfywatchman.results import Severity
@@ -33,7 +34,7 @@ others. So:
 - **runnable**: every output passes.
 - **partial**: some outputs pass, others are lost: both are named.
 - **broken**: no output passes, or the workflow is refused as a whole (an unknown node type anywhere
-  in it, no output at all), or its file is damaged.
+  in it, no output at all, a prompt at which the server itself fails), or its file is damaged.
 - **unknown**: whether an output passes depends on something that cannot be seen from outside, or
   the file could not be read. The report says what, under *not checked*.
 
@@ -59,7 +60,11 @@ needs one, under *not checked*; it does not change the verdict.
 
 The version is the one the server names in `/system_stats`; an unknown one is judged as the newest.
 A saved catalog names none, but one written by a server of the time of 0.8 is recognised by its
-fields.
+fields. What real servers answered was recorded from ComfyUI {recorded}, and the verdicts are
+held to that. A release after the last of them is judged as it, and the report says so.
+
+Functions of ComfyUI's own nodes that judge their inputs are followed from the release on that
+brought them: {own}.
 
 | since | before | from then on |
 |---|---|---|
@@ -87,6 +92,16 @@ _EVIDENCE: Final = (
         "choice not in any other list",
         "`unknown`",
         "the list may be filled in the browser, or the value judged by the node",
+    ),
+    (
+        "an input of a kind that is not known (`COMFY_…_V3`)",
+        "`unknown`",
+        "it stands for other inputs, which cannot be judged",
+    ),
+    (
+        "a path marked as VideoHelperSuite does, and not seen in ComfyUI's folders",
+        "`unknown`",
+        "the node has it refused if it leads nowhere",
     ),
     (
         "file to be loaded, not in the list, and not in ComfyUI's folders either",
@@ -121,7 +136,7 @@ def catalogue() -> tuple[Code, ...]:
 
 def catalogue_markdown() -> str:
     """The text of docs/findings.md."""
-    lines = [f"| {'.'.join(map(str, d.since))} | {d.before} | {d.after} |" for d in DIFFERENCES]
+    lines = [f"| {in_words(d.since)} | {d.before} | {d.after} |" for d in DIFFERENCES]
     codes = catalogue()
     for severity, heading in _HEADINGS.items():
         lines += ["", f"## {heading}"]
@@ -130,4 +145,12 @@ def catalogue_markdown() -> str:
                 lines += ["", f"### `{code.name}`", "", f"**{code.title}.** {code.explanation}"]
                 lines += ["", f"*What to do:* {code.remedy}"]
     evidence = "".join(f"| {' | '.join(row)} |\n" for row in _EVIDENCE)
-    return _INTRODUCTION.format(evidence=evidence) + "\n".join(lines) + "\n"
+    recorded = " and ".join(map(in_words, RECORDED))
+    own = ", ".join(
+        f"`{name}` ({in_words(since)})" for name, since in sorted(own_rules_since().items())
+    )
+    return (
+        _INTRODUCTION.format(evidence=evidence, recorded=recorded, own=own)
+        + "\n".join(lines)
+        + "\n"
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman import findings
 from comfywatchman.checks.engine.registry import registered
@@ -44,31 +45,36 @@ def identified(report: WorkflowReport) -> WorkflowReport:
         place = _place(finding)
         seen[place] += 1
         fingerprint = _digest(32, report.path, *place, str(seen[place]))
-        marked.append(
-            finding.model_copy(
-                update={
-                    "fingerprint": fingerprint,
-                    "fault_id": _digest(16, *_fault(finding)),
-                    "cause_id": _digest(16, *_cause(finding, report.path, moved)),
-                    "fixes": [
-                        fix.model_copy(update={"id": f"{fingerprint[:12]}-{rank}"})
-                        for rank, fix in enumerate(finding.fixes, start=1)
-                    ],
-                }
-            )
-        )
+        identity: dict[str, Any] = {
+            "fingerprint": fingerprint,
+            "fault_id": _id(_fault(finding)),
+            "cause_id": _id(_cause(finding, report.path, moved)),
+        }
+        if finding.fixes:
+            identity["fixes"] = [
+                fix.model_copy(update={"id": f"{fingerprint[:12]}-{rank}"})
+                for rank, fix in enumerate(finding.fixes, start=1)
+            ]
+        marked.append(finding.model_copy(update=identity))
     return report.model_copy(update={"findings": marked})
 
 
 def _place(finding: Finding) -> tuple[str | None, ...]:
     """Where in a workflow a fault is, however the nodes are ordered.
 
-    What is about a node as a whole is not told apart by the input that the server names.
+    What is about a node as a whole, or about an input by its name, is not told apart by the input
+    that the server names.
     """
     code = findings.code(finding.code)
     node_id = None if code is not None and code.once else finding.node_id
-    whole_node = finding.subject.kind is SubjectKind.NODE_TYPE
-    return (finding.code, node_id, None if whole_node else finding.input, *_thing(finding))
+    says_where = finding.subject.kind in (SubjectKind.NODE_TYPE, SubjectKind.INPUT)
+    return (_code(finding), node_id, None if says_where else finding.input, *_thing(finding))
+
+
+def _code(finding: Finding) -> str:
+    """The code of the fault, in whatever order the server would meet the nodes."""
+    code = findings.code(finding.code)
+    return code.same_fault_as or code.name if code is not None else finding.code
 
 
 def _thing(finding: Finding) -> tuple[str, str | None, str]:
@@ -79,10 +85,10 @@ def _thing(finding: Finding) -> tuple[str, str | None, str]:
 def _fault(finding: Finding) -> tuple[str | None, ...]:
     """What the same fault has in common in every workflow that has it."""
     if finding.subject.kind in _THINGS:
-        return (finding.code, *_thing(finding))
+        return (_code(finding), *_thing(finding))
     if finding.subject.kind is SubjectKind.WORKFLOW:
-        return (finding.code,)
-    return (finding.code, finding.node_type, finding.input, *_thing(finding))
+        return (_code(finding),)
+    return (_code(finding), finding.node_type, finding.input, *_thing(finding))
 
 
 def _cause(finding: Finding, path: str, moved: frozenset[str]) -> tuple[str | None, ...]:
@@ -93,12 +99,12 @@ def _cause(finding: Finding, path: str, moved: frozenset[str]) -> tuple[str | No
     if kind in _FILES:
         return _thing(finding)
     if kind in _THINGS:
-        return (finding.code, *_thing(finding))
+        return (_code(finding), *_thing(finding))
     if kind is SubjectKind.WORKFLOW:
-        return (path, finding.code, finding.subject.name)
+        return (path, _code(finding), finding.subject.name)
     if kind is SubjectKind.VALUE and finding.node_id in moved:
         return (path, finding.node_id, "moved values")
-    return (path, finding.node_id, finding.code, finding.input, *_thing(finding))
+    return (path, finding.node_id, _code(finding), finding.input, *_thing(finding))
 
 
 def _nodes_with_moved_values(found: Iterable[Finding]) -> frozenset[str]:
@@ -112,6 +118,11 @@ def _nodes_with_moved_values(found: Iterable[Finding]) -> frozenset[str]:
             if code is not None and code.misplaced:
                 misplaced.add(finding.node_id)
     return frozenset(node_id for node_id in misplaced if len(wrong[node_id]) > 1)
+
+
+@lru_cache(4096)
+def _id(parts: tuple[str | None, ...]) -> str:
+    return _digest(16, *parts)
 
 
 def _digest(length: int, *parts: str | None) -> str:

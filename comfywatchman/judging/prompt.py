@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from comfywatchman.checks import server_fails
 from comfywatchman.checks.engine.case import MAX_FINDINGS, PromptCase
 from comfywatchman.checks.engine.registry import registered
-from comfywatchman.checks.engine.replacement import replaced
+from comfywatchman.checks.engine.replacement import Replacement, replaced
 from comfywatchman.checks.engine.rulebook import rulebook
 from comfywatchman.checks.engine.walk import walk
+from comfywatchman.checks.versions import Rule
 from comfywatchman.comfyui.provenance.knowledge import Knowledge
 from comfywatchman.comfyui.provenance.origin import Provenance
 from comfywatchman.findings import NAME_LENGTH, declare, printable
-from comfywatchman.judging.needs import used_models, used_packs
+from comfywatchman.judging.needs import needs
 from comfywatchman.results import Output, Severity, Verdict
 
 if TYPE_CHECKING:
@@ -79,14 +81,18 @@ def judge(
         provenance: what is known of where node types come from; else what can be known without
             asking anybody.
     """
-    replacement = replaced(conversion.prompt, catalog)
+    book = rulebook(catalog)
+    prompt = conversion.prompt if conversion.meant is None else conversion.meant
+    replacement = Replacement(prompt)
+    if Rule.NODES_REPLACED in book.rules:
+        replacement = replaced(prompt, catalog)
     whole = PromptCase(
         replacement.prompt,
         conversion.nodes,
         tuple(_outputs(replacement.prompt, catalog, conversion.targets)),
         catalog,
         inventory,
-        rulebook(catalog),
+        book,
         provenance or Provenance(Knowledge(), catalog),
         frozenset(
             f.node_id for f in conversion.findings if f.node_id and f.severity is Severity.ERROR
@@ -98,6 +104,9 @@ def judge(
         for finding in check(whole)
         if whole.tally.has_room_for(finding)
     ]
+    failure = server_fails.finding(prompt, whole)
+    if failure is not None and whole.tally.has_room_for(failure):
+        refusals.insert(0, failure)
     refused = any(f.severity is Severity.ERROR for f in refusals + conversion.findings)
     walked = walk(whole)
     judged = walked.judged.values()
@@ -110,15 +119,20 @@ def judge(
     findings.sort(key=lambda f: _ORDER[f.severity])
     run = [] if refused else [o for o in whole.outputs if o in walked.valid]
     doubtful = [] if refused else [o for o in whole.outputs if o in walked.doubtful]
+    not_checked = list(conversion.not_checked)
+    if replacement.unsure is not None:
+        not_checked.append(replacement.unsure)
+        run, doubtful = [], run + doubtful
     kept = {*run, *doubtful}
+    models, packs = needs(prompt, conversion.nodes, catalog, inventory, book)
     return Judgement(
         verdict=_verdict(len(whole.outputs), len(run), len(doubtful)),
         outputs=[_output(whole, o) for o in run],
         outputs_lost=[_output(whole, o) for o in whole.outputs if o not in kept],
         findings=[_titled(f, conversion.nodes) for f in _capped(findings, whole.tally)],
-        not_checked=_not_checked(whole, walked, conversion.not_checked, refused=refused),
-        models=used_models(conversion.prompt, catalog, inventory, whole.book),
-        packs=used_packs(conversion, catalog),
+        not_checked=_not_checked(whole, walked, not_checked, refused=refused),
+        models=models,
+        packs=packs,
     )
 
 

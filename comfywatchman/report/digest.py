@@ -37,6 +37,7 @@ ALSO_LIMIT = 5
 PLACE_LIMIT = 12
 """Node ids shown of one problem."""
 
+_FILES = (SubjectKind.MODEL, SubjectKind.INPUT_FILE)
 _SEVERITY_RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
@@ -77,7 +78,7 @@ class Problem:
         code: that of the gravest of them; likewise the next three.
         also: what else was found in one node, where that has one cause.
         places: where they all show.
-        fault_id: the fault's, in whatever workflow.
+        shared_by: what problems of several workflows have in common if they are the same one.
     """
 
     code: str
@@ -86,7 +87,7 @@ class Problem:
     fix: str | None
     also: tuple[str, ...]
     places: tuple[Place, ...]
-    fault_id: str
+    shared_by: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +96,14 @@ class SharedProblem:
 
     Attributes:
         number: its rank, from 1; the most widespread first.
-        fault_id: what the workflows have in common.
+        shared_by: what the workflows' problems have in common.
         message: what is wrong.
         fix: the remedy most of the workflows' findings name, if any.
         workflows: positions in :attr:`Digest.entries`.
     """
 
     number: int
-    fault_id: str
+    shared_by: tuple[str, str]
     message: str
     fix: str | None
     workflows: tuple[int, ...]
@@ -239,7 +240,8 @@ def _problem(findings: Sequence[Finding]) -> Problem:
         fix=first.fix,
         also=tuple(also),
         places=_places(findings),
-        fault_id=first.fault_id,
+        # One file is missing whatever the inputs are called; all else must read the same, too.
+        shared_by=(first.fault_id, "" if first.subject.kind in _FILES else first.message),
     )
 
 
@@ -261,13 +263,13 @@ def _places(findings: Iterable[Finding]) -> tuple[Place, ...]:
 
 
 def _shared(entries: Iterable[Entry]) -> tuple[SharedProblem, ...]:
-    workflows: dict[str, list[int]] = {}
-    fixes: dict[str, Counter[str | None]] = {}
-    messages: dict[str, str] = {}
+    workflows: dict[tuple[str, str], list[int]] = {}
+    fixes: dict[tuple[str, str], Counter[str | None]] = {}
+    messages: dict[tuple[str, str], str] = {}
     for position, entry in enumerate(entries):
         for problem in entry.problems:
             if problem.severity is Severity.ERROR:
-                key = problem.fault_id
+                key = problem.shared_by
                 messages.setdefault(key, problem.message)
                 found = workflows.setdefault(key, [])
                 if not found or found[-1] != position:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from pydantic import ValidationError
 
-from comfywatchman import __version__, state
+from comfywatchman import __version__, state, state_files
 from comfywatchman.errors import ConfigError
 from comfywatchman.results import GateAnswer, LastRun, Outcome, Report, Summary
 
@@ -37,12 +37,12 @@ class ReportStore:
     @property
     def verdicts(self) -> Path:
         """Where the verdicts of the last cycle are kept."""
-        return self.folder / "verdicts.cache"
+        return self.folder / state_files.VERDICTS
 
     @property
     def node_map(self) -> Path:
         """Where the node map of the server's Manager is kept."""
-        return self.folder / state.NODE_MAP
+        return self.folder / state_files.NODE_MAP
 
     def begin(self, started_at: datetime, paths: Sequence[str]) -> None:
         """Mark a cycle as running, so that one that is killed leaves a trace. Call it locked.
@@ -112,8 +112,8 @@ class ReportStore:
         state.replace_files(
             {
                 self.folder / state.INVENTORY: orjson.dumps(inventory) + b"\n",
-                self.folder / "report.md": markdown.render(report).encode(),
-                self.folder / "report.html": html.render(report).encode(),
+                self.folder / state_files.REPORT_MARKDOWN: markdown.render(report).encode(),
+                self.folder / state_files.REPORT_HTML: html.render(report).encode(),
                 self.folder / state.LATEST: report.model_dump_json().encode() + b"\n",
             }
         )

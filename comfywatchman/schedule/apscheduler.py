@@ -27,6 +27,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from comfywatchman import __version__, state
+from comfywatchman.clock import ahead
 from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.escape import visible
 from comfywatchman.gate import lock
@@ -45,6 +46,8 @@ _TICK = 1.0
 """Seconds between two looks at the clock."""
 _JUMP = 0.5
 """Seconds that the wall clock must gain or lose within a tick to have been set, or have slept."""
+_LAST_WORDS = 5.0
+"""Seconds for the last lines of a cycle; all of them only if what it started keeps its log open."""
 _CANNOT_START = 203
 """systemd's exit code for a program that cannot be started."""
 _LOG_BYTES = 1024**2
@@ -146,10 +149,10 @@ def _watch(
 
     APScheduler goes by the wall clock, but waits by one that neither counts sleep nor is ever set.
     """
-    offset = time.time() - time.monotonic()
+    offset = ahead()
     on_record = None
     while True:
-        before, offset = offset, time.time() - time.monotonic()
+        before, offset = offset, ahead()
         jump = offset - before
         if jump > _JUMP:
             _log.info("the clock went %.0f s forward: the host slept, or it was set", jump)
@@ -221,7 +224,7 @@ class _Cycles:
         copying.start()
         began = time.monotonic()
         too_long = child.wait(process, self._limit, self._stopping)
-        copying.join(_TICK)
+        copying.join(_LAST_WORDS)
         assert process.stdin is not None  # noqa: S101
         process.stdin.close()
         code = process.returncode

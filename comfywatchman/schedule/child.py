@@ -22,6 +22,8 @@ _POLL = 0.2
 """Seconds between two looks at a child that runs."""
 _GRACE = 5.0
 """Seconds between asking and forcing; a container's runtime gives the whole container ten."""
+_DEATH = 5.0
+"""Seconds within which the kernel ends what is forced; on a busy machine not at once."""
 
 
 def start(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
@@ -68,7 +70,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait(_GRACE)
     _signal(process, "SIGKILL")
     with suppress(subprocess.TimeoutExpired):  # one that the kernel holds cannot be waited for
-        process.wait(_GRACE)
+        process.wait(_DEATH)
 
 
 def _signal(process: subprocess.Popen[bytes], name: str) -> None:

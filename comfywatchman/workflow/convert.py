@@ -10,6 +10,7 @@ from comfywatchman.workflow.disagreement import disagreements
 from comfywatchman.workflow.graph import Graph, as_mapping
 from comfywatchman.workflow.groups import unfold_groups
 from comfywatchman.workflow.load import NOT_A_WORKFLOW
+from comfywatchman.workflow.pack import loaded
 from comfywatchman.workflow.promoted import Promotion
 from comfywatchman.workflow.prompt import Conversion, SavedNode, WorkflowError
 from comfywatchman.workflow.resolve import Output, Resolver, Value
@@ -18,12 +19,10 @@ from comfywatchman.workflow.scope import (
     Scope,
     Unfolding,
     definitions,
-    last_number,
     number_apart,
     too_many_nodes,
 )
-from comfywatchman.workflow.sockets import reconnect
-from comfywatchman.workflow.virtual import virtual_types
+from comfywatchman.workflow.sockets import settle
 from comfywatchman.workflow.widgets import layout, unnamed, wrapped
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.results import Finding
     from comfywatchman.workflow.graph import Node
+    from comfywatchman.workflow.pack import Packs
     from comfywatchman.workflow.prompt import Prompt
     from comfywatchman.workflow.widgets import Layout
 
@@ -72,42 +72,60 @@ def convert(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
 
 
 def _from_graph(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
-    virtual = virtual_types(catalog.packs)
+    packs = loaded(catalog.packs)
     root = Graph(document, catalog)
     defined = definitions(document, catalog)
-    last = number_apart(root, defined.values(), last_number(document))
-    grouped, findings = unfold_groups(root, document, catalog, virtual, last)
+    last = number_apart(root, defined.values())
+    grouped, findings = unfold_groups(root, document, catalog, packs, last)
     defined.update(grouped)
-    unfolding = Unfolding(root, defined, virtual)
+    unfolding = Unfolding(root, defined, packs)
+    untold: list[str] = []
     for graph in (root, *defined.values()):
-        reconnect(graph)
+        settle(graph)
+        untold += [sentence for wiring in packs.wirings for sentence in wiring(graph)]
     promotion = Promotion(defined)
+    prompt = _prompt(unfolding, promotion, packs)
+    meant = None
+    if promotion.misleads:
+        promotion = Promotion(defined, as_meant=True)
+        meant = _prompt(unfolding, promotion, packs)
     for scope in unfolding.scopes:
-        promotion.apply(scope)
         if scope.host is not None and scope.parent is not None:
             host_id = scope.parent.node_id(scope.host)
             findings += disagreements(scope.host, host_id, promotion.by_name(scope))
-    resolver = Resolver(virtual)
-    conversion = Conversion({}, findings=findings + unfolding.findings)
+    untold += map(_seems_virtual, unfolding.assumed)
+    findings += unfolding.findings
+    conversion = Conversion(prompt, findings=findings, not_checked=untold, meant=meant)
     for scope, node in unfolding.nodes:
         node_id = scope.node_id(node)
-        conversion.prompt[node_id] = _entry(scope, node, resolver)
         conversion.nodes[node_id] = _saved_node(node)
         if node.known is not None and "widgets_values_named" in node.raw:
             used = layout(node.known).saved_values(node.widgets_values)
             conversion.findings.extend(disagreements(node, node_id, used))
-    _drop_dangling_links(conversion.prompt)
     malformed = root.malformed + sum(graph.malformed for graph in defined.values())
     if malformed:
         conversion.findings.append(_malformed(malformed))
     return conversion
 
 
-def _entry(scope: Scope, node: Node, resolver: Resolver) -> dict[str, Any]:
+def _prompt(unfolding: Unfolding, promotion: Promotion, packs: Packs) -> Prompt:
+    """What is sent, promoted values included."""
+    for scope in unfolding.scopes:
+        promotion.apply(scope)
+    resolver = Resolver(packs)
+    prompt = {
+        scope.node_id(node): _entry(scope, node, resolver, packs) for scope, node in unfolding.nodes
+    }
+    _drop_dangling_links(prompt)
+    return prompt
+
+
+def _entry(scope: Scope, node: Node, resolver: Resolver, packs: Packs) -> dict[str, Any]:
     """What the prompt says of one node."""
     widgets = None if node.known is None else layout(node.known)
-    saved = node.widgets_values
+    saved = packs.saved(node)
     inputs = unnamed(saved) if widgets is None else widgets.read(saved)
+    packs.values(node, inputs)
     for name, value in scope.overrides.get(node.id, {}).items():
         if name in inputs:
             inputs[name] = _given(Value(value, typed=False), name, widgets)
@@ -122,7 +140,8 @@ def _entry(scope: Scope, node: Node, resolver: Resolver) -> dict[str, Any]:
             continue
         if isinstance(found, Output):
             inputs[wired] = [found.node_id, found.slot]
-        else:
+        elif widgets is not None or not found.typed or scope.host is not None:
+            # At the top a primitive node writes into the widget, which an unknown type has not.
             inputs[wired] = _given(found, wired, widgets)
     entry: dict[str, Any] = {"inputs": inputs}
     if node.known is not None:
@@ -190,6 +209,13 @@ def _from_prompt(saved: Mapping[str, Any], targets: object) -> Conversion:
             title if isinstance(title, str) else None,
         )
     return conversion
+
+
+def _seems_virtual(node_type: str) -> str:
+    return (
+        f"whether node type {quoted(node_type)} exists only in the browser: the server does not"
+        " offer it, its pack is loaded, and nothing is wired to it"
+    )
 
 
 def _malformed(count: int) -> Finding:

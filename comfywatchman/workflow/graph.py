@@ -38,6 +38,7 @@ class Link(NamedTuple):
     slot: int
     target: Id | None
     target_slot: int
+    type: str = "*"
 
 
 class Node:
@@ -108,6 +109,12 @@ class Node:
         self.inputs = inputs
         self._positions = None
 
+    def keep(self, inputs: Sequence[Mapping[str, Any]]) -> None:
+        """Take away all inputs but these."""
+        if len(inputs) < len(self.inputs):
+            self.inputs = inputs
+            self._positions = None
+
 
 class Graph:
     """One saved graph: the root of a workflow, or the inside of a sub-graph definition.
@@ -116,15 +123,17 @@ class Graph:
         nodes: by id, in the file's order.
         links: by link id.
         malformed: how many entries of ``nodes`` are no nodes.
+        last: the highest node id given out: what the file says of it counts only if no node has a
+            higher one, for programs that write workflows often leave it as it was.
+        raw: the saved graph itself.
 
     Args:
         raw: the saved graph.
         catalog: the server's node types.
     """
 
-    __slots__ = ("links", "malformed", "nodes")
-
     def __init__(self, raw: Mapping[str, Any], catalog: Catalog) -> None:
+        self.raw = raw
         self.nodes: dict[Id, Node] = {}
         self.malformed = 0
         twice: list[Mapping[str, Any]] = []
@@ -136,10 +145,12 @@ class Graph:
                 twice.append(entry)
             else:
                 self.nodes[node_id] = Node(node_id, entry, catalog)
-        if twice:
-            highest = max((i for i in self.nodes if isinstance(i, int)), default=0)
-            for node_id, entry in enumerate(twice, highest + 1):
-                self.nodes[node_id] = Node(node_id, entry, catalog)
+        last = raw.get("last_node_id", as_mapping(raw.get("state")).get("lastNodeId"))
+        ids = (node_id for node_id in self.nodes if isinstance(node_id, int))
+        self.last = max(last if type(last) is int else 0, *ids, 0)
+        for entry in twice:
+            self.last += 1
+            self.nodes[self.last] = Node(self.last, entry, catalog)
         self.links: dict[Id, Link] = {}
         for entry in _entries(raw.get("links")):
             _add_link(self.links, entry)
@@ -152,6 +163,13 @@ class Graph:
         if type(key) is not int:
             key = as_id(key)
         return None if key is None else self.links.get(key)
+
+    @cached_property
+    def wired(self) -> frozenset[Id]:
+        """The nodes that a link leads from or to."""
+        ends = {link.origin for link in self.links.values()}
+        ends.update(node.id for node in self.nodes.values() if any(map(self.link, node.inputs)))
+        return frozenset(ends)
 
     def loose_links(self) -> dict[Id, list[Id]]:
         """By node, the links to it of which none of its inputs knows."""
@@ -223,6 +241,11 @@ class Definition(Graph):
             for node, name in targets
         }
 
+    def input_type(self, slot: int) -> str:
+        """Type of one of its inputs, ``*`` if it takes any."""
+        kind = self._inputs[slot].get("type") if 0 <= slot < len(self._inputs) else None
+        return kind if isinstance(kind, str) else "*"
+
     def input_slot(self, name: str) -> int | None:
         """Position of the input of that name."""
         return self._positions.get(name)
@@ -277,13 +300,16 @@ def _entries(value: object) -> Iterable[Any]:
 def _add_link(links: dict[Id, Link], entry: object) -> None:
     if type(entry) is list and len(entry) >= 5:
         link_id, origin, slot, target, target_slot = entry[:5]
+        kind = entry[5] if len(entry) > 5 else None
     elif type(entry) is dict:
         link_id, origin, slot = entry.get("id"), entry.get("origin_id"), entry.get("origin_slot")
         target, target_slot = entry.get("target_id"), entry.get("target_slot")
+        kind = entry.get("type")
     else:
         return
     key, node_id = as_id(link_id), as_id(origin)
     if key is not None and node_id is not None:
         slot = slot if type(slot) is int else 0
         target_slot = target_slot if type(target_slot) is int else -1
-        links[key] = Link(node_id, slot, as_id(target), target_slot)
+        kind = kind if type(kind) is str else "*"
+        links[key] = Link(node_id, slot, as_id(target), target_slot, kind)

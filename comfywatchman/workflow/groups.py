@@ -1,12 +1,14 @@
 """Group nodes: the sub-graphs of old frontends, kept in ``extra.groupNodes``.
 
 A group node ``workflow>NAME`` shows the unwired sockets of the nodes inside it as its own, named
-after them (a name that is taken gets the inner node's type before it), and their widgets one after
-another. Frontend 1.58.1 makes a sub-graph of it when it opens the workflow; so does this module.
+after them or as the recipe's ``config`` says (a name that is taken gets the inner node's type
+before it), and their widgets one after another; those that were made inputs come last. Frontend
+1.58.1 makes a sub-graph of it when it opens the workflow; so does this module.
 """
 
 from __future__ import annotations
 
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman.findings import declare, quoted
@@ -21,15 +23,15 @@ from comfywatchman.workflow.graph import (
     as_mapping,
     objects,
 )
-from comfywatchman.workflow.virtual import PRIMITIVE
 from comfywatchman.workflow.widgets import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.results import Finding
     from comfywatchman.workflow.graph import Graph
+    from comfywatchman.workflow.pack import Packs
 
 UNSUPPORTED: Final = declare(
     "group_node_unsupported",
@@ -40,11 +42,14 @@ UNSUPPORTED: Final = declare(
     remedy="Install what provides the node types inside it, or replace the group node.",
 )
 
+_NONE: Final = object()
+"""In place of a value that the group node does not hold."""
+
 _PREFIXES: Final = ("workflow>", "workflow/")
 
 
 def unfold_groups(
-    root: Graph, document: Mapping[str, Any], catalog: Catalog, virtual: frozenset[str], last: int
+    root: Graph, document: Mapping[str, Any], catalog: Catalog, packs: Packs, last: int
 ) -> tuple[dict[str, Definition], list[Finding]]:
     """Turn the group nodes of a graph into instances of sub-graphs.
 
@@ -52,7 +57,7 @@ def unfold_groups(
         root: the graph; its group nodes are changed in place.
         document: the workflow, for the recipes.
         catalog: the server's node types.
-        virtual: the node types that are never sent to the server.
+        packs: the packs whose JavaScript runs.
         last: the highest node id given out so far; the nodes get those after it.
 
     Returns:
@@ -65,12 +70,13 @@ def unfold_groups(
         if not node.type.startswith(_PREFIXES):
             continue
         name = node.type[len(_PREFIXES[0]) :]
-        inner = _inner_nodes(recipes.get(name), catalog, virtual)
+        inner = _inner_nodes(recipes.get(name), catalog, packs)
         if inner is None:
             findings.append(_unsupported(node, name))
             continue
-        recipe = _Recipe(inner, recipes[name], catalog)
-        definition = recipe.definition(f"{node.type} {node.id}", name, node.widgets_values)
+        recipe = _Recipe(inner, recipes[name], catalog, packs)
+        definition = recipe.definition(f"{node.type} {node.id}", name, node)
+        node.raw = {**node.raw, "widgets_values": None}
         definitions[definition.id] = definition
         node.type, node.mode = definition.id, ALWAYS
         parts = (*definition.nodes.values(), node)
@@ -80,40 +86,55 @@ def unfold_groups(
     return definitions, findings
 
 
-def _inner_nodes(recipe: object, catalog: Catalog, virtual: frozenset[str]) -> list[Node] | None:
+def _inner_nodes(recipe: object, catalog: Catalog, packs: Packs) -> list[Node] | None:
     """The nodes of a recipe; None if there is no recipe or one of them is unknown."""
     entries = as_mapping(recipe).get("nodes")
     if not isinstance(entries, list) or not entries:
         return None
     nodes = [Node(at, {**entry, "id": at}, catalog) for at, entry in enumerate(objects(entries))]
-    known = all(node.type in virtual or node.known is not None for node in nodes)
+    known = all(packs.is_virtual(node) or node.known is not None for node in nodes)
     return nodes if known else None
 
 
 class _Recipe:
     """A group node's recipe, on its way to a sub-graph definition."""
 
-    def __init__(self, nodes: list[Node], recipe: Mapping[str, Any], catalog: Catalog) -> None:
+    def __init__(
+        self, nodes: list[Node], recipe: Mapping[str, Any], catalog: Catalog, packs: Packs
+    ) -> None:
         self._nodes = nodes
         self._catalog = catalog
+        self._primitives = packs.primitives
         self._links: list[list[Any]] = []
         self._wired: set[tuple[int, str]] = set()
         self._used: set[tuple[int, int]] = set()
+        self._converted = {
+            (at, name)
+            for at, node in enumerate(nodes)
+            for socket in node.inputs
+            if "widget" in socket and isinstance(name := socket.get("name"), str)
+        }
         external = recipe.get("external")
         self._external = {
             (entry[0], entry[1])
             for entry in (external if isinstance(external, list) else ())
             if isinstance(entry, list) and len(entry) > 1 and _are_indexes(entry[:2])
         }
+        self._config = as_mapping(recipe.get("config"))
+        self._types: dict[tuple[int, int], str] = {}
         links = recipe.get("links")
         for entry in links if isinstance(links, list) else ():
             if isinstance(entry, list) and len(entry) > 3 and _are_indexes(entry[:4]):
                 self._wire_inside(*entry[:4])
+            elif isinstance(entry, list) and len(entry) > 5 and _are_indexes(entry[2:4]):
+                self._types[entry[2], entry[3]] = entry[5] if isinstance(entry[5], str) else ""
+        self._converted -= self._wired
 
-    def definition(self, definition_id: str, name: str, values: object) -> Definition:
-        """Make the sub-graph of one group node, which holds these widget values."""
-        self._share_out(values)
-        inputs = list(self._open_inputs())
+    def definition(self, definition_id: str, name: str, host: Node) -> Definition:
+        """Make the sub-graph of one group node."""
+        self._share_out(host.widgets_values)
+        wired = {socket.get("name") for socket in host.inputs if socket.get("link") is not None}
+        inputs = list(self._open_inputs(wired))
         outputs = list(self._open_outputs())
         return Definition(
             {
@@ -144,21 +165,37 @@ class _Recipe:
         node = self._nodes[target]
         node.wire([(node.input_index(name), name, link_id)])
 
-    def _open_inputs(self) -> Iterator[dict[str, Any]]:
-        """The inputs of the sub-graph: sockets inside that nothing inside is wired to."""
+    def _open_inputs(self, wired: Collection[object]) -> Iterator[dict[str, Any]]:
+        """The inputs of the sub-graph: sockets inside that nothing inside is wired to.
+
+        Args:
+            wired: names of the group node's inputs that are wired. A widget that was made an input
+                is one only then; else it has the value that the group node holds.
+        """
         taken: set[str] = set()
         slot = 0
         for at, node in enumerate(self._nodes):
             for socket in sockets.inputs(node):
-                if socket.has_widget or (at, socket.name) in self._wired:
+                key = (at, socket.name)
+                if key in self._wired or (socket.has_widget and key not in self._converted):
                     continue
-                name = socket.name
+                # A reroute's input has no name of its own, but the type of what came from outside.
+                own = socket.name or self._types.get((at, socket.saved or 0), "")
+                name = self._configured_name(at, own) or own
                 if name in taken:
-                    name = f"{node.title or node.type} {name}"
+                    name = f"{node.title or node.type} {own}"
                 taken.add(name)
+                if socket.has_widget and name not in wired:
+                    continue
                 self._wire(SUBGRAPH_INPUT, slot, at, socket.name)
                 yield {"name": name, "type": socket.type}
                 slot += 1
+
+    def _configured_name(self, at: int, name: str) -> str:
+        """What the recipe calls an input of one of its nodes; empty if it does not say."""
+        inputs = as_mapping(as_mapping(self._config.get(str(at))).get("input"))
+        configured = as_mapping(inputs.get(name)).get("name")
+        return configured if isinstance(configured, str) else ""
 
     def _open_outputs(self) -> Iterator[dict[str, Any]]:
         """The outputs of the sub-graph: those inside that are unused, or marked as external."""
@@ -174,27 +211,34 @@ class _Recipe:
                 slot += 1
 
     def _share_out(self, values: object) -> None:
-        """Give each node inside its part of the group node's widget values."""
-        rest = list(values) if isinstance(values, list) else []
+        """Give each node inside its part of the group node's widget values.
+
+        The values of widgets that were made inputs come after all others.
+        """
+        rest = iter(values if isinstance(values, list) else ())
+        shares: list[list[Any]] = []
+        later: list[tuple[list[Any], int]] = []
         for at, node in enumerate(self._nodes):
-            known = node.known
             own = node.widgets_values if isinstance(node.widgets_values, list) else []
             share: list[Any] = []
-            if known is not None:
-                widgets = layout(known)
-                skipping = False
-                for slot in widgets.slots:
-                    if slot is not None:
-                        skipping = (at, slot.name) in self._wired
-                    if skipping:
-                        share.append(own[len(share)] if len(share) < len(own) else None)
-                    elif rest:
-                        share.append(rest.pop(0))
-                    else:
-                        break
-            elif node.type == PRIMITIVE:
-                share, rest = rest[: len(own)], rest[len(own) :]
-            node.raw = {**node.raw, "widgets_values": share}
+            shares.append(share)
+            if node.known is None:
+                share += islice(rest, len(own) if node.type in self._primitives else 0)
+                continue
+            name = ""
+            for place, slot in enumerate(layout(node.known).slots):
+                name = name if slot is None else slot.name
+                if (at, name) in self._converted:
+                    later.append((share, place))
+                elif (at, name) not in self._wired:
+                    share.append(next(rest, _NONE))
+                    continue
+                share.append(own[place] if place < len(own) else None)
+        for share, place in later:
+            share[place] = next(rest, share[place])
+        for node, share in zip(self._nodes, shares, strict=True):
+            saved = list(takewhile(lambda value: value is not _NONE, share))
+            node.raw = {**node.raw, "widgets_values": saved}
 
 
 def _are_indexes(entries: list[Any]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import isinf
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import orjson
@@ -118,6 +119,9 @@ _MAGIC: Final = {
     b"PK\x03\x04": "a ZIP archive",
     b"\x1f\x8b": "a gzip archive",
 }
+_MOST_DIGITS: Final = 4300
+"""Digits of an integer that Python reads; a server could not read a prompt with more."""
+
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _BRACKET_OR_STRING: Final = re.compile(r'[\[\]{}]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?+', re.DOTALL)
 
@@ -175,11 +179,16 @@ def _parse_leniently(raw: bytes, max_depth: int) -> Any:
 
 
 def _integer(digits: str) -> int | float:
-    """An integer; beyond 64 bits a float, as of the strict parser."""
+    """An integer; beyond 64 bits a float, as of the strict parser.
+
+    One that no float can hold stays what it is, as in the server: it is too large for an input,
+    where an infinite float would be a number like others.
+    """
     if len(digits) > 20:
-        return float(digits)
-    number = int(digits)
-    return number if -(2**63) <= number < 2**64 else float(number)
+        number = float(digits)
+        return int(digits) if isinf(number) and len(digits) <= _MOST_DIGITS else number
+    integer = int(digits)
+    return integer if -(2**63) <= integer < 2**64 else float(integer)
 
 
 def _refuse_other_formats(raw: bytes) -> None:

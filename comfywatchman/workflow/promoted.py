@@ -35,11 +35,21 @@ class _HostValues(NamedTuple):
 class Promotion:
     """Works out promoted widgets.
 
+    The frontend knows no widgets of a node whose type the server does not offer, and so gives the
+    values that a host saves after theirs to the wrong inputs.
+
+    Attributes:
+        misleads: whether there are such nodes.
+
     Args:
         definitions: the workflow's sub-graph definitions by id.
+        as_meant: take what the file marks as a widget of such a node for one, so that the other
+            values are those that were saved for their inputs.
     """
 
-    def __init__(self, definitions: Mapping[str, Definition]) -> None:
+    def __init__(self, definitions: Mapping[str, Definition], *, as_meant: bool = False) -> None:
+        self.misleads = False
+        self._as_meant = as_meant
         self._definitions = definitions
         self._widgets: set[tuple[Definition, int]] = set()
         self._find_widgets()
@@ -74,7 +84,7 @@ class Promotion:
                 for node, name in targets:
                     if node.type in self._definitions:
                         leading_to.setdefault((node.type, name), []).append((definition, slot))
-                    elif _is_leaf_widget(node, name):
+                    elif self._is_leaf(node, name):
                         self._widgets.add((definition, slot))
         pending = list(self._widgets)
         while pending:
@@ -86,12 +96,21 @@ class Promotion:
                     self._widgets.add(outer)
                     pending.append(outer)
 
+    def _is_leaf(self, node: Node, name: str) -> bool:
+        """Whether an input of a node that is no instance has a widget."""
+        if node.known is not None:
+            return layout(node.known).is_widget(name, node.widgets_values)
+        index = node.input_index(name)
+        is_marked = index is not None and "widget" in node.inputs[index]
+        self.misleads = self.misleads or is_marked
+        return is_marked and self._as_meant
+
     def _widget(self, definition: Definition, slot: int) -> tuple[Node, str] | None:
         """The first widget an input leads to: the node and input it is on, one level inside."""
         for node, name in definition.input_targets.get(slot, ()):
             inner = self._definitions.get(node.type)
             if inner is None:
-                if _is_leaf_widget(node, name):
+                if self._is_leaf(node, name):
                     return node, name
             elif (inner, inner.input_slot(name)) in self._widgets:
                 return node, name
@@ -133,15 +152,6 @@ class Promotion:
                 promoted[slot] = saved[found]
                 return
             at, inner_slot = inner, found
-
-
-def _is_leaf_widget(node: Node, name: str) -> bool:
-    if node.known is not None:
-        return layout(node.known).is_widget(name)
-    # The frontend knows no widgets of such a node, and so gives the values that follow to the
-    # wrong inputs. The workflow is refused for the node; its other values are read as meant.
-    index = node.input_index(name)
-    return index is not None and "widget" in node.inputs[index]
 
 
 def _set(values: _HostValues, definition: Definition, source: str, widget: str, value: Any) -> None:

@@ -40,6 +40,9 @@ class Conversion:
         nodes: by prompt node id, what the saved file says of it.
         findings: what converting it brought to light (a legacy group node, a broken sub-graph, …).
         not_checked: one sentence for each thing that could not be seen.
+        meant: the prompt with the values that were meant, where the frontend gives them to the
+            wrong inputs because it does not know a node's type; None where it does not. The server
+            refuses the one like the other.
         targets: ids of the only outputs that are asked for, as a request to the server may say;
             None for all of them.
     """
@@ -49,6 +52,7 @@ class Conversion:
     findings: list[Finding] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
     targets: frozenset[str] | None = None
+    meant: Prompt | None = None
 
 
 class WorkflowError(Exception):

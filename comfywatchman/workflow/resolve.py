@@ -13,15 +13,11 @@ from comfywatchman.results import Severity
 from comfywatchman.workflow.graph import BYPASSED, MUTED, SUBGRAPH_INPUT, Definition
 from comfywatchman.workflow.prompt import WorkflowError
 from comfywatchman.workflow.sockets import input_type, stand_in
-from comfywatchman.workflow.virtual import GETTERS, PRIMITIVE, REROUTES, SETTERS
 
 if TYPE_CHECKING:
-    from comfywatchman.results import Finding
     from comfywatchman.workflow.graph import Graph, Link, Node
+    from comfywatchman.workflow.pack import Packs
     from comfywatchman.workflow.scope import Scope
-
-MAX_HOPS: Final = 1_000
-"""Steps after which a chain of links is taken for a circle."""
 
 MAX_ALL_HOPS: Final = 1_000_000
 """Steps that are spent on one workflow."""
@@ -67,11 +63,12 @@ class Resolver:
     """Follows links through a workflow that has been unfolded into scopes.
 
     Args:
-        virtual: the node types that are never sent to the server.
+        packs: the packs whose JavaScript runs.
     """
 
-    def __init__(self, virtual: frozenset[str]) -> None:
-        self._virtual = virtual
+    def __init__(self, packs: Packs) -> None:
+        self._packs = packs
+        self._passing = packs.reroutes | packs.setters
         self._hops = 0
         self._stand_ins: dict[tuple[Node, int, str], int | None] = {}
         self._setters: dict[Graph, dict[str, Node]] = {}
@@ -94,22 +91,24 @@ class Resolver:
         if link is None:
             return None
         origin = scope.graph.nodes.get(link.origin)
-        if origin is not None and origin.type == PRIMITIVE:
+        if origin is not None and origin.type in self._packs.primitives:
             return _primitive_value(origin)
         if origin is not None and self._is_sent(scope, origin):
             return Output(scope.node_id(origin), link.slot)
         start = _Input(scope, node, index)
         found = self._follow(scope, link, start)
-        for _ in range(MAX_HOPS):
-            if not isinstance(found, _Input):
-                return found
+        passed: set[_Input] = set()
+        while isinstance(found, _Input):
+            if found in passed:
+                return None  # a circle
+            passed.add(found)
             self._hops += 1
             if self._hops > MAX_ALL_HOPS:
-                raise WorkflowError(_too_tangled())
+                raise too_tangled()
             scope, node, index = found
             next_link = scope.graph.link(node.inputs[index])
             found = None if next_link is None else self._follow(scope, next_link, start)
-        return None
+        return found
 
     def _follow(self, scope: Scope, link: Link, start: _Input) -> Output | Value | _Input | None:
         """Take one step along a link, for the input that following it began at."""
@@ -132,9 +131,9 @@ class Resolver:
             return self._past_bypassed(scope, node, slot, start)
         if self._is_sent(scope, node):
             return Output(scope.node_id(node), slot)
-        if node.type in GETTERS:
+        if node.type in self._packs.getters:
             return self._setter(scope, node)
-        if node.inputs and (node.type in REROUTES or node.type in SETTERS):
+        if node.inputs and node.type in self._passing:
             return _Input(scope, node, 0)
         return None
 
@@ -142,7 +141,7 @@ class Resolver:
         """Whether a node is in the prompt itself, with nothing in its stead."""
         return (
             node.mode not in (MUTED, BYPASSED)
-            and node.type not in self._virtual
+            and not self._packs.is_virtual(node)
             and node.id not in scope.instances
         )
 
@@ -163,7 +162,9 @@ class Resolver:
                 setters = self._setters[around.graph] = {
                     of: node
                     for node in around.graph.nodes.values()
-                    if node.type in SETTERS and node.inputs and (of := _first_value(node))
+                    if node.type in self._packs.setters
+                    and node.inputs
+                    and (of := _first_value(node))
                 }
             if name in setters:
                 return _Input(around, setters[name], 0)
@@ -196,7 +197,10 @@ def _first_value(node: Node) -> str:
     return values[0] if isinstance(values, list) and values and isinstance(values[0], str) else ""
 
 
-def _too_tangled() -> Finding:
-    return TOO_TANGLED.finding(
-        f"following the links took more than {MAX_ALL_HOPS:,} steps", fix=TOO_TANGLED.remedy
+def too_tangled() -> WorkflowError:
+    """What is raised of a workflow whose links take too many steps."""
+    return WorkflowError(
+        TOO_TANGLED.finding(
+            f"following the links took more than {MAX_ALL_HOPS:,} steps", fix=TOO_TANGLED.remedy
+        )
     )

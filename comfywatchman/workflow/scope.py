@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.results import Finding
     from comfywatchman.workflow.graph import Id, Node
+    from comfywatchman.workflow.pack import Packs
 
 MAX_NODES: Final = 100_000
 """Nodes a workflow may unfold into; the largest official one has some hundred."""
 
 MAX_NESTING: Final = 50
 """Sub-graphs within one another that are followed."""
+
+MAX_REPORTED: Final = 1_000
+"""Instances that are reported; more than a report holds, and few enough for the memory."""
 
 TOO_MANY_NODES: Final = declare(
     "workflow_too_many_nodes",
@@ -90,21 +94,21 @@ class Unfolding:
         scopes: the root, then the instances in the order met.
         nodes: what the prompt will hold, in the file's order, each with its scope.
         findings: instances that could not be unfolded; they stay in ``nodes``.
+        assumed: types of nodes that were left out because they look as if only drawn.
 
     Args:
         root: the workflow's own graph.
         definitions: the sub-graph definitions by id.
-        virtual: the node types that are never sent to the server.
+        packs: the packs whose JavaScript runs.
 
     Raises:
         WorkflowError: it unfolds into more than :data:`MAX_NODES` nodes.
     """
 
-    def __init__(
-        self, graph: Graph, definitions: Mapping[str, Definition], virtual: frozenset[str]
-    ) -> None:
+    def __init__(self, graph: Graph, definitions: Mapping[str, Definition], packs: Packs) -> None:
         self._definitions = definitions
         self.findings: list[Finding] = []
+        self.assumed: dict[str, None] = {}
         self.nodes: list[tuple[Scope, Node]] = []
         root = Scope(graph)
         self.scopes = [root]
@@ -118,11 +122,13 @@ class Unfolding:
                     raise WorkflowError(too_many_nodes())
                 off = node.mode in (MUTED, BYPASSED)
                 # Inside a sub-graph the frontend unfolds an instance that is switched off, too.
-                if node.type in virtual or (off and scope is root):
+                if packs.is_virtual(node) or (off and scope is root):
                     continue
                 inner = self._instance(scope, node)
                 if inner is None:
-                    if not off:
+                    if packs.seems_virtual(scope.graph, node):
+                        self.assumed[node.type] = None
+                    elif not off:
                         self.nodes.append((scope, node))
                     continue
                 scope.instances[node.id] = inner
@@ -135,13 +141,15 @@ class Unfolding:
     def _instance(self, scope: Scope, node: Node) -> Scope | None:
         """The scope of a node that is an instance of a sub-graph; None for any other node."""
         definition = self._definitions.get(node.type)
+        has_room = len(self.findings) < MAX_REPORTED
         if definition is None:
-            if UUID.fullmatch(node.type):
+            if has_room and UUID.fullmatch(node.type):
                 self._report_missing(scope, node)
             return None
         around = [s.graph for s in scope.around()]
         if definition in around or len(around) > MAX_NESTING:
-            self._report_recursive(scope, node, definition)
+            if has_room:
+                self._report_recursive(scope, node, definition)
             return None
         return Scope(definition, f"{scope.node_id(node)}:", scope, node)
 
@@ -182,18 +190,18 @@ def definitions(document: Mapping[str, Any], catalog: Catalog) -> dict[str, Defi
     return found
 
 
-def number_apart(root: Graph, definitions: Iterable[Definition], last: int) -> int:
+def number_apart(root: Graph, definitions: Iterable[Definition]) -> int:
     """Give inner nodes that share an id with a node met before a new one, as the frontend does.
 
     Args:
         root: the workflow's own graph.
         definitions: its sub-graph definitions.
-        last: the highest node id that the workflow has given out.
 
     Returns:
         The highest node id given out now.
     """
     taken = set(root.nodes)
+    last = root.last
     for definition in definitions:
         for node in definition.nodes.values():
             if node.id in taken:
@@ -202,12 +210,6 @@ def number_apart(root: Graph, definitions: Iterable[Definition], last: int) -> i
             if isinstance(node.number, int):
                 last = max(last, node.number)
     return last
-
-
-def last_number(document: Mapping[str, Any]) -> int:
-    """The highest node id the workflow has given out."""
-    last = document.get("last_node_id", as_mapping(document.get("state")).get("lastNodeId"))
-    return last if type(last) is int else 0
 
 
 def too_many_nodes() -> Finding:

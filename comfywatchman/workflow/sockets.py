@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from comfywatchman.workflow.widgets import layout
+from comfywatchman.workflow.graph import as_id
+from comfywatchman.workflow.widgets import AUTOGROW, DYNAMIC_COMBO, layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from comfywatchman.workflow.graph import Graph, Node
+    from comfywatchman.workflow.graph import Graph, Id, Node
 
 _TAKES_ON_A_TYPE: Final = "COMFY_MATCHTYPE_V3"
 """Declared type of sockets that take on the type of what they are wired to."""
@@ -46,7 +47,11 @@ def inputs(node: Node) -> list[Socket]:
         return saved
     widgets = layout(node.known)
     found = {socket.name: socket for socket in saved}
-    grown = {name.partition(".")[0] for name in found if "." in name}
+    grown = {
+        outer
+        for outer in (name.partition(".")[0] for name in found if "." in name)
+        if outer in node.known.inputs and node.known.inputs[outer].type == AUTOGROW
+    }
     for name in widgets.order:
         has_widget = name in widgets.widgets
         if name in found:
@@ -103,10 +108,70 @@ def stand_in(node: Node, slot: int, wanted: str) -> int | None:
     return None if chosen is None else chosen.saved
 
 
-def reconnect(graph: Graph) -> None:
-    """Wire the links that no input knows to the input at their target slot, if that is free."""
-    for node_id, link_ids in graph.loose_links().items():
-        node = graph.nodes[node_id]
+def settle(graph: Graph) -> None:
+    """Take away the inputs that nodes no longer have, and wire the links that no input knows.
+
+    Such a link goes to the input at its target slot, if that is free. A link to an input that its
+    dynamic combo no longer has is such a link, but only inputs before the combo can take it: the
+    combo makes those after it anew. A link to an input whose widget is gone goes with it.
+    """
+    loose = graph.loose_links()
+    for node in graph.nodes.values():
+        if node.known is None or not any(_name(s) not in node.known.inputs for s in node.inputs):
+            continue
+        vanished = _without_vanished(node)
+        _wire(graph, node, loose.pop(node.id, []), vanished)
+        if node.known.is_core:
+            _drop_widgetless(node)
+    for node_id, link_ids in loose.items():
+        _wire(graph, graph.nodes[node_id], link_ids, {})
+
+
+def _without_vanished(node: Node) -> dict[Id, str]:
+    """Take away the inputs of options that dynamic combos do not hold.
+
+    Returns:
+        For each link to one of them, the dynamic combo.
+    """
+    if node.known is None:
+        return {}
+    widgets = layout(node.known)
+    combos = {s.name for s in node.known.inputs.values() if s.type == DYNAMIC_COMBO}
+    if not combos:
+        return {}
+    chosen = widgets.chosen(node.widgets_values)
+    kept = []
+    links: dict[Id, str] = {}
+    for raw in node.inputs:
+        combo, _, inner = _name(raw).partition(".")
+        if not inner or combo not in combos or widgets.has_input(_name(raw), chosen):
+            kept.append(raw)
+        elif (link := as_id(raw.get("link"))) is not None:
+            links[link] = combo
+    node.keep(kept)
+    return links
+
+
+def _drop_widgetless(node: Node) -> None:
+    """Take away inputs whose widget the node type no longer has.
+
+    The frontend passes over the input behind one that it took away, so of several in a row every
+    second one stays, and its link is sent.
+    """
+    known = node.known.inputs if node.known is not None else {}
+    kept = []
+    drop = False
+    for raw in node.inputs:
+        is_gone = "widget" in raw and _name(raw).partition(".")[0] not in known
+        drop = is_gone and not drop
+        if not drop:
+            kept.append(raw)
+    node.keep(kept)
+
+
+def _wire(graph: Graph, node: Node, link_ids: list[Id], vanished: Mapping[Id, str]) -> None:
+    """Wire links to the inputs at their target slots, if those are free."""
+    if link_ids or vanished:
         sockets = inputs(node)
         taken = {at for at, raw in enumerate(node.inputs) if graph.link(raw) is not None}
         free = {
@@ -114,9 +179,13 @@ def reconnect(graph: Graph) -> None:
             for slot, socket in enumerate(sockets)
             if socket.saved is None or socket.saved not in taken
         }
+        places = {socket.name: slot for slot, socket in enumerate(sockets)}
         wired = []
-        for link_id in link_ids:
-            socket = free.pop(graph.links[link_id].target_slot, None)
+        for link_id in (*link_ids, *vanished):
+            slot = graph.links[link_id].target_slot if link_id in graph.links else -1
+            if link_id in vanished and slot >= places.get(vanished[link_id], 0):
+                continue
+            socket = free.pop(slot, None)
             if socket is not None:
                 wired.append((socket.saved, socket.name, link_id))
         node.wire(wired)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
+from math import isfinite, isnan
 from typing import Any, Final
 
 import orjson
@@ -17,12 +19,16 @@ _ESCAPE: Final = re.compile(r"\\([{}|])")
 _TOKEN: Final = re.compile(r"\\[{}|]|[{}|]")
 
 
-def as_browser_integer(value: int) -> int | float:
+def as_browser_integer(value: int) -> int | float | None:
     """A large integer as JavaScript writes it: rounded, so that a seed may exceed its maximum.
 
-    What needs more than 64 bits stays a float, for parsers that know no larger integers.
+    What needs more than 64 bits stays a float, for parsers that know no larger integers. What no
+    float can hold is infinite in a browser, which writes that as null.
     """
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
     return int(Decimal(repr(number))) if abs(number) < 2**63 else number
 
 
@@ -39,14 +45,20 @@ def as_browser_text(value: Any) -> str:
         return ",".join(as_browser_text(v) for v in value)
     if isinstance(value, dict):
         return "[object Object]"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
-        return str(int(value))
+    if isinstance(value, float):
+        if not isfinite(value):
+            return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        if value.is_integer() and abs(value) < 1e21:
+            return str(int(value))
     return str(value)
 
 
 def as_json_text(value: Any) -> str:
     """A value as JSON without white space."""
-    return orjson.dumps(value).decode()
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # an integer of more than 64 bits
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def one_alternative(text: str) -> str:

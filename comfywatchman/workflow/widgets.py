@@ -8,6 +8,7 @@ is said here of single input types was found by giving ComfyUI's frontend 1.58.1
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
@@ -96,9 +97,15 @@ class Layout:
         widgets: the inputs that have a widget, by name.
         order: the place of every input among all, by name.
         dynamic: whether the positions depend on the value of one of them.
+
+    Args:
+        node_type: the node type.
+        within: what the names of its inputs start with, where they belong to another input. The
+            frontend goes by the whole name: a ``mode.seed`` has no control unless it asks for it.
     """
 
     __slots__ = (
+        "_inputs",
         "_is_core",
         "_is_sampler",
         "_options",
@@ -110,14 +117,18 @@ class Layout:
         "widgets",
     )
 
-    def __init__(self, node_type: NodeType) -> None:
+    def __init__(self, node_type: NodeType, within: str = "") -> None:
         self.slots: Slots = []
         self.old: list[bool] = []
         self.unsaved: list[InputSpec] = []
         self._is_core = node_type.is_core
         self._is_sampler = node_type.name in _SAMPLERS
+        self._inputs = node_type.inputs
         self._options: dict[tuple[str, str], Slots] = {}
-        drawn = list(_drawing_order(node_type))
+        drawn = [
+            None if spec is None else replace(spec, name=f"{within}{spec.name}")
+            for spec in _drawing_order(node_type)
+        ]
         self.order = {spec.name: at for at, spec in enumerate(drawn) if spec is not None}
         for spec in drawn:
             if spec is None:
@@ -191,20 +202,50 @@ class Layout:
             return _or_none(default(spec))
         return _wrapped(_widget_type(spec), value)
 
-    def is_widget(self, name: str) -> bool:
-        """Whether an input has a widget, or may have one by what a dynamic combo holds."""
+    def is_widget(self, name: str, saved: object) -> bool:
+        """Whether an input has a widget, what the dynamic combos hold considered.
+
+        Args:
+            name: the input's name.
+            saved: the node's ``widgets_values``.
+        """
         if name in self.widgets:
             return True
-        outer = self.widgets.get(name.partition(".")[0]) if self.dynamic else None
-        return outer is not None and outer.type == DYNAMIC_COMBO
+        if not self.dynamic or "." not in name:
+            return False
+        slots, _ = self._unfold(self._values(saved))
+        return any(s is not None and s.name == name for s in slots)
+
+    def chosen(self, saved: object) -> dict[str, str]:
+        """The option that each dynamic combo holds, by the combo's name."""
+        keys: dict[str, str] = {}
+        if self.dynamic:
+            self._unfold(self._values(saved), keys)
+        return keys
+
+    def has_input(self, name: str, chosen: Mapping[str, str]) -> bool:
+        """Whether an input of a dynamic combo is one of the option that it holds.
+
+        Args:
+            name: the input's name: ``combo.input``, or ``combo.combo.input``.
+            chosen: what :meth:`chosen` says.
+        """
+        first, *rest = name.split(".")
+        spec, path = self._inputs.get(first), first
+        for part in rest:
+            if spec is None or spec.type != DYNAMIC_COMBO:
+                break
+            spec = _option_inputs(spec, chosen.get(path)).get(part)
+            path = f"{path}.{part}"
+            if spec is None:
+                return False
+        return True
 
     def _pairs(self, saved: object) -> list[tuple[InputSpec, Any]]:
         """Each widget with what is saved for it."""
         if isinstance(saved, dict) and not self._is_core:
             return [(spec, saved.get(name, _MISSING)) for name, spec in self.widgets.items()]
-        values = saved if isinstance(saved, list) else []
-        if len(values) == len(self.old):
-            values = [v for v, dummy in zip(values, self.old, strict=True) if not dummy]
+        values = self._values(saved)
         slots, fallen_back = self._unfold(values) if self.dynamic else (self.slots, [])
         count = len(values)
         pairs = [
@@ -215,8 +256,21 @@ class Layout:
         pairs += [(spec, _MISSING) for spec in (*fallen_back, *self.unsaved)]
         return pairs
 
-    def _unfold(self, values: Sequence[Any]) -> tuple[Slots, list[InputSpec]]:
+    def _values(self, saved: object) -> Sequence[Any]:
+        """The saved values by position, without those that mean nothing."""
+        values = saved if isinstance(saved, list) else []
+        if len(values) == len(self.old):
+            return [v for v, dummy in zip(values, self.old, strict=True) if not dummy]
+        return values
+
+    def _unfold(
+        self, values: Sequence[Any], keys: dict[str, str] | None = None
+    ) -> tuple[Slots, list[InputSpec]]:
         """Put the widgets of the option that each dynamic combo holds behind it.
+
+        Args:
+            values: the saved values by position.
+            keys: is given the option of each dynamic combo.
 
         Returns:
             The positions, and widgets without one: a combo saved as null falls back to its first
@@ -233,9 +287,12 @@ class Layout:
                 continue
             key = values[at] if at < len(values) else default(spec)
             if key is None:
-                fallen_back += [s for s in self._option(spec, default(spec)) if s is not None]
+                key = default(spec)
+                fallen_back += [s for s in self._option(spec, key) if s is not None]
             else:
                 pending += reversed(self._option(spec, key))
+            if keys is not None and isinstance(key, str):
+                keys[spec.name] = key
         return unfolded, fallen_back
 
     def _option(self, spec: InputSpec, key: object) -> Slots:
@@ -245,10 +302,12 @@ class Layout:
         slots = self._options.get((spec.name, key))
         if slots is None:
             slots = [
-                None if s is None else replace(s, name=f"{spec.name}.{s.name}")
+                slot
                 for option in _options(spec)
                 if option.get("key") == key
-                for s in Layout(NodeType("", {"input": option.get("inputs")})).slots
+                for slot in Layout(
+                    NodeType("", {"input": option.get("inputs")}), f"{spec.name}."
+                ).slots
             ]
             self._options[spec.name, key] = slots
         return slots
@@ -295,6 +354,8 @@ def wrapped(value: Any) -> Any:
     """A value as it stands in a prompt, where a bare list would mean a link."""
     if isinstance(value, list):
         return {"__value__": value}
+    if type(value) is float:
+        return value if isfinite(value) else None
     if type(value) is int and not -EXACT_INTEGERS <= value <= EXACT_INTEGERS:
         return as_browser_integer(value)
     return value
@@ -408,7 +469,7 @@ def _autogrow_slots(spec: InputSpec) -> Slots:
     template = spec.options.get("template")
     template = template if isinstance(template, dict) else {}
     row_type = NodeType("", {"input": template.get("input")})
-    inner, single = Layout(row_type), len(row_type.inputs) == 1
+    inner, single = Layout(row_type, f"{spec.name}."), len(row_type.inputs) == 1
     if not inner.slots:
         return []
     least, most = template.get("min"), template.get("max")
@@ -423,10 +484,12 @@ def _autogrow_slots(spec: InputSpec) -> Slots:
                 slots.append(None)
                 continue
             if listed is not None:
-                name = listed[row]
+                name = f"{spec.name}.{listed[row]}"
+            elif single and prefix:
+                name = f"{spec.name}.{prefix}{row}"
             else:
-                name = f"{prefix if single and prefix else slot.name}{row}"
-            slots.append(replace(slot, name=f"{spec.name}.{name}"))
+                name = f"{slot.name}{row}"
+            slots.append(replace(slot, name=name))
     return slots
 
 
@@ -434,6 +497,14 @@ def _options(spec: InputSpec) -> Iterator[Mapping[str, Any]]:
     options = spec.options.get("options")
     if isinstance(options, (list, tuple)):
         yield from (o for o in options if isinstance(o, dict))
+
+
+def _option_inputs(spec: InputSpec, key: str | None) -> Mapping[str, InputSpec]:
+    """What a dynamic combo declares for one of its options."""
+    for option in _options(spec):
+        if option.get("key") == key:
+            return NodeType("", {"input": option.get("inputs")}).inputs
+    return {}
 
 
 def unnamed(saved: object) -> dict[str, Any]:

@@ -13,9 +13,10 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-PATIENCE_S = 60
+PATIENCE_S = 180
 
 
 def find() -> str | None:
@@ -86,6 +87,7 @@ class Browser:
         page = Page(self, attached["sessionId"])
         for domain in ("Page", "Runtime", "Network", "Log"):
             page.call(f"{domain}.enable")
+        page.call("Performance.enable", timeDomain="threadTicks")
         page.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -113,7 +115,8 @@ class Browser:
         """The next message."""
         deadline = time.monotonic() + PATIENCE_S
         while b"\0" not in self._unread:
-            ready, _, _ = select.select([self._answers], [], [], deadline - time.monotonic())
+            left = max(0.0, deadline - time.monotonic())
+            ready, _, _ = select.select([self._answers], [], [], left)
             piece = os.read(self._answers, 1 << 20) if ready else b""
             if not piece:
                 raise RuntimeError("Chromium did not answer")
@@ -136,7 +139,11 @@ class Page:
     def open(self, address: str) -> None:
         """Go there and wait until everything is loaded."""
         self.call("Page.navigate", url=address)
-        while not self.happened("Page.loadEventFired"):
+        self.wait_until(lambda: self.happened("Page.loadEventFired"))
+
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        """Wait for events until a condition on what has happened holds."""
+        while not condition():
             self._browser.events.append(self._browser.read())
 
     def happened(self, method: str) -> list[dict[str, Any]]:
@@ -159,6 +166,16 @@ class Page:
     def settle(self) -> None:
         """Wait until the page has been drawn anew."""
         self.evaluate("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
+
+    def work_ms(self, *parts: str) -> float:
+        """Processor time that the page has taken so far; a busy machine adds nothing to it.
+
+        Args:
+            parts: Task (all of it, without any), Script, Layout, RecalcStyle.
+        """
+        metrics = self.call("Performance.getMetrics")["metrics"]
+        wanted = {f"{part}Duration" for part in parts or ("Task",)}
+        return 1000 * sum(m["value"] for m in metrics if m["name"] in wanted)
 
     def press(self, key: str, *, code: int = 0) -> None:
         """Press and release a key, as a person would."""

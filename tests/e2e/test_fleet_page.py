@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from typing import TYPE_CHECKING
 
 import pytest
@@ -188,21 +187,25 @@ def test_everything_can_be_done_with_the_keyboard(show: Show, studio: Fleet) -> 
 def test_a_farm_costs_no_more_than_what_is_seen_of_it(show: Show) -> None:
     """1,000 hosts with 500 workflows against 40 with 30, which fill the window too."""
     keystrokes = """(async () => {
-      const field = document.querySelector("#workflow"), times = [];
+      const field = document.querySelector("#workflow");
       for (const text of ["s", "sh", "sho", "shot", "shot ", "shot", "sho", "sh", "s"]) {
-        const start = performance.now();
         field.value = text;
         field.dispatchEvent(new Event("input"));
         grid.getBoundingClientRect();
-        times.push(performance.now() - start);
         await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
       }
-      return times;
     })()"""
+
+    def work_ms(page: chromium.Page) -> float:
+        parts = ("Script", "Layout", "RecalcStyle")
+        before = page.work_ms(*parts)
+        page.evaluate(keystrokes)
+        return page.work_ms(*parts) - before
+
     few = show(made_up(40, 30))
-    small, nodes = statistics.median(few.evaluate(keystrokes)), few.evaluate(NODES)
+    small, nodes = work_ms(few), few.evaluate(NODES)
     many = show(made_up(1000, 500))
-    assert statistics.median(many.evaluate(keystrokes)) < 12 * small
+    assert 0 < work_ms(many) < 3 * small
     assert many.evaluate(NODES) < 2 * nodes
     many.evaluate("grid.scrollTo(1e6, 1e6)")
     many.settle()

@@ -83,7 +83,7 @@ class Host:
         """Run ``comfywatchman`` to its end; it must not end with a traceback."""
         process = self.start(*arguments, **settings)
         try:
-            stdout, stderr = process.communicate(timeout=60)
+            stdout, stderr = process.communicate(timeout=180)
         except BaseException:
             process.kill()
             process.communicate()

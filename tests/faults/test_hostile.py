@@ -200,13 +200,13 @@ def test_files_that_change_once_they_were_found(host: Host, comfyui: StandIn) ->
         (host.workflows / f"{name}.json").write_text(content)
     comfyui.behaviour = "hold@/users"  # which is asked between finding and reading
     with host.start(comfyui_url=comfyui.url, max_workflow_size="1MiB") as cycle:
-        comfyui.wait_for("/users", timeout=30)
+        comfyui.wait_for("/users")
         (host.workflows / "gone.json").unlink()
         (host.workflows / "pipe.json").unlink()
         os.mkfifo(host.workflows / "pipe.json")
         (host.workflows / "grown.json").write_text(content + " " * 2_000_000)
         comfyui.behaviour = "ok"
-        cycle.communicate(timeout=30)
+        cycle.communicate(timeout=180)
     assert cycle.returncode == 0
     found = verdicts(host)
     assert found["gone.json"] == ("unknown", "workflow_unreadable")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import time
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tests.faults.conftest import Host
     from tests.standin.comfyui import StandIn
 
-PATIENT = {"read_timeout": "60", "catalog_timeout": "60"}
+PATIENT = {"read_timeout": "600", "catalog_timeout": "600"}
 OFTEN = {"schedule_interval": "1", "schedule_jitter": "0", "schedule_first_delay": "0"}
 SELDOM = {"schedule_interval": "3600", "schedule_jitter": "60"}
 
@@ -42,7 +43,7 @@ def start(host: Host, comfyui: StandIn) -> Iterator[Any]:
         process.communicate()
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 40) -> None:
+def wait_for(condition: Callable[[], object], what: str, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
@@ -59,7 +60,7 @@ def log(host: Host) -> str:
 
 def stop(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> str:
     process.send_signal(number)
-    _, stderr = process.communicate(timeout=20)
+    _, stderr = process.communicate(timeout=180)
     assert process.returncode == 0
     assert "Traceback" not in stderr
     return stderr
@@ -76,21 +77,27 @@ def alive(pid: int) -> bool:
 def test_a_cycle_that_is_killed_or_hangs_never_stops_the_next(
     host: Host, comfyui: StandIn, start: Any
 ) -> None:
+    begun = time.monotonic()
+    assert host.run(comfyui_url=comfyui.url).returncode == 0
+    limit = max(6, math.ceil(6 * (time.monotonic() - begun)))  # a cycle can do its work within it
+    comfyui.requests.clear()
     comfyui.behaviour = "hang@/object_info"
-    schedule = start(**OFTEN, **PATIENT, cycle_time_limit="6")
-    comfyui.wait_for("/object_info", timeout=30)
+    schedule = start(**OFTEN, **PATIENT, cycle_time_limit=str(limit))
+    comfyui.wait_for("/object_info")
     wait_for(lambda: last_run(host).get("outcome") == "running", "a cycle")
     killed = host.last_run["pid"]
     os.kill(killed, signal.SIGKILL)
     wait_for(lambda: last_run(host).get("pid") != killed, "the cycle after the killed one")
     hanging = host.last_run["pid"]
-    wait_for(lambda: "cycle_time_limit" in log(host), "a word on the cycle that hangs")
+    told = "a word on the cycle that hangs"
+    wait_for(lambda: "cycle_time_limit" in log(host), told, limit + 180)
     wait_for(lambda: not alive(hanging), "the end of the cycle that hangs")
     comfyui.behaviour = "ok"
     wait_for(lambda: "INFO cycle done" in log(host), "a cycle that does its work")
     stderr = stop(schedule)
     assert "ERROR the cycle failed: it was killed by SIGKILL" in stderr
-    assert "ERROR the cycle failed: it took longer than cycle_time_limit (6 s) allows" in stderr
+    told = f"it took longer than cycle_time_limit ({limit} s) allows"
+    assert f"ERROR the cycle failed: {told}" in stderr
     assert "ERROR cycle failed: the cycle was stopped by SIGTERM" in stderr
     assert "WARNING broken: bad.json: " in stderr
     assert "INFO cycle done: 2 workflows: 1 runnable, 1 broken" in stderr
@@ -105,16 +112,17 @@ def test_it_ends_cleanly_in_the_middle_of_a_cycle(
     host.state.mkdir(mode=0o700)
     (host.state / "schedule.log").write_text("x" * 1024**2)
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # what runs in the background ignores it
+    begun = datetime.now(UTC)
     try:
         schedule = start("--run-now", **SELDOM, **PATIENT)
     finally:
         signal.signal(signal.SIGINT, before)
-    comfyui.wait_for("/object_info", timeout=30)
+    comfyui.wait_for("/object_info")
     wait_for(lambda: last_run(host).get("outcome") == "running", "a cycle")
     wait_for((host.state / "schedule.json").exists, "a word on when the next is due")
     facts = json.loads((host.state / "schedule.json").read_bytes())
-    due = datetime.fromisoformat(facts["next_run"]) - datetime.now(UTC)
-    assert timedelta(minutes=59) < due <= timedelta(minutes=61)
+    due = datetime.fromisoformat(facts["next_run"])
+    assert begun + timedelta(minutes=59) < due <= datetime.now(UTC) + timedelta(minutes=61)
     stop(schedule, number)
     assert host.last_run["outcome"] == "failed"
     assert host.last_run["reason"].startswith("the cycle was stopped by SIGTERM")
@@ -129,7 +137,7 @@ def test_a_second_one_is_refused_and_one_that_was_killed_leaves_no_cycle_behind(
 ) -> None:
     comfyui.behaviour = "hang@/object_info"
     first = start("--run-now", **SELDOM, **PATIENT)
-    comfyui.wait_for("/object_info", timeout=30)
+    comfyui.wait_for("/object_info")
     wait_for(lambda: last_run(host).get("outcome") == "running", "a cycle")
     second = host.run("schedule")
     assert second.returncode == 75

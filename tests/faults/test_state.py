@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tests.faults.disk import FailingDisk
 
 NOBODY = 65534
+SLACK = timedelta(seconds=1)  # the clock is set in whole seconds
 NO_GATE = {"min_free_disk": "0"}
 
 
@@ -204,19 +205,20 @@ def test_the_clock_is_set_while_a_cycle_runs(
 ) -> None:
     reported.environment |= clock.environment
     comfyui.behaviour = "hold@/object_info"
+    begun = datetime.now(UTC)
     with reported.start(comfyui_url=comfyui.url) as cycle:
-        comfyui.wait_for("/object_info", timeout=30)
+        comfyui.wait_for("/object_info")
         clock.set(int(jump.total_seconds()))
         comfyui.behaviour = "ok"
-        cycle.communicate(timeout=30)
+        cycle.communicate(timeout=180)
     assert cycle.returncode == 0
-    ran, now = reported.last_run, datetime.now(UTC) + jump
+    ran, ended = reported.last_run, datetime.now(UTC)
     assert ran["outcome"] == "done"
-    assert 0 <= ran["duration_s"] < 60
-    assert 0 <= reported.latest["duration_s"] < 60
+    for duration in (ran["duration_s"], reported.latest["duration_s"]):
+        assert timedelta(0) <= timedelta(seconds=duration) < ended - begun + SLACK
     assert ran["started_at"] <= ran["finished_at"]
     for moment in (ran["started_at"], ran["finished_at"], reported.latest["started_at"]):
-        assert abs(datetime.fromisoformat(moment) - now) < timedelta(minutes=1)
+        assert begun - SLACK < datetime.fromisoformat(moment) - jump < ended + SLACK
 
 
 def test_the_end_of_summer_time(reported: Host, comfyui: StandIn, clock: Clock) -> None:
@@ -224,10 +226,11 @@ def test_the_end_of_summer_time(reported: Host, comfyui: StandIn, clock: Clock) 
     summer = datetime(2026, 10, 25, 0, 59, tzinfo=UTC)  # 02:59 in Berlin, and 02:04 comes next
     started = []
     for moment in (summer, summer + timedelta(minutes=5)):
-        clock.set(int((moment - datetime.now(UTC)).total_seconds()))
+        begun = datetime.now(UTC)
+        clock.set(int((moment - begun).total_seconds()))
         assert reported.run(comfyui_url=comfyui.url).returncode == 0
         started.append(datetime.fromisoformat(reported.latest["started_at"]))
-        assert abs(started[-1] - moment) < timedelta(minutes=1)
+        assert -SLACK < started[-1] - moment < datetime.now(UTC) - begun + SLACK
     assert started[0] < started[1]
 
 
@@ -289,10 +292,10 @@ def test_an_upgrade_in_the_middle_of_a_cycle(
 ) -> None:
     comfyui.behaviour = "hold@/system_stats"
     with reported.start(comfyui_url=comfyui.url, cache="false") as cycle:
-        comfyui.wait_for("/system_stats", timeout=30)
+        comfyui.wait_for("/system_stats")
         upgrade(releases)
         comfyui.behaviour = "ok"
-        _, said = cycle.communicate(timeout=30)
+        _, said = cycle.communicate(timeout=180)
     assert (cycle.returncode, reported.last_run["outcome"]) == (0, "done"), said
     assert reported.latest["comfywatchman_version"] == comfywatchman.__version__
     assert reported.latest["summary"] == {"runnable": 1, "partial": 0, "broken": 1, "unknown": 0}

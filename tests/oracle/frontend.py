@@ -40,6 +40,17 @@ def official() -> tuple[Recorded, ...]:
 
 
 @cache
+def official_on_0_33(prompts: str = "prompts") -> tuple[Recorded, ...]:
+    """The workflows that a frontend converted in front of ComfyUI 0.33.0."""
+    workflows = {(r["corpus"], r["name"]): r["workflow"] for r in recorded.lines("workflows")}
+    workflows |= {("pinned", r["name"]): r["workflow"] for r in recorded.lines("workflows_pinned")}
+    return tuple(
+        Recorded(*key, workflows[key], prompt)
+        for key, prompt in recorded.OF_0_33.prompts(prompts).items()
+    )
+
+
+@cache
 def cases() -> tuple[Recorded, ...]:
     """Small workflows that put one question each."""
     lines = recorded.lines("frontend_cases")
@@ -51,6 +62,23 @@ def cases_catalog() -> Catalog:
     path = recorded.DATA / "frontend_cases_object_info.json.xz"
     with lzma.open(path, "rt", encoding="utf-8") as file:
         return Catalog(json.load(file), "0.8.0")
+
+
+def all_but_drawn(prompt: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
+    """Of a prompt all but what the browser draws while the workflow is queued."""
+    compared = {}
+    for node_id, entry in prompt.items():
+        known = catalog.get(entry.get("class_type", ""))
+        declared = known.inputs if known is not None else {}
+        compared[node_id] = {
+            "class_type": entry.get("class_type"),
+            "inputs": {
+                name: hashed(value)
+                for name, value in entry["inputs"].items()
+                if name not in declared or declared[name].type not in MADE_WHEN_QUEUED
+            },
+        }
+    return compared
 
 
 def comparable(prompt: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
@@ -70,17 +98,6 @@ def comparable(prompt: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
             },
         }
     return compared
-
-
-def links_only(compared: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a comparable prompt the node types and the links between them."""
-    return {
-        node_id: {
-            "class_type": entry["class_type"],
-            "links": {n: v for n, v in entry["inputs"].items() if isinstance(v, list)},
-        }
-        for node_id, entry in compared.items()
-    }
 
 
 def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -46,6 +46,23 @@ class Server:
     def inventory(self, state: State) -> Inventory:
         """Its files; in the empty state the one picture that ComfyUI comes with."""
         return _inventory(self, state)
+
+    def inventory_with_links(self) -> Inventory:
+        """Its files in the full state, and the links that some prompts name."""
+        full = self.inventory("full")
+        names = {"link_in.png", "link_out.png", "linkdir", "linkdir/x.png"}
+        links = {
+            "link_in.png": "/srv/ComfyUI/input/example.png",
+            "link_out.png": "/srv/outside/x.png",
+            "linkdir": "/srv/outside",
+        }
+        folders = {"input": "/srv/ComfyUI/input", "output": "/srv/ComfyUI/output"}
+        return replace(
+            full,
+            files={**full.files, "input": full.files["input"] | names},
+            links={"input": links},
+            paths={folder: (path, path) for folder, path in folders.items()},
+        )
 
     def prompts(self, name: str = "prompts") -> dict[tuple[str, str], dict[str, Any]]:
         """What a frontend made of each workflow, by corpus and name."""

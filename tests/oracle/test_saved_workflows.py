@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+@pytest.mark.parametrize("server", recorded.SERVERS, ids=lambda server: server.version)
 @pytest.mark.parametrize("state", ["full", "empty"])
 def test_saved_workflows_get_the_servers_verdict(
-    state: recorded.State, agreement: Callable[[str, int, int], None]
+    server: recorded.Server, state: recorded.State, agreement: Callable[[str, int, int], None]
 ) -> None:
-    catalog, inventory = recorded.OF_0_8.catalog(state), recorded.OF_0_8.inventory(state)
-    answers = {(r["corpus"], r["name"]): r for r in recorded.OF_0_8.lines(f"verdicts_{state}")}
-    cases = [case for case in frontend.official() if (case.corpus, case.name) in answers]
+    catalog, inventory = server.catalog(state), server.inventory(state)
+    answers = {(r["corpus"], r["name"]): r for r in server.lines(f"verdicts_{state}")}
+    saved = frontend.official() if server is recorded.OF_0_8 else frontend.official_on_0_33()
+    cases = [case for case in saved if (case.corpus, case.name) in answers]
     assert len(cases) == len(answers)
     wrong = []
     for case in cases:
@@ -39,5 +41,6 @@ def test_saved_workflows_get_the_servers_verdict(
             wanted = Verdict.RUNNABLE
         if judgement.verdict is not wanted or len(judgement.outputs) != len(run):
             wrong.append(f"{case.name}: {judgement.verdict} instead of {wanted}")
-    agreement(f"verdicts, saved workflows, {state} state", len(cases) - len(wrong), len(cases))
+    name = f"verdicts, {server.version} saved workflows, {state} state"
+    agreement(name, len(cases) - len(wrong), len(cases))
     assert wrong == []

@@ -76,6 +76,8 @@ class Request:
         headers: header values by lower-case name.
         body: what came after the headers.
         sent: bytes of the answer's body that were handed to the network.
+        connection: number of its connection, in the order in which the kernel accepted them; on a
+            busy machine requests may be kept in another order.
     """
 
     method: str
@@ -83,6 +85,7 @@ class Request:
     headers: dict[str, str]
     body: bytes = b""
     sent: int = 0
+    connection: int = 0
 
     @property
     def path(self) -> str:
@@ -182,9 +185,13 @@ class Exchange(BaseHTTPRequestHandler):
 
     stand_in: StandIn
     request_: Request
+    number: int
 
-    def __init__(self, connection: socket.socket, address: Any, stand_in: StandIn) -> None:
+    def __init__(
+        self, connection: socket.socket, address: Any, stand_in: StandIn, number: int
+    ) -> None:
         self.stand_in = stand_in
+        self.number = number
         super().__init__(connection, address, stand_in)  # type: ignore[arg-type]
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
@@ -199,7 +206,7 @@ class Exchange(BaseHTTPRequestHandler):
             self.send(self.stand_in.control(path, body))
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.request_ = Request(self.command, self.path, headers, body)
+        self.request_ = Request(self.command, self.path, headers, body, connection=self.number)
         turn = self.stand_in.record(self.request_)
         behaviour = self.stand_in.active
         answer = self.stand_in.refusal(self.request_, path)
@@ -538,6 +545,8 @@ class StandIn:
         self._active = Behaviour.parse(behaviour)
         self._turns = 0
         self._accepted = 0
+        self._connected = 0
+        self._reserved: socket.socket | None = None
         self._listener: socket.socket | None = None
         self._connections: set[socket.socket] = set()
         self._threads: set[threading.Thread] = set()
@@ -557,10 +566,12 @@ class StandIn:
         with self._changed:
             self._changed.notify_all()
         self.hang_up()
-        while thread := next(iter(self._threads), None):
-            thread.join(timeout=10)
+        while thread := self._some_thread():
+            thread.join(timeout=60)
             if thread.is_alive():
                 raise RuntimeError(f"{thread.name} of the stand-in did not end")
+        if self._reserved is not None:
+            self._reserved.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -614,7 +625,7 @@ class StandIn:
             self._changed.wait_for(lambda: self._active is not behaviour or self.closing.is_set())
         return not self.closing.is_set()
 
-    def wait_for(self, path: str, timeout: float = 10) -> Request:
+    def wait_for(self, path: str, timeout: float = 180) -> Request:
         """The first request for a path (without the prefix), once it has arrived.
 
         Raises:
@@ -644,8 +655,15 @@ class StandIn:
 
     def _listen(self) -> None:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        if self._reserved is None:
+            # Nobody else is given the port while nothing listens at it.
+            self._reserved = socket.socket(family)
+            self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                self._reserved.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            self._reserved.bind((self.host, self.port))
+            self.port = self._reserved.getsockname()[1]
         listener = socket.create_server((self.host, self.port), family=family, backlog=128)
-        self.port = listener.getsockname()[1]
         self._listener = listener
         self._run(lambda: self._accept(listener), "accept")
 
@@ -669,17 +687,15 @@ class StandIn:
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def _run(self, target: Callable[[], None], name: str) -> None:
-        def run() -> None:
-            try:
-                target()
-            finally:
-                with self._changed:
-                    self._threads.discard(threading.current_thread())
-
-        thread = threading.Thread(target=run, name=f"stand-in {name}", daemon=True)
+        thread = threading.Thread(target=target, name=f"stand-in {name}", daemon=True)
         with self._changed:
-            self._threads.add(thread)
-        thread.start()
+            thread.start()
+            self._threads = {known for known in self._threads if known.is_alive()} | {thread}
+
+    def _some_thread(self) -> threading.Thread | None:
+        """One that has not ended; one that is about to end has not."""
+        with self._changed:
+            return next((thread for thread in self._threads if thread.is_alive()), None)
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -689,22 +705,23 @@ class StandIn:
                 return
             with self._changed:
                 self._accepted += 1
+                self._connected += 1
                 self._connections.add(connection)
-                serve = self._serve
+                number, serve = self._connected, self._serve
                 if self._active.name == "reset-first":
                     serve = self._reset if self._accepted <= self._active.number(1) else serve
             if self.closing.is_set():
                 self._forget(connection)
             else:
-                self._run(functools.partial(serve, connection, address), "connection")
+                self._run(functools.partial(serve, connection, address, number), "connection")
 
-    def _reset(self, connection: socket.socket, address: Any) -> None:
+    def _reset(self, connection: socket.socket, address: Any, number: int) -> None:
         with contextlib.suppress(OSError):
             connection.recv(1)  # so that the client has connected, and sent something
             abort(connection)
         self._forget(connection)
 
-    def _serve(self, connection: socket.socket, address: Any) -> None:
+    def _serve(self, connection: socket.socket, address: Any, number: int) -> None:
         try:
             if self._tls is not None:
                 plain = connection
@@ -715,7 +732,7 @@ class StandIn:
                     self._connections.discard(plain)
                     self._connections.add(connection)
                 connection.do_handshake()
-            Exchange(connection, address, self)
+            Exchange(connection, address, self, number)
         except OSError:
             pass  # the client went away, or the stand-in is being closed
         finally:

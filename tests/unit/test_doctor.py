@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     """The state folder of a healthy host: a schedule runs, the last cycle is done."""
     store = ReportStore(tmp_path / "state")
     now = datetime.now(UTC)
-    store.finish(Outcome.DONE, "1 workflow: 1 runnable", now - timedelta(minutes=30))
+    store.finish(Outcome.DONE, "1 workflow: 1 runnable", now - timedelta(minutes=90))
     facts = {
         "pid": os.getpid(),
         "next_run": (now + timedelta(minutes=90)).isoformat(),
@@ -76,7 +76,7 @@ def test_nothing_is_wrong_with_a_healthy_host(config: Path, folder: Path) -> Non
     assert said["workflow folder"].endswith("flows: 1 saved workflows")
     assert said["timer"].startswith("comfywatchman schedule runs; every 7200 s, up to 120 s late")
     assert said["next cycle"].startswith("due at 20")
-    assert said["last cycle"] == "done, begun 30 minutes ago: 1 workflow: 1 runnable"
+    assert said["last cycle"] == "done, begun 1 hour ago: 1 workflow: 1 runnable"
 
 
 def test_a_wrong_configuration_is_named_and_the_rest_is_examined(

@@ -25,7 +25,10 @@ NAME = PACKAGE.name
 FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
-        "__init__ results findings escape errors state lenient_json discovery flag streams",
+        (
+            "__init__ results findings escape errors state state_files lenient_json discovery flag "
+            "streams clock"
+        ),
         "settings",
         "comfyui workflow gate schedule",
         "checks",

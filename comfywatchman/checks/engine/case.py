@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from comfywatchman.checks.engine.choices import Choices
     from comfywatchman.checks.engine.rulebook import Rulebook
+    from comfywatchman.checks.known.model_folders import ModelFolder
     from comfywatchman.checks.known.own_rules import OwnRules
     from comfywatchman.comfyui.catalog import Catalog, InputSpec, NodeType
     from comfywatchman.comfyui.inventory import Inventory
@@ -66,10 +67,12 @@ class Crash:
     Attributes:
         reason: a clause that says what is wrong, e.g. ``the link of input 'model' leads to …``.
         fix: what to do about it.
+        subject: what it is about; None: the node.
     """
 
     reason: str
     fix: str
+    subject: Subject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class PromptCase:
         provenance: what is known of where node types come from.
         explained: ids of nodes that converting the workflow found wrong already.
         tally: how many findings there are.
+        folders: which model folder an input of a node type lists, as far as that was looked up.
     """
 
     prompt: Prompt
@@ -111,6 +115,7 @@ class PromptCase:
     provenance: Provenance
     explained: frozenset[str] = frozenset()
     tally: Tally = field(default_factory=Tally)
+    folders: dict[tuple[str, str], ModelFolder | None] = field(default_factory=dict)
     _said: set[tuple[str, str]] = field(default_factory=set)
     _searches: Iterator[int] = field(default_factory=lambda: iter(range(MOST_SEARCHES)))
 
@@ -142,6 +147,7 @@ class NodeCase:
         own_rules: what its code checks itself; None if that is unknown.
         declared: the inputs the server takes notice of, with those that its dynamic inputs open up.
         received: by wired input, the type that its link delivers.
+        dynamic: its inputs that stand for others, as declared or opened by what the prompt gives.
     """
 
     whole: PromptCase
@@ -151,6 +157,7 @@ class NodeCase:
     own_rules: OwnRules | None
     declared: tuple[InputSpec, ...] = ()
     received: dict[str, Any] = field(default_factory=dict)
+    dynamic: tuple[InputSpec, ...] = ()
 
     @property
     def saved(self) -> SavedNode | None:
@@ -201,7 +208,7 @@ class InputCase:
     def excused(self) -> bool:
         """Whether the node's code judges this input, so that the server does not."""
         own = self.node.own_rules
-        return own is not None and self.spec.name in own.judges
+        return own is not None and own.judge(self.spec.name)
 
     def finding(
         self,

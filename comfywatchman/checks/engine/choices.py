@@ -2,56 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+from comfywatchman.comfyui.names import Names, is_media, looks_like_file
 
-_MODELS: Final = "safetensors sft ckpt pt pt2 pth bin pkl gguf onnx engine trt torchscript latent"
-_MEDIA: Final = (
-    "png jpg jpeg webp gif bmp tif tiff svg avif exr mp4 webm mov mkv avi m4v mp3 wav flac ogg "
-    "opus m4a aac glb gltf obj fbx stl ply spz splat ksplat usdz"
-)
-_DATA: Final = "yaml yml json txt csv npz npy ttf otf cube"
-_MODEL_SUFFIXES: Final = frozenset(f".{ending}" for ending in _MODELS.split())
-FILE_SUFFIXES: Final = frozenset(f".{ending}" for ending in f"{_MODELS} {_MEDIA} {_DATA}".split())
-"""Endings, in lower case, that make a choice look like the name of a file."""
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
 
 _SIMILAR: Final = 80.0
 _MOST_SEARCHED: Final = 20_000
 _LONGEST_SEARCHED: Final = 200
-# Names that many different models are saved under: another folder may well mean another model.
-_GENERIC_STEMS: Final = frozenset(
-    {"adapter_model", "diffusion_pytorch_model", "model", "pytorch_lora_weights", "pytorch_model"}
-)
 
 
-def is_generic(name: str) -> bool:
-    """Whether a file name, such as ``model.safetensors``, says nothing about which model it is."""
-    stem = name.replace("\\", "/").rpartition("/")[2].lower()
-    return re.split(r"[.-]", stem, maxsplit=1)[0] in _GENERIC_STEMS
-
-
-def looks_like_file(name: object) -> bool:
-    """Whether a choice reads like the name of a model or media file."""
-    return _ends_in(name, FILE_SUFFIXES)
-
-
-def looks_like_model(name: object) -> bool:
-    """Whether a choice reads like the name of a model file."""
-    return _ends_in(name, _MODEL_SUFFIXES)
-
-
-def _ends_in(name: object, suffixes: frozenset[str]) -> bool:
-    if not isinstance(name, str):
-        return False
-    dot = name.rfind(".")
-    return dot > 0 and name[dot:].lower() in suffixes
-
-
-class Choices:
+class Choices(Names):
     """What a combo accepts.
 
     Args:
@@ -59,6 +23,7 @@ class Choices:
     """
 
     def __init__(self, listed: Sequence[Any]) -> None:
+        super().__init__(listed)
         self.listed = listed
         self._similar: dict[str, tuple[str, ...]] = {}
 
@@ -81,24 +46,16 @@ class Choices:
         files = sum(map(looks_like_file, self.listed))
         return files > 0 and files >= len(self.listed) - 3
 
-    def same_file(self, wanted: str) -> str | None:
-        """The choice that is the wanted file by another path: other slashes, case or folder.
+    @cached_property
+    def are_media(self) -> bool:
+        """Whether the files among these are pictures, videos, sounds or 3D objects, if any are."""
+        return all(is_media(choice) for choice in self.listed if looks_like_file(choice))
 
-        Of several files with its name none is offered, nor is one in another folder if its name
-        is one that many models have.
-        """
-        key = _plain(wanted)
-        by_path = self._by_plain_path.get(key, [])
-        if len(by_path) == 1:
-            return by_path[0]
-        if is_generic(wanted):
-            return None
-        by_name = self._by_plain_name.get(key.rpartition("/")[2], [])
-        return by_name[0] if len(by_name) == 1 else None
-
-    def same_name(self, wanted: str) -> tuple[str, ...]:
-        """Every choice with the wanted file's name, in whatever folder."""
-        return tuple(self._by_plain_name.get(_plain(wanted).rpartition("/")[2], ()))
+    @cached_property
+    def separator(self) -> str:
+        """What the server separates folders by, where it lists files: that of its own system."""
+        windows = any("\\" in choice for choice in self.listed if isinstance(choice, str))
+        return "\\" if windows else "/"
 
     def similar(self, wanted: str, limit: int = 3) -> tuple[str, ...]:
         """The choices whose spelling comes nearest, best first; none if none comes near."""
@@ -129,22 +86,3 @@ class Choices:
     @cached_property
     def _unhashable(self) -> tuple[Any, ...]:
         return tuple(c for c in self.listed if isinstance(c, (list, dict)))
-
-    @cached_property
-    def _by_plain_path(self) -> dict[str, list[str]]:
-        return self._index(_plain)
-
-    @cached_property
-    def _by_plain_name(self) -> dict[str, list[str]]:
-        return self._index(lambda choice: _plain(choice).rpartition("/")[2])
-
-    def _index(self, key: Callable[[str], str]) -> dict[str, list[str]]:
-        index: dict[str, list[str]] = {}
-        for choice in self.listed:
-            if isinstance(choice, str):
-                index.setdefault(key(choice), []).append(choice)
-        return index
-
-
-def _plain(path: str) -> str:
-    return path.replace("\\", "/").casefold()

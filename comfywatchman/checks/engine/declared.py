@@ -1,10 +1,11 @@
 """Which inputs the server takes notice of, given what a prompt puts into its dynamic ones.
 
-Three declared types stand for other inputs:
+Four declared types stand for other inputs:
 
 - ``COMFY_DYNAMICCOMBO_V3``: the choice made decides which further inputs, ``name.sub``, there are.
   No choice, or an unknown one: the server declares neither them nor the combo itself.
 - ``COMFY_AUTOGROW_V3``: ``name.item0``, ``name.item1``, … as many as are wired, up to a maximum.
+- ``COMFY_DYNAMICSLOT_V3``: if it is given, in whatever way, there are further inputs, ``name.sub``.
 - ``COMFY_MATCHTYPE_V3``: a plain socket whose type the browser matches to others.
 
 Newer servers have more of the kind; what those stand for is not known, and so not checked.
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DYNAMIC_COMBO: Final = "COMFY_DYNAMICCOMBO_V3"
+DYNAMIC_SLOT: Final = "COMFY_DYNAMICSLOT_V3"
 AUTOGROW: Final = "COMFY_AUTOGROW_V3"
 MATCH_TYPE: Final = "COMFY_MATCHTYPE_V3"
 
@@ -49,6 +51,11 @@ def expand(
                 yield spec
                 opened = _members(option.get("inputs"), prefix=spec.name)
                 yield from expand(opened, inputs, autogrow_minimum=autogrow_minimum)
+        elif spec.type == DYNAMIC_SLOT:
+            if spec.name in inputs:
+                yield spec
+                opened = _members(spec.options.get("inputs"), prefix=spec.name)
+                yield from expand(opened, inputs, autogrow_minimum=autogrow_minimum)
         elif spec.type == AUTOGROW:
             items = _items(spec, inputs, autogrow_minimum=autogrow_minimum)
             yield from expand(items, inputs, autogrow_minimum=autogrow_minimum)
@@ -75,6 +82,8 @@ def dynamic(specs: Iterable[InputSpec], inputs: Mapping[str, Any]) -> Iterator[I
             option = selected(spec, inputs.get(spec.name))
             if option is not None:
                 yield from dynamic(_members(option.get("inputs"), prefix=spec.name), inputs)
+        elif spec.type == DYNAMIC_SLOT and spec.name in inputs:
+            yield from dynamic(_members(spec.options.get("inputs"), prefix=spec.name), inputs)
 
 
 def options(spec: InputSpec) -> list[Mapping[str, Any]]:
@@ -102,6 +111,22 @@ def item_names(spec: InputSpec) -> tuple[Sequence[str], int]:
     if not isinstance(prefix, str) or not isinstance(most, int):
         return (), 0
     return [f"{prefix}{i}" for i in range(min(most, _MOST_ITEMS))], least
+
+
+def lacks_an_item(spec: InputSpec, *, first_group_only: bool) -> bool:
+    """Whether the server finds no declaration of the items of a growing input, and breaks down.
+
+    Args:
+        spec: the growing input.
+        first_group_only: whether it looks for one in the first group of declarations alone, as
+            older servers do.
+    """
+    template = spec.options.get("template")
+    groups = template.get("input") if isinstance(template, Mapping) else None
+    if not isinstance(groups, Mapping):
+        return False
+    sizes = [len(group) for group in groups.values() if isinstance(group, Mapping)]
+    return 0 in sizes[:1] if first_group_only else not any(sizes)
 
 
 def _is_expanded(spec: InputSpec) -> bool:

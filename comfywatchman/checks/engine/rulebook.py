@@ -13,19 +13,21 @@ from comfywatchman.checks.known.own_rules import OwnRules, own_rules
 from comfywatchman.checks.versions import Rule, rules_of, version_of
 
 if TYPE_CHECKING:
+    from comfywatchman.checks.versions import Version
     from comfywatchman.comfyui.catalog import Catalog, InputSpec, NodeType
 
 
 class NodePlan:
     """One node type, ready to be asked about many times."""
 
-    def __init__(self, node_type: NodeType) -> None:
+    def __init__(self, node_type: NodeType, version: Version | None) -> None:
         self.type = node_type
-        self.own_rules: OwnRules | None = own_rules(node_type)
+        self.own_rules: OwnRules | None = own_rules(node_type, version)
         self.declared: tuple[InputSpec, ...] = tuple(node_type.inputs.values())
         self.dynamic = is_dynamic(self.declared)
         outputs = node_type.declaration.get("output")
-        self.outputs: list[object] = outputs if isinstance(outputs, list) else []
+        # Types declared as one text: Python, and so the server, takes its letters one by one.
+        self.outputs: list[object] = list(outputs) if isinstance(outputs, (list, str)) else []
         self._choices: dict[int, Choices] = {}
         self._static = frozenset(map(id, self.declared))
 
@@ -45,7 +47,8 @@ class Rulebook:
     """The version's rules and the node types of one catalog."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self.rules: frozenset[Rule] = rules_of(version_of(catalog))
+        self.version = version_of(catalog)
+        self.rules: frozenset[Rule] = rules_of(self.version)
         self._catalog = weakref.ref(catalog)
         self._plans: dict[NodeType, NodePlan] = {}
 
@@ -53,7 +56,7 @@ class Rulebook:
         """The plan of one of the catalog's node types."""
         plan = self._plans.get(node_type)
         if plan is None:
-            plan = self._plans[node_type] = NodePlan(node_type)
+            plan = self._plans[node_type] = NodePlan(node_type, self.version)
         return plan
 
     def spelled_alike(self, name: str) -> str | None:

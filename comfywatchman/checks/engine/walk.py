@@ -2,7 +2,7 @@
 
 Only output nodes and what leads to them through *declared* inputs counts. Each node is judged once,
 without regard to those before it; then validity spreads along the links. There is no recursion, so
-that no depth of a workflow can exhaust the stack.
+that no depth of a workflow can exhaust the stack. The server does recur, and its stack has an end.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from comfywatchman.checks import bad_linked_input, dependency_cycle, validation_exception
 from comfywatchman.checks.engine.case import BlindSpot, Crash, Doubt, InputCase, LinkCase, NodeCase
-from comfywatchman.checks.engine.declared import expand
+from comfywatchman.checks.engine.declared import dynamic, expand
 from comfywatchman.checks.engine.reading import UnreadableError, read, unwrapped
 from comfywatchman.checks.engine.registry import registered
 from comfywatchman.checks.versions import Rule
-from comfywatchman.findings import quoted
-from comfywatchman.results import Severity
+from comfywatchman.findings import about, quoted
+from comfywatchman.results import Severity, SubjectKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +31,16 @@ if TYPE_CHECKING:
 Case = TypeVar("Case", bound=InputCase)
 
 _ABSENT: Final = object()
+# Python ends a recursion at 1,000 calls, of which the server needs some for other things: a real
+# one gave up at the 967th node of a chain.
+_ALWAYS_TOO_DEEP: Final = 1000
+_NEVER_TOO_DEEP: Final = 900
 _MAKE_AGAIN: Final = "delete the link and connect the input again"
+_TOO_DEEP: Final = Crash(
+    f"a chain of more than {_ALWAYS_TOO_DEEP:,} nodes leads from here to an output, which is "
+    "longer than the server can follow",
+    "split the workflow, so that an output needs fewer nodes one after the other",
+)
 
 
 @dataclass(slots=True)
@@ -78,7 +87,7 @@ def walk(whole: PromptCase) -> Walk:
     judged: dict[str, Judged] = {}
     wanted_by: dict[str, tuple[str, str] | None] = {}
     # Which of the nodes that need a broken one the server names is up to the order of a Python set;
-    # the order here is as good as any.
+    # the order here is as good as any, and the same each time.
     pending: list[tuple[str, tuple[str, str] | None]] = [(o, None) for o in whole.outputs]
     while pending:
         node_id, user = pending.pop()
@@ -86,9 +95,11 @@ def walk(whole: PromptCase) -> Walk:
             continue
         wanted_by[node_id] = user
         node = judged[node_id] = _judge(whole, node_id)
-        for name, source in node.needs.items():
+        for name, source in sorted(node.needs.items()):
             if source not in judged:
                 pending.append((source, (node_id, name)))
+    for node_id in _out_of_reach(whole, judged):
+        judged[node_id] = Judged(crash=_TOO_DEEP)
     for node_id, node in judged.items():
         if node.crash is not None:
             node.findings = [f for f in node.findings if f.severity is not Severity.ERROR]
@@ -100,6 +111,19 @@ def walk(whole: PromptCase) -> Walk:
     return _spread(whole, {n: judged[n] for n in whole.prompt if n in judged})
 
 
+def _out_of_reach(whole: PromptCase, judged: Mapping[str, Judged]) -> list[str]:
+    """The nodes at which the server's recursion surely ends: so far from every output, however."""
+    if len(judged) <= _ALWAYS_TOO_DEEP:
+        return []
+    level = list(whole.outputs)
+    met = set(level)
+    for _ in range(_ALWAYS_TOO_DEEP):
+        needed = (source for node_id in level for source in judged[node_id].needs.values())
+        level = [source for source in dict.fromkeys(needed) if source not in met]
+        met.update(level)
+    return level
+
+
 def _spread(whole: PromptCase, judged: dict[str, Judged]) -> Walk:
     waiting = {node_id: len(set(node.needs.values())) for node_id, node in judged.items()}
     needed_by: dict[str, list[str]] = {}
@@ -108,11 +132,13 @@ def _spread(whole: PromptCase, judged: dict[str, Judged]) -> Walk:
             needed_by.setdefault(source, []).append(node_id)
     valid: set[str] = set()
     doubtful: set[str] = set()
+    length: dict[str, int] = {}
     ready = [node_id for node_id, count in waiting.items() if count == 0]
     while ready:
         node_id = ready.pop()
         node = judged[node_id]
         sources = node.needs.values()
+        length[node_id] = 1 + max((length[s] for s in sources), default=0)
         if not node.refused and all(s in valid or s in doubtful for s in sources):
             unsure = node.doubtful or any(s in doubtful for s in sources)
             (doubtful if unsure else valid).add(node_id)
@@ -120,6 +146,14 @@ def _spread(whole: PromptCase, judged: dict[str, Judged]) -> Walk:
             waiting[user] -= 1
             if waiting[user] == 0:
                 ready.append(user)
+    for output in valid.intersection(whole.outputs):
+        if length[output] > _NEVER_TOO_DEEP:
+            valid.remove(output)
+            doubtful.add(output)
+            judged[output].blind_spots.append(
+                f"whether the server can follow the chain of {length[output]:,} nodes that ends at "
+                f"node {quoted(output)}: long ones exhaust it"
+            )
     looped = {node_id for node_id, count in waiting.items() if count > 0}
     for node_id, finding in dependency_cycle.findings(
         whole, {n: [s for s in judged[n].needs.values() if s in looped] for n in looped}
@@ -146,6 +180,8 @@ def _judge(whole: PromptCase, node_id: str) -> Judged:
         inputs = {}
     declared = _declared(whole, plan, inputs)
     case = NodeCase(whole, node_id, plan.type, inputs, plan.own_rules, declared)
+    if plan.dynamic:
+        case.dynamic = tuple(dynamic(plan.declared, inputs))
     checks = registered()
     for spec in case.declared:
         value = inputs.get(spec.name, _ABSENT)
@@ -193,6 +229,7 @@ def _judge_link(
         result.crash = Crash(
             f"input {quoted(spec.name)} is linked to node {quoted(origin)}, which is not there",
             _MAKE_AGAIN,
+            about(SubjectKind.INPUT, spec.name),
         )
         return
     source = node.whole.prompt[origin]
@@ -207,6 +244,7 @@ def _judge_link(
             f"{quoted(origin)}, but {quoted(plan.type.name)} has {_count(len(plan.outputs))}",
             f"update what brings {quoted(plan.type.name)}, which may have had other outputs when "
             f"the workflow was saved, or {_MAKE_AGAIN}",
+            about(SubjectKind.NODE_TYPE, plan.type.name),
         )
         return
     received = node.received[spec.name] = plan.outputs[slot]

@@ -97,7 +97,7 @@ def render(report: Report, *, width: int = 80, color: bool = False, encoding: st
     contents = digest(report)
     _head(page, report)
     _shared(page, contents)
-    known = {(s.fault_id, s.fix): s.number for s in contents.shared}
+    known = {(s.shared_by, s.fix): s.number for s in contents.shared}
     for verdict, group in contents.by_verdict():
         page.heading(f"{verdict.capitalize()} ({len(group):,})", _VERDICT_STYLE[verdict])
         _entries(page, verdict, [entry for _, entry in group], known)
@@ -288,7 +288,7 @@ def _entries(
     page: _Page,
     verdict: Verdict,
     entries: list[Entry],
-    known: dict[tuple[str, str | None], int],
+    known: dict[tuple[tuple[str, str], str | None], int],
 ) -> None:
     symbol, style = page.symbols[verdict], _VERDICT_STYLE[verdict]
     silent: list[str] = []
@@ -303,7 +303,7 @@ def _entries(
             page.say(_outputs(workflow.outputs_lost), indent=2, mark="lost:", mark_style=style)
             page.say(_outputs(workflow.outputs), indent=2, mark="still runs:", mark_style="32")
         for problem in entry.problems[:PROBLEM_LIMIT]:
-            _problem(page, problem, known.get((problem.fault_id, problem.fix)))
+            _problem(page, problem, known.get((problem.shared_by, problem.fix)))
         if len(entry.problems) > PROBLEM_LIMIT:
             page.say(f"and {len(entry.problems) - PROBLEM_LIMIT:,} more", indent=2, style=_DIM)
         if verdict is Verdict.UNKNOWN:

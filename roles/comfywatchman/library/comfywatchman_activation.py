@@ -80,7 +80,6 @@ from typing import NamedTuple
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.comfywatchman import (
     CREDENTIALS,
-    OURS_IN_STATE,
     SETTINGS,
     CommandError,
     Systemd,
@@ -89,16 +88,17 @@ from ansible.module_utils.comfywatchman import (
     as_user,
     attempt,
     link,
+    linked_release,
     make_directories,
     mode_of,
     read,
     read_last_run,
-    release_behind,
     remove_if_empty,
     run,
     stamp_of,
     write,
 )
+from ansible.module_utils.comfywatchman_state_files import is_ours
 
 CHECK_SETTINGS = """
 import pathlib, sys
@@ -179,8 +179,8 @@ class Releases:
         """The :class:`Before` of a change that did not end; raises as its ``from_json``."""
         return Before.from_json(read(self.unproven_path) or b"null")
 
-    def behind(self, name):
-        return release_behind(self.root, name)
+    def linked(self, name):
+        return linked_release(self.root, name)
 
     def point(self, name, release):
         """Let a link point to a release, or to none."""
@@ -245,17 +245,17 @@ class Releases:
         except OSError:
             return 0
 
-    def to_go_back_to(self, current):
+    def rollback_target(self, current):
         """Id of the release to go back to, or ``None``: the last one that was proven."""
         good = [
             name
             for name in self.completed()
             if name != current and self.kept(name) and not self.rejection(name)
         ]
-        before = self.behind("previous")
+        before = self.linked("previous")
         return before if before in good else max(good, key=self.activated_at, default=None)
 
-    def way_back(self):
+    def interrupted_rollback(self):
         """Where a rollback was to lead in which the host stopped, or ``None``."""
         with contextlib.suppress(ValueError, TypeError, AttributeError):
             toward = self.unproven().toward
@@ -282,7 +282,7 @@ class Releases:
 
     def superfluous(self, keep):
         """Ids that may go: the oldest, and those that were never completed. Never one in use."""
-        in_use = {self.behind("current"), self.behind("previous")}
+        in_use = {self.linked("current"), self.linked("previous")}
         names = os.listdir(self.folder) if os.path.isdir(self.folder) else []
         others = sorted(set(names) - in_use, key=self._age, reverse=True)
         kept = max(0, keep - len(in_use - {None}))
@@ -359,7 +359,7 @@ class Activation:
         return {
             os.path.join(before, name): os.path.join(now, name)
             for name in os.listdir(before)
-            if OURS_IN_STATE.fullmatch(name)
+            if is_ours(name)
         }
 
     def timer_actions(self):
@@ -392,7 +392,7 @@ class Activation:
             f"{'write' if content is not None else 'remove'} {path}"
             for path, (content, _, _) in different.items()
         ]
-        if self.releases.behind("current") != self.wanted.release:
+        if self.releases.linked("current") != self.wanted.release:
             sentences.append(f"activate release {self.wanted.release}")
         if not self.state_directory_is_right():
             sentences.append(f"make {self.paths['state']}")
@@ -477,7 +477,7 @@ class Activation:
 
     def apply(self, different):
         """Make the change and prove it; on any error put everything back and raise."""
-        if different or self.releases.behind("current") != self.wanted.release:
+        if different or self.releases.linked("current") != self.wanted.release:
             self.verify()
         before = self.what_was_before()
         write(self.releases.unproven_path, before.to_json(), 0o600)
@@ -514,7 +514,7 @@ class Activation:
             return
         if not self.releases.rejection(self.wanted.release):
             self.releases.reject(release, "it was rolled back by hand", False)
-        self.releases.point("previous", self.releases.to_go_back_to(self.wanted.release))
+        self.releases.point("previous", self.releases.rollback_target(self.wanted.release))
 
     def what_was_before(self):
         """What is active now, or was before a change in which the host stopped."""
@@ -527,7 +527,7 @@ class Activation:
                 found = os.lstat(path)
                 files[path] = content, stat.S_IMODE(found.st_mode), found.st_gid
         timer = self.systemd.show(self.names.timer, "UnitFileState") if self.scheduled else {}
-        current, previous = self.releases.behind("current"), self.releases.behind("previous")
+        current, previous = self.releases.linked("current"), self.releases.linked("previous")
         toward = self.wanted.release if self.backwards else None
         before = Before(toward, current, previous, timer.get("UnitFileState") == "enabled", files)
         with contextlib.suppress(ValueError, TypeError, AttributeError):
@@ -628,10 +628,10 @@ class Activation:
             attempt(self.systemd.systemctl, "stop", self.names.service)
             attempt(self.systemd.systemctl, "reset-failed", self.names.service)
         self.restore(before)
-        active = self.releases.behind("current")
+        active = self.releases.linked("current")
         if active != self.wanted.release:
             attempt(self.releases.reject, self.wanted.release, reason, True)
-            self.releases.point("previous", self.releases.to_go_back_to(active))
+            self.releases.point("previous", self.releases.rollback_target(active))
 
     def restore(self, before):
         """Put back what was active before, or nothing with no timer that would start it."""
@@ -678,11 +678,11 @@ def wanted_of(given, releases):
     if given["state"] == "present":
         units = {name: text.encode() for name, text in given["units"].items()}
         return Wanted(given["release"], units, given["settings"].encode()), False
-    current = releases.behind("current")
+    current = releases.linked("current")
     if given["release"]:
         release = releases.named(given["release"])
     else:
-        release = releases.way_back() or releases.to_go_back_to(current)
+        release = releases.interrupted_rollback() or releases.rollback_target(current)
     if release is None:
         why = [
             f"{name} {'was rejected: ' + rejection['reason'] if rejection else 'was never active'}"
@@ -725,7 +725,7 @@ def main():
     )
     given = module.params
     releases = Releases(given["paths"]["root"])
-    before = releases.behind("current")
+    before = releases.linked("current")
     try:
         wanted, backwards = wanted_of(given, releases)
         activation = Activation(module, wanted, releases, backwards)
@@ -740,7 +740,7 @@ def main():
     except RejectedError as error:
         module.fail_json(msg=f"{error}\nNothing was changed.")
     except UnprovenError as error:
-        active = releases.behind("current")
+        active = releases.linked("current")
         module.fail_json(
             msg=f"The check that was to prove release {given['release']} failed: {error}\n"
             + (f"Active again, as before: release {active}." if active else "Nothing is active.")
@@ -748,7 +748,7 @@ def main():
     except CommandError as error:
         module.fail_json(msg=f"{error}\nWhat was active before is active again.")
     except OSError as error:
-        active = releases.behind("current")
+        active = releases.linked("current")
         unfinished = os.path.exists(releases.unproven_path)
         module.fail_json(
             msg=f"{error.filename or releases.root}: {error.strerror}\n"

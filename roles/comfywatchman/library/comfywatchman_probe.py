@@ -122,6 +122,7 @@ from ansible.module_utils.comfywatchman import (
     read_record,
     record_name,
     run,
+    systemd_runs,
 )
 
 SYSTEMD_OLDEST = 247  # FixedRandomDelay=, LoadCredential=
@@ -186,7 +187,7 @@ def needed_directories(scope, scheduler, home, paths):
 
 def systemd_version():
     """The version of systemd, or ``None`` where it is not process 1."""
-    if not os.path.isdir("/run/systemd/system"):
+    if not systemd_runs():
         return None
     code, output, _ = run(["systemctl", "--version"])
     found = re.match(r"systemd (\d+)", output)

@@ -8,8 +8,10 @@ DOCUMENTATION = r"""
 module: comfywatchman_removal
 short_description: Remove an installation of ComfyWatchman
 description:
-  - Stops the units and removes them, the settings, the secrets, the releases and, unless they
-    shall stay, the reports. Works without the user and without their service manager too.
+  - Stops the units, also those that are started because one of them was stopped, and removes
+    them, the settings, the secrets, the releases and, unless they shall stay, the reports. In the
+    end the service manager knows none of the units. Works without the user and without their
+    service manager too.
 author: The ComfyWatchman maintainers
 options:
   scope: {description: Whose service manager., type: str, choices: [user, system], required: true}
@@ -36,11 +38,11 @@ actions: {description: what was, or would be, done, type: list, elements: str, r
 
 import os
 import shutil
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.comfywatchman import (
     CREDENTIALS,
-    OURS_IN_STATE,
     SETTINGS,
     CommandError,
     Systemd,
@@ -50,6 +52,10 @@ from ansible.module_utils.comfywatchman import (
     remove_if_empty,
     stamp_of,
 )
+from ansible.module_utils.comfywatchman_state_files import is_ours
+
+# The service manager kills after 90 s what does not end, and a unit that ends may start another.
+STOP_SECONDS = 240
 
 
 class Removal:
@@ -62,7 +68,9 @@ class Removal:
         self.made = given["made"]
         self.units = Units(given["instance"])
         account = account_of(given["user"])
-        self.systemd = Systemd(given["scope"], account) if account else None
+        reachable = account is not None or given["scope"] == "system"
+        self.systemd = Systemd(given["scope"], account) if reachable else None
+        self.has_manager = self.systemd is not None and self.systemd.running
         self.stamp = stamp_of(given["scope"], given["home"], self.units.timer)
 
     def leftovers(self):
@@ -87,7 +95,7 @@ class Removal:
         if state in self.made:
             return [state]
         names = os.listdir(state) if os.path.isdir(state) else []
-        return [os.path.join(state, name) for name in names if OURS_IN_STATE.fullmatch(name)]
+        return [os.path.join(state, name) for name in names if is_ours(name)]
 
     def empty_directories(self):
         units = self.paths["units"]
@@ -98,30 +106,58 @@ class Removal:
         ]
         return [path for path in [*usual, *self.made] if os.path.isdir(path)]
 
-    def loaded(self):
-        """Whether systemd still knows one of the units."""
-        if self.systemd is None or not self.systemd.running:
-            return False
-        states = [
-            self.systemd.show(unit, "LoadState", "ActiveState")
-            for unit in (self.units.timer, self.units.service)
-        ]
-        return any(
-            state["LoadState"] not in ("not-found", "") or state["ActiveState"] == "failed"
-            for state in states
-        )
+    def known(self):
+        """``{unit: (ActiveState, whether it is to be stopped)}`` of what systemd has to forget.
 
-    def apply(self, loaded, leftovers):
-        if loaded:
-            self.systemd.systemctl("stop", self.units.timer, self.units.service)
-        for path in leftovers:
+        systemd is asked for all that it has in memory: a check that is stopped may fail, and then
+        starts a unit that tells of it.
+        """
+        known = {}
+        for unit in self.systemd.loaded(self.units.patterns) if self.has_manager else ():
+            shown = self.systemd.show(unit, "ActiveState", "FragmentPath", "Job")
+            state, file = shown["ActiveState"], shown["FragmentPath"]
+            if state != "inactive" or shown["Job"] or os.path.dirname(file) == self.paths["units"]:
+                known[unit] = state, state not in ("inactive", "failed") or bool(shown["Job"])
+        return known
+
+    def plan(self):
+        """``(whether systemd has to read its units again, sentences)``."""
+        known, leftovers = self.known(), self.leftovers()
+        in_units = os.path.join(self.paths["units"], "")
+        reload = self.has_manager and any(path.startswith(in_units) for path in leftovers)
+        reload = reload or bool(known)
+        sentences = [f"stop {unit}" for unit, (_, busy) in known.items() if busy]
+        sentences += [f"remove {path}" for path in leftovers]
+        sentences += ["systemctl daemon-reload"] if reload else []
+        sentences += [f"reset {unit}" for unit, (state, _) in known.items() if state == "failed"]
+        return reload, sentences
+
+    def apply(self, reload):
+        self.stop()
+        for path in self.leftovers():
             if os.path.isdir(path) and not os.path.islink(path):
                 shutil.rmtree(path)
             else:
                 os.unlink(path)
-        if loaded:
+        if reload:
             self.systemd.systemctl("daemon-reload")
-            attempt(self.systemd.systemctl, "reset-failed", self.units.timer, self.units.service)
+            self.stop(forget=True)
+
+    def stop(self, forget=False):
+        """Stop the units until none runs or, to ``forget``, until systemd knows none of them."""
+        give_up = time.monotonic() + STOP_SECONDS
+        while known := self.known():
+            busy = [unit for unit, (_, busy) in known.items() if busy]
+            if not busy and not forget:
+                return
+            if time.monotonic() > give_up:
+                left = ", ".join(f"{unit} ({state})" for unit, (state, _) in known.items())
+                raise CommandError(f"After {STOP_SECONDS} s systemd still has {left}.")
+            if busy:
+                attempt(self.systemd.systemctl, "stop", *busy, timeout=STOP_SECONDS)
+            if forget:
+                attempt(self.systemd.systemctl, "reset-failed", *known)
+            time.sleep(0.1)
 
 
 def main():
@@ -139,13 +175,10 @@ def main():
     )
     removal = Removal(module)
     try:
-        loaded, leftovers = removal.loaded(), removal.leftovers()
-        actions = [f"remove {path}" for path in leftovers]
-        if loaded:
-            actions.append(f"stop {removal.units.timer} and {removal.units.service}")
+        reload, actions = removal.plan()
         if not module.check_mode:
             if actions:
-                removal.apply(loaded, leftovers)
+                removal.apply(reload)
             actions += [
                 f"remove {path}" for path in removal.empty_directories() if remove_if_empty(path)
             ]

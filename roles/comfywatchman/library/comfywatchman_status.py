@@ -89,17 +89,25 @@ from ansible.module_utils.comfywatchman import (
     Systemd,
     Units,
     account_of,
+    linked_release,
     mode_of,
     paths_of,
     read_last_run,
     read_record,
     record_name,
-    release_behind,
+    systemd_runs,
+)
+from ansible.module_utils.comfywatchman_state_files import (
+    INVENTORY,
+    LAST_RUN,
+    LATEST,
+    REPORT_HTML,
+    REPORT_MARKDOWN,
 )
 
-COLLECTED = {"report": "latest.json", "inventory": "inventory.json"}
+COLLECTED = {"report": LATEST, "inventory": INVENTORY}
 COLLECTED_BYTES = 32 * 1024**2
-REPORTS = ["last-run.json", "latest.json", "report.md", "report.html"]
+REPORTS = [LAST_RUN, LATEST, REPORT_MARKDOWN, REPORT_HTML]
 INTERVAL = re.compile(r"OnUnitActiveUSec=(.*?) ;")
 NUMBER_AND_UNIT = re.compile(r"([0-9.]+)([a-zμ]+)")
 UNITS_OF_TIME = {
@@ -256,9 +264,9 @@ def main():
     private = [] if scope == "system" else files[:3]
     private += files[3:] + [os.path.join(paths["config"], name) for name in CREDENTIALS]
     # Who is not root, and so noted down nothing, let the probe choose by what there is.
-    usual = "systemd" if os.path.isdir("/run/systemd/system") else "apscheduler"
+    usual = "systemd" if systemd_runs() else "apscheduler"
     scheduler = record.get("scheduler", usual)
-    release = release_behind(paths["root"], "current")
+    release = linked_release(paths["root"], "current")
     reports = collected(paths["state"], account, scope) if given["reports"] else None
     module.exit_json(
         changed=False,
@@ -272,7 +280,7 @@ def main():
         scheduler=scheduler,
         schedule=given["schedule"] if scheduler == "apscheduler" else None,
         units={"service": units.service, "timer": units.timer},
-        previous=release_behind(paths["root"], "previous"),
+        previous=linked_release(paths["root"], "previous"),
         lingering=os.path.exists(os.path.join(LINGERING, user)),
         manager=manager,
         timer=timer,

@@ -7,21 +7,16 @@ import contextlib
 import json
 import os
 import pwd
-import re
 import stat
 import subprocess
 import tempfile
+
+from ansible.module_utils.comfywatchman_state_files import LAST_RUN
 
 CREDENTIALS = ["comfyui_token", "comfyui_basic_auth"]
 LINGERING = "/var/lib/systemd/linger"
 RECORDS = "/var/lib/comfywatchman"
 SETTINGS = "config.toml"
-# What the program leaves in its state folder, which may hold a report.pdf of somebody else: its
-# files, also damaged, rotated or half written (`.damaged`, `.1`, `.part`).
-OURS_IN_STATE = re.compile(
-    r"\.?(last-[a-z]+\.(json|txt)|latest\.json|report\.(md|html)|inventory\.json|node-map\.cache"
-    r"|verdicts\.(cache|json)|history\.(sqlite3|json)|cycle\.lock|schedule\.(json|lock|log))([.-].*)?"
-)
 LAST_RUN_BYTES = 1024**2
 
 
@@ -41,6 +36,8 @@ class Units:
         self.timer = name_of(instance) + ".timer"
         self.notify = name_of(instance) + "-notify@.service"
         self.all = [self.service, self.timer, self.notify]
+        # Those of an instance called "notify" have no "@" in that place.
+        self.patterns = [self.timer, self.service, self.notify.replace("@", "@*")]
 
 
 class CommandError(Exception):
@@ -81,8 +78,16 @@ def as_user(account):
     ]
 
 
+def systemd_runs():
+    """Whether systemd is process 1 here, found out as sd_booted(3) does."""
+    return os.path.isdir("/run/systemd/system")
+
+
 class Systemd:
-    """The service manager the units belong to: the user's own, or the system's."""
+    """The service manager the units belong to: the user's own, or the system's.
+
+    ``account`` is that of the user who runs ComfyUI; the system's manager can do without.
+    """
 
     def __init__(self, scope, account):
         self._user = scope == "user"
@@ -94,14 +99,14 @@ class Systemd:
             "SYSTEMD_COLORS": "0",
             "SYSTEMD_PAGER": "",
         }
-        self._bus = f"/run/user/{account.pw_uid}/bus"
         if self._user:
+            self._bus = f"/run/user/{account.pw_uid}/bus"
             self._environment["XDG_RUNTIME_DIR"] = os.path.dirname(self._bus)
 
     @property
     def running(self):
         """Whether there is a manager to talk to, and it is not about to end."""
-        if not os.path.exists(self._bus if self._user else "/run/systemd/system"):
+        if not systemd_runs() or (self._user and not os.path.exists(self._bus)):
             return False
         scope = "--user" if self._user else "--system"
         _, state, _ = run(
@@ -132,6 +137,12 @@ class Systemd:
             name, _, value = line.partition("=")
             shown[name] = f"{shown[name]}\n{value}" if shown[name] else value
         return shown
+
+    def loaded(self, patterns):
+        """Names of the units that the manager has in memory and that match one of the patterns."""
+        how = ["--all", "--full", "--plain", "--no-legend"]
+        listed = self.systemctl("list-units", *how, "--", *patterns)
+        return [line.split()[0] for line in listed.splitlines() if line.strip()]
 
     def runs(self, properties, command):
         """Whether a command, run as a service with these properties, starts and succeeds."""
@@ -209,10 +220,10 @@ def link(path, target):
     os.rename(temporary, path)
 
 
-def attempt(function, *arguments):
-    """Call a function of the way back: one step that fails must not stop the others."""
+def attempt(function, *arguments, **options):
+    """Call a function of which one that fails must not keep the next step from being made."""
     with contextlib.suppress(CommandError, OSError):
-        function(*arguments)
+        function(*arguments, **options)
 
 
 def remove_if_empty(directory):
@@ -278,7 +289,7 @@ def read_last_run(state):
     The folder is the user's, and root may be reading: no link is followed, and no
     pipe waited for.
     """
-    path = os.path.join(state, "last-run.json")
+    path = os.path.join(state, LAST_RUN)
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -303,7 +314,7 @@ def read_record(file_name):
         return None
 
 
-def release_behind(root, name):
+def linked_release(root, name):
     """Id of the release that a link in ``root`` points to, or ``None``."""
     try:
         return os.path.basename(os.readlink(os.path.join(root, name)))

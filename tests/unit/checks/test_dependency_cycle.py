@@ -61,7 +61,39 @@ def test_each_circle_is_reported_once() -> None:
 
 
 def test_a_long_circle_is_named_in_short() -> None:
-    prompt = {str(i): passing(str((i + 1) % 5000)) for i in range(5000)}
+    prompt = {str(i): passing(str((i + 1) % 800)) for i in range(800)}
     finding = only(judged({**prompt, "out": preview("0")}, TYPES))
-    assert "4990 more" in finding.message
+    assert "790 more" in finding.message
     assert len(finding.message) < 300
+
+
+def test_each_node_of_a_circle_is_reported_from_0_20_on() -> None:
+    prompt = {
+        "5": passing("6"),
+        "6": passing("7"),
+        "7": passing("5"),
+        "8": passing("5"),
+        "9": preview("8"),
+    }
+    assert len(judged(prompt, TYPES, version="0.19.99").findings) == 1
+    judgement = judged(prompt, TYPES, version="0.20.0")
+    assert judgement.verdict is Verdict.BROKEN
+    assert {(f.code, f.node_id, f.input) for f in judgement.findings} == {
+        ("dependency_cycle", node_id, None) for node_id in "567"
+    }
+    by_node = {f.node_id: f.message for f in judgement.findings}
+    assert by_node["6"] == "the node needs its own result: '6' needs '7' needs '5' needs '6'"
+
+
+def test_a_node_of_a_circle_keeps_its_other_errors() -> None:
+    prompt = {"5": passing("6"), "6": {"class_type": "Sized", "inputs": {"image": ["5", 0]}}}
+    types = {
+        **TYPES,
+        "Sized": node_type({"image": ["IMAGE", {}], "n": ["INT", {}]}, outputs=("IMAGE",)),
+    }
+    found = judged({**prompt, "9": preview("5")}, types, version="0.33.0").findings
+    assert {(f.code, f.node_id) for f in found} == {
+        ("dependency_cycle", "5"),
+        ("dependency_cycle", "6"),
+        ("required_input_missing", "6"),
+    }

@@ -147,14 +147,14 @@ def test_names_beyond_its_maximum_are_not_its_items() -> None:
     )
 
 
-def test_too_few_items_are_accepted_before_0_12() -> None:
-    judgement = batch(1)
+def test_too_few_items_are_accepted_before_0_10() -> None:
+    judgement = batch(1, version="0.9.99")
     assert judgement.verdict is Verdict.RUNNABLE
     assert only(judgement).code == "autogrow_below_minimum"
     assert only(judgement).message == "input 'images' needs at least 2 connections and has 1"
 
 
-@pytest.mark.parametrize("version", ["0.12.0", "0.40.1", None])
+@pytest.mark.parametrize("version", ["0.10.0", "0.40.1", None])
 def test_and_refused_from_then_on(version: str | None) -> None:
     judgement = batch(1, version=version)
     assert judgement.verdict is Verdict.BROKEN
@@ -175,7 +175,7 @@ def test_items_with_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "template", [None, {}, {"prefix": "i"}, {"input": {}, "prefix": "i", "max": 3}]
+    "template", [None, {}, {"prefix": "i"}, {"input": 5, "prefix": "i", "max": 3}]
 )
 def test_a_template_that_makes_no_sense_declares_nothing(template: Any) -> None:
     types = {
@@ -210,11 +210,71 @@ def test_only_the_browser_minds_what_is_matched(allowed: str, expected: list[str
     assert codes(judgement) == expected
 
 
-def test_a_kind_of_dynamic_input_that_is_not_known_is_a_blind_spot() -> None:
+@pytest.mark.parametrize("given", [{}, {"rows.0.x": 5}, {"rows": 5}])
+def test_a_kind_of_dynamic_input_that_is_not_known_makes_the_verdict_unknown(given: Any) -> None:
     types = {"Rows": node_type({"rows": ["COMFY_DYNAMICGROUP_V3", {}]}, outputs=("IMAGE",))}
-    prompt = {"1": {"class_type": "Rows", "inputs": {"rows.0.x": 5}}, "9": preview("1")}
+    prompt = {"1": {"class_type": "Rows", "inputs": given}, "9": preview("1")}
     judgement = judged(prompt, types, version=None)
-    assert judgement.verdict is Verdict.RUNNABLE
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert only(judgement).code == "dynamic_input_unjudged"
     assert judgement.not_checked == [
         "input 'rows' of node '1' (Rows), of a kind that is not known: 'COMFY_DYNAMICGROUP_V3'"
     ]
+
+
+@pytest.mark.parametrize(
+    ("template", "before", "after"),
+    [
+        ({"required": {}, "optional": {"v": ["IMAGE", {}]}}, Verdict.BROKEN, Verdict.RUNNABLE),
+        ({"optional": {"v": ["IMAGE", {}]}}, Verdict.RUNNABLE, Verdict.RUNNABLE),
+        ({"required": {}}, Verdict.BROKEN, Verdict.BROKEN),
+    ],
+)
+def test_optional_items_break_the_validation_before_0_10(
+    template: Any, before: Verdict, after: Verdict
+) -> None:
+    grows = [
+        "COMFY_AUTOGROW_V3",
+        {"template": {"input": template, "prefix": "i", "max": 3, "min": 2}},
+    ]
+    types = {"Grows": node_type({"v": grows}, outputs=("IMAGE",))}
+    prompt = {"1": {"class_type": "Grows", "inputs": {}}, "9": preview("1")}
+    for version, verdict in (("0.8.0", before), ("0.10.0", after)):
+        judgement = judged(prompt, types, version=version)
+        assert judgement.verdict is verdict
+        broken = ["exception_during_inner_validation"] * (verdict is Verdict.BROKEN)
+        assert [c for c in codes(judgement) if c != "autogrow_below_minimum"] == broken
+
+
+SLOT = {
+    "Slot": node_type(
+        optional={
+            "i": [
+                "COMFY_DYNAMICSLOT_V3",
+                {"slotType": "IMAGE", "inputs": {"required": {"n": ["INT", {"min": 5}]}}},
+            ]
+        },
+        outputs=("IMAGE",),
+    )
+}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "verdict", "errors"),
+    [
+        ({}, Verdict.RUNNABLE, []),
+        ({"i.n": 1}, Verdict.RUNNABLE, []),
+        ({"i": 5, "i.n": 5}, Verdict.RUNNABLE, []),
+        ({"i": None}, Verdict.BROKEN, [("required_input_missing", "i.n")]),
+        ({"i": ["0", 0]}, Verdict.BROKEN, [("required_input_missing", "i.n")]),
+        ({"i": ["0", 0], "i.n": 4}, Verdict.BROKEN, [("value_smaller_than_min", "i.n")]),
+        ({"i": ["0", 0], "i.n": 5}, Verdict.UNKNOWN, []),
+    ],
+)
+def test_a_slot_opens_its_inputs_when_it_is_given(
+    inputs: Any, verdict: Verdict, errors: Any
+) -> None:
+    prompt = {"0": image(), "1": {"class_type": "Slot", "inputs": inputs}, "9": preview("1")}
+    judgement = judged(prompt, SLOT, version=None)
+    assert judgement.verdict is verdict
+    assert [(f.code, f.input) for f in judgement.findings if f.severity == "error"] == errors

@@ -45,7 +45,7 @@ def test_what_is_no_node_has_no_type() -> None:
     for node in (None, 5, [], {}, {"class_type": None}, {"class_type": ["Image"]}):
         judgement = judged({"1": node, "2": image(), "9": preview("2")})
         assert judgement.verdict is Verdict.BROKEN, node
-        assert codes(judgement) == ["missing_node_type"], node
+        assert "missing_node_type" in codes(judgement), node
 
 
 def test_what_conversion_has_explained_is_not_said_again() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
 from comfywatchman.judging.prompt import judge
@@ -66,10 +68,48 @@ def test_a_fault_reaches_through_any_depth_without_recursion() -> None:
         str(i): {"class_type": "Pass", "inputs": {"image": [str(i - 1), 0]}}
         for i in range(1, 5_001)
     }
-    assert (
-        judged({"0": image(), **chain, "out": preview("5000")}, types).verdict is Verdict.RUNNABLE
-    )
-    assert judged({"0": image(1), **chain, "out": preview("5000")}, types).verdict is Verdict.BROKEN
+    judgement = judged({"0": image(1), **chain, "out": preview("5000")}, types)
+    assert judgement.verdict is Verdict.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("length", "verdict"),
+    [
+        (600, Verdict.RUNNABLE),
+        (900, Verdict.RUNNABLE),
+        (901, Verdict.UNKNOWN),
+        (960, Verdict.UNKNOWN),
+        (1000, Verdict.UNKNOWN),
+        (1001, Verdict.BROKEN),
+        (1200, Verdict.BROKEN),
+        (50_000, Verdict.BROKEN),
+    ],
+)
+def test_the_server_follows_no_chain_of_any_length(length: int, verdict: Verdict) -> None:
+    types = {"Pass": node_type({"image": ["IMAGE", {}]}, outputs=("IMAGE",))}
+    chain = {
+        str(i): {"class_type": "Pass", "inputs": {"image": [str(i - 1), 0]}}
+        for i in range(1, length - 1)
+    }
+    prompt = {"0": image(), **chain, "out": preview(str(length - 2))}
+    judgement = judged(prompt, types)
+    assert judgement.verdict is verdict
+    assert bool(judgement.not_checked) is (verdict is Verdict.UNKNOWN)
+    assert codes(judgement) == ["exception_during_inner_validation"] * (verdict is Verdict.BROKEN)
+    beside = judged({**prompt, "a": image(), "b": preview("a")}, types)
+    assert "b" in [output.node_id for output in beside.outputs]
+
+
+def test_a_node_that_a_short_way_leads_to_as_well_may_be_reached() -> None:
+    types = {
+        "Pass": node_type({"image": ["IMAGE", {}]}, {"more": ["IMAGE", {}]}, outputs=("IMAGE",))
+    }
+    chain = {
+        str(i): {"class_type": "Pass", "inputs": {"image": [str(i - 1), 0]}} for i in range(1, 1500)
+    }
+    chain["1499"]["inputs"]["more"] = ["700", 0]
+    prompt = {"0": image(), **chain, "out": preview("1499")}
+    assert judged(prompt, types).verdict is Verdict.UNKNOWN
 
 
 def test_a_node_is_judged_once_however_many_need_it() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from comfywatchman.results import Severity, Verdict
-from tests.unit.checks.judging import CORE, PACK, judged, node_type, only
+from tests.unit.checks.judging import CORE, PACK, codes, judged, node_type, only, preview
 
 
 def linked(received: Any, declaration: list[Any], *, source: str = CORE, target: str = CORE) -> Any:
@@ -93,6 +93,30 @@ def test_a_custom_node_may_judge_the_types_of_its_links() -> None:
 
 def test_a_type_that_core_nodes_declare_is_what_it_says() -> None:
     assert linked("INT", ["FLOAT", {}], source=PACK).verdict is Verdict.BROKEN
+
+
+@pytest.mark.parametrize(
+    ("declaration", "verdict"),
+    [
+        ([["a", "b"], {}], Verdict.RUNNABLE),
+        ([["a"], {}], Verdict.BROKEN),
+        (["COMBO", {"options": ["c"]}], Verdict.RUNNABLE),
+        (["STRING", {}], Verdict.BROKEN),
+        (["*", {}], Verdict.RUNNABLE),
+    ],
+)
+def test_a_list_of_choices_of_a_custom_node(declaration: list[Any], verdict: Verdict) -> None:
+    assert linked(["a", "b"], declaration, source=PACK).verdict is verdict
+
+
+def test_types_declared_as_one_text_are_its_letters() -> None:
+    types = {"Text": {**node_type(), "output": "STRING"}}
+    text = {"class_type": "Text", "inputs": {}}
+    for slot, code in ((0, []), (5, []), (6, ["exception_during_validation"])):
+        prompt = {"1": text, "9": preview("1", slot)}
+        assert codes(judged(prompt, types)) == code
+    prompt = {"1": text, "9": {"class_type": "Save", "inputs": {"images": ["1", 0]}}}
+    assert "which is 'S'" in only(judged(prompt, types)).message
 
 
 def test_a_type_of_a_custom_node_may_pass_for_any() -> None:

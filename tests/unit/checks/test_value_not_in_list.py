@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -205,6 +205,149 @@ def test_a_loader_of_comfyui_that_is_not_known_may_go_by_the_file(
     assert judgement.verdict is verdict
 
 
+LORAS = ["add_detail.safetensors", "Cafe\u0301.safetensors", "sub/x.safetensors"]
+ENDING = "the same name with another ending"
+SPACE = "it looks alike, but for a space before or behind it"
+FORM = "it looks alike, but its letters are written in another Unicode form"
+PUT = "Put 'gone.safetensors' into ComfyUI's models/checkpoints"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fix"),
+    [
+        ("add_detail.pt", f"Set it to 'add_detail.safetensors' ({ENDING})."),
+        ("add_detail", f"Set it to 'add_detail.safetensors' ({ENDING})."),
+        ("old/ADD_DETAIL.ckpt", f"Set it to 'add_detail.safetensors' ({ENDING})."),
+        ("add_detail.safetensors ", f"Set it to 'add_detail.safetensors' ({SPACE})."),
+        ("Caf\u00e9.safetensors", f"Set it to 'Cafe\u0301.safetensors' ({FORM})."),
+        ("C:\\loras\\x.safetensors", "Set it to 'sub/x.safetensors'."),
+        ("SDXL\\gone.safetensors", f"{PUT}/SDXL folder and set it to 'SDXL/gone.safetensors'."),
+        ("C:\\loras\\gone.safetensors", f"{PUT} folder and set it to 'gone.safetensors'."),
+        ("/home/me/../gone.safetensors", f"{PUT} folder and set it to 'gone.safetensors'."),
+        ("gone.safetensors ", f"{PUT} folder and set it to 'gone.safetensors'."),
+    ],
+)
+def test_what_is_followed_makes_the_finding_go_away(wanted: str, fix: str) -> None:
+    assert checkpoint(wanted, LORAS).fix == fix
+    shown = fix.split(" to '")[-1].split("'")[0]
+    there = [*LORAS, shown]
+    assert judged_input([there, {}], shown, name="ckpt_name").findings == []
+
+
+def test_a_server_on_windows_lists_names_with_backslashes() -> None:
+    listed = ["sdxl\\base.safetensors"]
+    assert checkpoint("sdxl/base.safetensors", listed).fix == "Set it to 'sdxl\\base.safetensors'."
+    assert checkpoint("sdxl\\nowhere_v2.safetensors", listed).fix == (
+        "Put 'sdxl\\nowhere_v2.safetensors' into ComfyUI's models/checkpoints folder."
+    )
+    assert checkpoint("new/gone.safetensors", listed).fix == (
+        "Put 'gone.safetensors' into ComfyUI's models/checkpoints/new folder and set it to "
+        "'new\\gone.safetensors'."
+    )
+
+
+@pytest.mark.parametrize(
+    "wanted", ["None", "none", "undefined", "null", "", " ", "[object Object]", "NaN"]
+)
+def test_what_names_no_file_is_not_to_be_put_anywhere(wanted: str) -> None:
+    finding = checkpoint(wanted)
+    assert finding.message == f"no file is chosen for 'ckpt_name': it is '{wanted}'"
+    assert finding.fix is not None
+    assert finding.fix.startswith("Choose one of 'sd15.safetensors'")
+    assert finding.fix.endswith(", or bypass the node.")
+
+
+@pytest.mark.parametrize(
+    "wanted", ["${MODEL}", "{{model}}", "%model%", "sdxl/${MODEL}.safetensors"]
+)
+def test_a_placeholder_is_for_a_program_to_fill_in(wanted: str) -> None:
+    finding = checkpoint(wanted)
+    assert finding.message == (
+        f"'{wanted}' is a placeholder: this is a template, whose values a program fills in before "
+        "it queues it"
+    )
+    assert finding.fix == (
+        "Let that program fill it in, and leave the template out of what is checked."
+    )
+    number = only(judged_input(["INT", {}], wanted))
+    assert (number.code, number.message) == ("invalid_input_type", finding.message)
+
+
+def test_none_in_a_list_that_has_it_is_a_choice() -> None:
+    assert judged_input([["None", "a.pt"], {}], "None").verdict is Verdict.RUNNABLE
+
+
+class TestFoldersOfCustomNodes:
+    """What a custom node calls an input proves no folder; an equal list does."""
+
+    CORE: ClassVar = {
+        "CLIPLoader": node_type({"clip_name": [["t5.safetensors", "l.safetensors"], {}]}),
+        "CLIPVisionLoader": node_type({"clip_name": [["vit_h.safetensors"], {}]}),
+        "LoraLoader": node_type({"lora_name": [["t5.safetensors", "l.safetensors"], {}]}),
+    }
+
+    def fix(self, listed: list[str], name: str, inventory: Inventory | None = None) -> str | None:
+        types = {
+            **self.CORE,
+            "Theirs": node_type({name: [listed, {}]}, outputs=("X",), module=PACK),
+        }
+        prompt = {"1": {"class_type": "Theirs", "inputs": {name: "nowhere_v2.safetensors"}}}
+        return only(judged({**prompt, "9": preview("1")}, types, inventory=inventory)).fix
+
+    def test_the_list_tells(self) -> None:
+        fix = self.fix(["None", "vit_h.safetensors"], "clip_name")
+        assert fix == "Put 'nowhere_v2.safetensors' into ComfyUI's models/clip_vision folder."
+
+    def test_of_equal_lists_the_name_tells(self) -> None:
+        fix = self.fix(["l.safetensors", "t5.safetensors"], "clip_name")
+        assert fix == "Put 'nowhere_v2.safetensors' into ComfyUI's models/text_encoders folder."
+
+    def test_else_it_is_not_known(self) -> None:
+        for listed, name in (
+            (["zebra.bin"], "clip_name"),
+            (["l.safetensors", "t5.safetensors"], "model"),
+        ):
+            assert self.fix(listed, name) == (
+                "Put 'nowhere_v2.safetensors' where the node looks for its files."
+            )
+
+    def test_a_folder_of_the_pack_is_found_by_the_servers_lists(self) -> None:
+        inventory = Inventory(models={"ipadapter": ("a.bin", "b.bin"), "loras": ("b.bin",)})
+        fix = self.fix(["a.bin", "b.bin"], "ipadapter_file", inventory)
+        assert fix == "Put 'nowhere_v2.safetensors' into ComfyUI's models/ipadapter folder."
+
+
+class TestMediaOfCustomNodes:
+    """A list of media files is one of ComfyUI's input folder, whatever flags the input has."""
+
+    FILES = Inventory(files={"input": frozenset({"top.mp4", "clips", "clips/a.mp4"})})
+
+    def loaded(self, wanted: str, inventory: Inventory | None = None, **options: Any) -> Any:
+        declaration = [["top.mp4"], options]
+        return judged_input(
+            declaration, wanted, module=PACK, inventory=inventory or self.FILES, name="video"
+        )
+
+    def test_a_file_that_is_there_may_be_accepted(self) -> None:
+        judgement = self.loaded("clips/a.mp4")
+        assert judgement.verdict is Verdict.UNKNOWN
+        assert only(judgement).message == "'clips/a.mp4' is there, but not in the list of 'video'"
+
+    def test_one_that_is_not_is_missing(self) -> None:
+        judgement = self.loaded("clips/gone.mp4")
+        assert judgement.verdict is Verdict.BROKEN
+        assert only(judgement).fix == (
+            "Put 'clips/gone.mp4' into ComfyUI's input folder, or choose another file."
+        )
+        assert only(self.loaded("clips\\A.mp4")).fix == "Set it to 'clips/a.mp4'."
+
+    def test_without_sight_of_the_folder_it_may_be_there(self) -> None:
+        assert self.loaded("clips/a.mp4", Inventory()).verdict is Verdict.UNKNOWN
+
+    def test_models_are_no_media(self) -> None:
+        assert self.loaded("clips/a.safetensors", Inventory()).verdict is Verdict.BROKEN
+
+
 class TestVersions:
     def test_new_combos_are_not_checked_before_0_7(self) -> None:
         new, old = ["COMBO", {"options": ["a"]}], [["a"], {}]
@@ -214,16 +357,21 @@ class TestVersions:
         assert judged_input(old, "b", version="0.3.64").verdict is Verdict.BROKEN
         assert judged_input(new, "b", version="0.7.0").verdict is Verdict.BROKEN
 
-    def test_remote_lists_are_not_checked_from_0_12_on(self) -> None:
+    @pytest.mark.parametrize("version", ["0.8.0", "0.12.1", "0.33.0", None])
+    def test_a_list_that_the_browser_fetches_accepts_nothing(self, version: str | None) -> None:
         remote = ["COMBO", {"remote": {"route": "/files"}}]
-        assert judged_input(remote, "b", version="0.8.0").verdict is Verdict.BROKEN
-        assert judged_input(remote, "b", version="0.12.1").verdict is Verdict.RUNNABLE
+        assert judged_input(remote, "b", version=version).verdict is Verdict.BROKEN
 
-    def test_several_choices_count_one_by_one_from_0_12_on(self) -> None:
+    def test_several_choices_count_one_by_one_from_0_21_on(self) -> None:
         declaration = ["COMBO", {"options": ["a", "b"], "multiselect": True}]
         value = {"__value__": ["a", "b"]}
-        assert judged_input(declaration, value, version="0.8.0").verdict is Verdict.BROKEN
-        assert judged_input(declaration, value, version=None).verdict is Verdict.RUNNABLE
+        assert judged_input(declaration, value, version="0.20.99").verdict is Verdict.BROKEN
+        assert judged_input(declaration, value, version="0.21.0").verdict is Verdict.RUNNABLE
+        assert (
+            judged_input(declaration, {"__value__": []}, version=None).verdict is Verdict.RUNNABLE
+        )
+        single = ["COMBO", {"options": ["a", "b"]}]
+        assert judged_input(single, value, version="0.21.0").verdict is Verdict.BROKEN
         assert (
             judged_input(declaration, {"__value__": ["c"]}, version=None).verdict is Verdict.BROKEN
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from comfywatchman.results import Severity, Verdict
+from comfywatchman.results import FixKind, Severity, Verdict
 from tests.unit.checks.judging import PACK, codes, judged_input, only
 
 NAN, INFINITE = float("nan"), float("inf")
@@ -186,3 +186,49 @@ def test_a_matched_input_may_be_a_value_if_it_allows_one() -> None:
     models = ["COMFY_MATCHTYPE_V3", {"template": {"allowed_types": "MODEL,IMAGE"}}]
     assert judged_input(anything, "text").findings == []
     assert codes(judged_input(models, "text")) == ["literal_instead_of_link"]
+
+
+@pytest.mark.parametrize(
+    ("given", "after"), [("false", False), (" No ", False), ("1", True), ("ON", True), ("x", None)]
+)
+def test_the_yes_or_no_that_a_text_means_is_set(given: str, after: bool | None) -> None:
+    (fix,) = only(judged_input(["BOOLEAN", {}], given)).fixes
+    assert (fix.after, fix.mechanical) == (after, after is not None)
+
+
+def test_the_number_that_a_text_reads_as_is_set() -> None:
+    (fix,) = only(judged_input(["INT", {}], "7")).fixes
+    assert (fix.text, fix.before, fix.after) == (
+        "Set 'value' to 7, and look at the node's other inputs.",
+        "7",
+        7,
+    )
+
+
+def test_a_limit_that_no_float_holds_is_not_what_is_set() -> None:
+    limit = -(2**63) + 1
+    (fix,) = only(judged_input(["FLOAT", {"min": limit}], -1e30)).fixes
+    assert isinstance(fix.after, float)
+    assert fix.after > limit
+
+
+@pytest.mark.parametrize(
+    ("declaration", "given"),
+    [
+        (["FLOAT", {"min": -9223372036854775807}], -1e19),
+        (["FLOAT", {"max": 9223372036854775807}], 1e19),
+        (["INT", {"min": 0.5}], -3),
+        (["INT", {"max": 7.5}], 9),
+        (["FLOAT", {"min": 0.1}], 0),
+        (["FLOAT", {"max": 3}], 4.0),
+    ],
+)
+def test_the_value_to_set_is_in_the_range(declaration: list[Any], given: Any) -> None:
+    (fix,) = only(judged_input(declaration, given)).fixes
+    assert judged_input(declaration, fix.after).findings == []
+
+
+def test_what_no_report_can_hold_is_set_by_hand() -> None:
+    (fix,) = only(judged_input(["INT", {"max": 2**64 - 1}], 2**64)).fixes
+    assert (fix.kind, fix.after) == (FixKind.BY_HAND, None)
+    assert fix.text == "Set 'value' to 18446744073709551615 or less."

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from comfywatchman.results import GateAnswer
 
 
-def read(server: StandIn) -> ServerReading:
-    given = settings.load({"comfyui_url": server.url, "read_timeout": 0.5})
+def read(server: StandIn, patience: float = 60) -> ServerReading:
+    given = settings.load({"comfyui_url": server.url, "read_timeout": patience})
     with ComfyUIClient(given, None) as client:
         return gate.read(client)
 
 
-def judge(server: StandIn, *, skip_when_busy: bool = False) -> GateAnswer:
-    return gate.judge(read(server), server.url, skip_when_busy=skip_when_busy)
+def judge(server: StandIn, *, skip_when_busy: bool = False, patience: float = 60) -> GateAnswer:
+    return gate.judge(read(server, patience), server.url, skip_when_busy=skip_when_busy)
 
 
 def test_what_the_server_says_of_itself() -> None:
@@ -68,7 +68,7 @@ def test_what_is_not_comfyui(comfyui: StandIn, behaviour: str, path: str) -> Non
 @pytest.mark.parametrize("behaviour", ["502", "truncated", "html", "deep-json", "hang"])
 def test_a_server_in_trouble_is_a_sentence(comfyui: StandIn, behaviour: str, path: str) -> None:
     comfyui.behaviour = f"{behaviour}@{path}"
-    answer = judge(comfyui)
+    answer = judge(comfyui, patience=0.5)
     assert not answer.ok
     assert comfyui.url in answer.reason
     assert answer.reason.isprintable()

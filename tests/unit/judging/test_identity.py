@@ -128,12 +128,13 @@ def test_what_could_not_be_set_again_is_left_out_of_a_fix(value: object) -> None
     assert fix.after is None
 
 
-def test_no_fingerprint_occurs_twice_in_the_recorded_prompts() -> None:
+@pytest.mark.parametrize("server", [recorded.OF_0_8, recorded.OF_0_33], ids=["0.8.0", "0.33.0"])
+def test_no_fingerprint_occurs_twice_in_the_recorded_prompts(server: recorded.Server) -> None:
     """Over every mutated prompt, nodes in another order give the same ones."""
-    catalog, inventory = recorded.OF_0_8.catalog("full"), recorded.OF_0_8.inventory("full")
+    catalog, inventory = server.catalog("full"), server.inventory("full")
     shuffled = random.Random(1)
     told = 0
-    for position, record in enumerate(recorded.OF_0_8.lines("mutated")):
+    for position, record in enumerate(server.lines("mutated")):
         prompt = record["prompt"]
         if not isinstance(prompt, dict):
             continue

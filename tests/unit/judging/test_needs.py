@@ -7,8 +7,8 @@ from typing import Any
 from comfywatchman.checks.engine.rulebook import rulebook
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
-from comfywatchman.judging.needs import MOST_LISTED, used_models, used_packs
-from comfywatchman.workflow.prompt import Conversion, SavedNode
+from comfywatchman.judging.needs import MOST_LISTED, needs
+from comfywatchman.workflow.prompt import SavedNode
 
 
 def node(module: str, **inputs: Any) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def models(*nodes: tuple[str, dict[str, Any]]) -> list[tuple[str | None, str, bo
     prompt = {
         str(n): {"class_type": kind, "inputs": inputs} for n, (kind, inputs) in enumerate(nodes)
     }
-    listed = used_models(prompt, CATALOG, INVENTORY, rulebook(CATALOG))
+    listed, _ = needs(prompt, {}, CATALOG, INVENTORY, rulebook(CATALOG))
     return [(m.folder, m.name, m.present) for m in listed]
 
 
@@ -63,8 +63,7 @@ def test_what_no_list_offers_is_looked_up_by_name() -> None:
 
 def test_what_is_no_node_is_passed_over() -> None:
     prompt: dict[str, Any] = {"1": None, "2": {"inputs": []}, "3": {"class_type": []}, "4": "x"}
-    assert used_models(prompt, CATALOG, INVENTORY, rulebook(CATALOG)) == []
-    assert used_packs(Conversion(prompt), CATALOG) == []
+    assert needs(prompt, {}, CATALOG, INVENTORY, rulebook(CATALOG)) == ([], [])
 
 
 def test_a_flood_of_names_is_cut() -> None:
@@ -73,9 +72,12 @@ def test_a_flood_of_names_is_cut() -> None:
 
 
 def packs(**nodes: tuple[str, SavedNode | None]) -> list[tuple[str, str | None]]:
-    prompt = {n: {"class_type": kind, "inputs": {}} for n, (kind, _) in nodes.items()}
+    prompt: dict[str, Any] = {
+        n: {"class_type": kind, "inputs": {}} for n, (kind, _) in nodes.items()
+    }
     saved = {n: s for n, (_, s) in nodes.items() if s is not None}
-    return [(p.name, p.version) for p in used_packs(Conversion(prompt, saved), CATALOG)]
+    _, listed = needs(prompt, saved, CATALOG, INVENTORY, rulebook(CATALOG))
+    return [(p.name, p.version) for p in listed]
 
 
 def test_packs_are_those_the_file_names_else_those_of_the_catalog() -> None:

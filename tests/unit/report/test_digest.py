@@ -138,3 +138,26 @@ def test_findings_of_one_cause_are_one_problem() -> None:
     ]
     assert [place.input for place in entry.problems[1].places] == ["steps", "cfg", "scheduler"]
     assert len(reported.findings) == 6
+
+
+def test_what_reads_differently_is_shared_only_where_it_is_about_one_file() -> None:
+    """Two workflows whose outputs crash the server's validation, each for a reason of its own."""
+    crashes = [
+        found(
+            code="exception_during_validation",
+            severity=Severity.ERROR,
+            message=f"input 'mesh' is linked to output {n}",
+            node_id="87",
+            node_type="SaveGLB",
+            subject=Subject(kind=SubjectKind.NODE_TYPE, name="SaveGLB"),
+        )
+        for n in (1, 2)
+    ]
+    models = [
+        missing_model("x", "1").model_copy(update={"message": f"in words {n}"}) for n in (1, 2)
+    ]
+    workflows = [
+        workflow(f"w{n}", Verdict.BROKEN, crash, model)
+        for n, (crash, model) in enumerate(zip(crashes, models, strict=True))
+    ]
+    assert [s.message for s in digest(report(workflows)).shared] == ["in words 1"]

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from comfywatchman import state
+from comfywatchman import state, state_files
 
 USER = pwd.getpwuid(os.getuid()).pw_name
 ROLE = Path(__file__).parents[3] / "roles" / "comfywatchman"
@@ -495,19 +495,7 @@ def test_the_oldest_releases_go_but_none_in_use(host_with_two: Host) -> None:
 def test_reports_move_and_what_is_of_somebody_else_stays(host: Host, tmp_path: Path) -> None:
     before = tmp_path / "reports of all kinds"
     before.mkdir()
-    ours = [
-        *(
-            state.LAST_RUN,
-            state.LATEST,
-            state.INVENTORY,
-            state.NODE_MAP,
-            state.LOCK,
-            "last-crash.txt",
-        ),
-        *(state.SCHEDULE, state.SCHEDULE_LOCK, state.SCHEDULE_LOG, f"{state.SCHEDULE_LOG}.1"),
-        *("report.md", "report.html", "verdicts.cache", "verdicts.cache.damaged"),
-        ".latest.json.7.8.part",
-    ]
+    ours = [*state_files.FILES, *state_files.OF_OTHER_RELEASES, ".latest.json.7.8.part"]
     others = {"report.pdf", "inventory.csv", "schedule.ics", "history.txt", "last-will.odt"}
     for name in {*ours, *others}:
         (before / name).touch()

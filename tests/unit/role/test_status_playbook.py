@@ -129,7 +129,7 @@ def ask(state: Path) -> Any:
         input=json.dumps({"user": USER, "scope": "user", "state_dir": str(state)}),
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=120,
     )
     assert done.stderr == ""
     return json.loads(done.stdout)

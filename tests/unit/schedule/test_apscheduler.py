@@ -6,8 +6,10 @@ import shlex
 import sys
 import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+from comfywatchman import clock
 from comfywatchman.schedule import apscheduler as scheduler
 
 if TYPE_CHECKING:
@@ -36,13 +38,22 @@ def test_a_command_that_hangs_does_not_keep_the_schedule_from_ending(
     cycles = scheduler._Cycles(tmp_path, None, limit=60)
     cycle = threading.Thread(target=cycles.run, daemon=True)
     cycle.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (tmp_path / "runs").exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
     cycles.stop()
-    cycle.join(10)
+    cycle.join(60)
     assert not cycle.is_alive()
+
+
+def test_a_process_that_had_to_wait_does_not_take_its_clock_for_one_that_was_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ticks, wall = iter([10.0, 13.0, 13.0, 13.01]), iter([1013.0, 1013.0])
+    clocks = SimpleNamespace(monotonic=lambda: next(ticks), time=lambda: next(wall))
+    monkeypatch.setattr(clock, "time", clocks)  # where it waits 3 s between the first two
+    assert clock.ahead() == 1000.0
 
 
 def test_no_cycle_is_started_once_it_is_to_stop(

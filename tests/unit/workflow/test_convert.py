@@ -327,7 +327,7 @@ class TestDynamicInputs:
         ("values", "found"),
         [
             (["off", 5], {"mode": "off", "z": 5}),
-            (["by", 1, 2, "fixed", 5], {"mode": "by", "mode.w": 1, "mode.seed": 2, "z": 5}),
+            (["by", 1, 2, 5], {"mode": "by", "mode.w": 1, "mode.seed": 2, "z": 5}),
             (["by"], {"mode": "by", "mode.w": 0, "mode.seed": 0, "z": 0}),
             (["nonsense", 5], {"mode": "nonsense", "z": 5}),
             ([None, 5], {"mode": "off", "z": 5}),
@@ -668,3 +668,36 @@ class TestValuesSavedTwice:
         document = TestPromotedWidgets.document([100], widgets_values_named={"w": 7})
         (finding,) = converted(document).findings
         assert (finding.node_id, finding.input) == ("2", "w")
+
+
+class TestUnknownTypes:
+    def test_the_values_saved_after_theirs_go_to_the_wrong_inputs_as_in_the_frontend(self) -> None:
+        unknown = node(3, "Nobody", {"x": (7, True)})
+        inner = subgraph(
+            [unknown, node(4, "Size", {"width": (8, True)}, [1, 2])],
+            [(7, -10, 0, 3, 0), (8, -10, 1, 4, 0)],
+            {"x": [7], "width": [8]},
+        )
+        saved = workflow([node(2, SUBGRAPH, values=["of x", 64])], **defined(inner))
+        found = convert(saved, CATALOG)
+        assert found.prompt["2:4"]["inputs"] == {"width": "of x", "height": 2}
+        assert found.meant is not None
+        assert found.meant["2:4"]["inputs"] == {"width": 64, "height": 2}
+        assert found.meant["2:3"]["inputs"] == {"x": "of x"}
+
+    def test_without_one_there_is_nothing_else_to_mean(self) -> None:
+        inner = subgraph(
+            [node(4, "Size", {"width": (8, True)}, [1, 2])], [(8, -10, 0, 4, 0)], {"width": [8]}
+        )
+        saved = workflow([node(1, "Nobody"), node(2, SUBGRAPH, values=[64])], **defined(inner))
+        assert convert(saved, CATALOG).meant is None
+
+    def test_a_primitive_node_has_no_widget_to_write_into(self) -> None:
+        nodes = [node(1, "PrimitiveNode", values=[5]), node(2, "Nobody", {"x": (9, True)})]
+        assert inputs(workflow(nodes, [[9, 1, 0, 2, 0, "INT"]]))["2"] == {}
+
+    def test_inside_a_sub_graph_its_value_is_sent(self) -> None:
+        nodes = [node(1, "PrimitiveNode", values=[5]), node(2, "Nobody", {"x": (9, True)})]
+        saved = workflow([node(3, SUBGRAPH)], **defined(subgraph(nodes, [(9, 1, 0, 2, 0)])))
+        found = {i: e["inputs"] for i, e in convert(saved, CATALOG).prompt.items()}
+        assert [e for i, e in found.items() if i.endswith(":2")] == [{"x": 5}]

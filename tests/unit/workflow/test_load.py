@@ -109,7 +109,11 @@ def test_of_duplicate_keys_the_last_counts() -> None:
 
 def test_huge_numbers_are_read() -> None:
     assert load(b'{"a": 123456789012345678901234567890}')["a"] == pytest.approx(1.2345678901e29)
-    for huge in (b"1e400", b"9" * 400, b"9" * 5000):
+    for huge in (b"1e400", b"9" * 5000):
         assert load(b'{"a": ' + huge + b"}")["a"] == math.inf
+
+
+def test_an_integer_that_no_float_can_hold_stays_one() -> None:
+    assert load(b'{"a": ' + b"9" * 401 + b"}")["a"] == int("9" * 401)
     assert load(b'{"a": NaN, "b": 18446744073709551615}')["b"] == 2**64 - 1
     assert type(load(b'{"a": NaN, "b": 18446744073709551616}')["b"]) is float

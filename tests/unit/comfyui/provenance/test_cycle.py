@@ -50,10 +50,20 @@ EXPECTED = {
 }
 
 
+SAVED_FROM_A_SERVER = "Node name for S&R"
+"""What tells a node that a server once offered from one that exists only in the browser."""
+
+
 def workflow(nodes: dict[str, tuple[str, dict[str, str]]]) -> dict[str, Any]:
     return {
         "nodes": [
-            {"id": int(i), "type": name, "mode": 0, "properties": properties, "widgets_values": []}
+            {
+                "id": int(i),
+                "type": name,
+                "mode": 0,
+                "properties": {SAVED_FROM_A_SERVER: name, **properties},
+                "widgets_values": [],
+            }
             for i, (name, properties) in nodes.items()
         ],
         "links": [],

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: comfywatchman_farewell
+module: comfywatchman_unregister
 short_description: Forget an installation of ComfyWatchman that was removed
 description:
   - Removes the note about it. Lingering ends, and directories go, if an installation brought them
-    and no other instance of the same user is left to need them; else that instance inherits the
-    duty.
+    and no other instance of the same user is left to need them; else the note about that
+    instance names them from now on.
 author: The ComfyWatchman maintainers
 options:
   instance: {description: Name of the instance; empty for the usual one., type: str, default: ''}
@@ -41,14 +41,14 @@ from ansible.module_utils.comfywatchman import (
 
 
 @contextlib.contextmanager
-def alone():
+def exclusive_access():
     """Two instances of a host may be removed in the same moment; one after the other, then."""
     with open("/run/comfywatchman.lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def heir_of(name, record):
+def other_installation(name, record):
     """``(file name, record)`` of another installation of the same user, or ``(None, None)``."""
     for other in sorted(os.listdir(RECORDS)):
         if other != name and other.startswith("installation"):
@@ -58,13 +58,13 @@ def heir_of(name, record):
     return None, None
 
 
-def inherit(heir, record, lingers):
-    """The heir's record with the duties of one that goes."""
-    made = sorted({*heir["made"], *record["made"]}, key=lambda path: (-path.count("/"), path))
+def taken_over(other, record):
+    """The record of another installation that is to undo what both have brought."""
+    made = sorted({*other["made"], *record["made"]}, key=lambda path: (-path.count("/"), path))
     return {
-        **heir,
+        **other,
         "made": made,
-        "lingering_enabled": heir["lingering_enabled"] or lingers,
+        "lingering_enabled": other["lingering_enabled"] or record["lingering_enabled"],
     }
 
 
@@ -89,25 +89,25 @@ def main():
     name = record_name(module.params["instance"])
     actions = []
     try:
-        with alone():
+        with exclusive_access():
             record = read_record(name)
             if record is None:
                 module.exit_json(changed=False, actions=[])
             user, account = record["user"], account_of(record["user"])
             lingers = record["lingering_enabled"] and not module.params["keep_lingering"]
-            heir_name, heir = heir_of(name, record)
+            other_name, other = other_installation(name, record)
             actions.append(f"remove {os.path.join(RECORDS, name)}")
-            if heir:
-                inherited = inherit(heir, record, record["lingering_enabled"])
-                if inherited != heir:
-                    actions.append(f"write {os.path.join(RECORDS, heir_name)}")
+            if other:
+                merged = taken_over(other, record)
+                if merged != other:
+                    actions.append(f"write {os.path.join(RECORDS, other_name)}")
             elif lingers and os.path.exists(os.path.join(LINGERING, user)):
                 actions.append(f"loginctl disable-linger {user}")
             if module.check_mode:
                 module.exit_json(changed=True, actions=actions)
-            if heir:
-                text = json.dumps(inherited, indent=2) + "\n"
-                write(os.path.join(RECORDS, heir_name), text.encode(), 0o644)
+            if other:
+                text = json.dumps(merged, indent=2) + "\n"
+                write(os.path.join(RECORDS, other_name), text.encode(), 0o644)
             else:
                 if actions[1:]:
                     end_lingering(user)

@@ -1,0 +1,74 @@
+"""Whatever a program of ours writes into its state folder is on the list of what is ours there."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from comfywatchman import state_files
+from tests.faults.test_schedule import OFTEN, wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.faults.conftest import Host
+    from tests.standin.comfyui import StandIn
+
+# Every Python process of the host imports it: hears which files are opened to write or renamed, and
+# is the bug that ends a cycle where there is to be one.
+LISTENER = """
+import os, sys
+
+folder, heard = os.environ["COMFYWATCHMAN_STATE_DIR"], os.environ["HEARD"]
+written = os.open(heard, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+def hear(event, arguments):
+    if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR):
+        path = arguments[0]
+    elif event == "os.rename":
+        path = arguments[1]
+    elif event == "sqlite3.connect":
+        path = arguments[0]
+    else:
+        return
+    if isinstance(path, int):
+        return
+    above, name = os.path.split(os.path.abspath(os.fsdecode(path)))
+    if above == folder:
+        os.write(written, os.fsencode(name) + b"\\n")
+        if "BUG" in os.environ and name.startswith(".latest.json"):
+            raise RuntimeError("a bug")
+
+sys.addaudithook(hear)
+"""
+
+
+def test_every_file_that_is_written_is_on_the_list_and_the_other_way_round(
+    host: Host, comfyui: StandIn, tmp_path: Path
+) -> None:
+    heard = tmp_path / "heard"
+    (tmp_path / "listener").mkdir()
+    (tmp_path / "listener" / "sitecustomize.py").write_text(LISTENER)
+    host.environment["PYTHONPATH"] = f"{tmp_path / 'listener'}:{host.environment['PYTHONPATH']}"
+    host.environment["HEARD"] = str(heard)
+
+    assert host.run(comfyui_url=comfyui.url).returncode == 0
+    (host.state / state_files.VERDICTS).write_bytes(b"damaged")
+    host.environment["BUG"] = "yes"
+    assert host.run(comfyui_url=comfyui.url).returncode == 70
+    del host.environment["BUG"]
+    host.run("notify", "--failed-unit", "comfywatchman.service", comfyui_url=comfyui.url)
+    log = host.state / state_files.SCHEDULE_LOG
+    log.write_bytes(b"x" * 1024**2)
+    with host.start("schedule", comfyui_url=comfyui.url, **OFTEN) as schedule:
+        try:
+            wait_for(lambda: log.exists() and "INFO cycle done" in log.read_text(), "a cycle")
+        finally:
+            schedule.send_signal(signal.SIGTERM)
+            schedule.communicate(timeout=30)
+
+    written = {*heard.read_text().splitlines(), *host.files()}
+    assert {name for name in written if not state_files.is_ours(name)} == set()
+    assert written & {*state_files.FILES} == {*state_files.FILES}
+    assert {f"{state_files.VERDICTS}.damaged", f"{state_files.SCHEDULE_LOG}.1"} <= written
+    assert any(name.endswith(state_files.PART) for name in written)

@@ -1,0 +1,55 @@
+"""The list of the files that are ours in a state folder; program and role have it in common."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from comfywatchman import state_files
+
+MODULE = Path(state_files.__file__)
+ROLE = Path(__file__).parents[2] / "roles" / "comfywatchman"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *state_files.FILES,
+        *state_files.OF_OTHER_RELEASES,
+        "verdicts.cache.damaged",
+        "schedule.log.1",
+        "schedule.log.12",
+        "history.sqlite3-journal",
+        ".latest.json.7.8.part",
+        ".report.md.7.part",
+    ],
+)
+def test_it_is_ours(name: str) -> None:
+    assert state_files.is_ours(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("report.pdf", "report.md.orig", "my report.md", "Report.md", "report", "report.md\n"),
+        *("history.txt", "history.json.1", "inventory.csv", "last-will.odt", "schedule.ics"),
+        *(".latest.json", ".download.7.8.part", "latest.json.part", "..", "", "schedule.log.old"),
+    ],
+)
+def test_it_is_of_somebody_else(name: str) -> None:
+    assert not state_files.is_ours(name)
+
+
+def test_the_role_has_this_very_file() -> None:
+    assert (ROLE / "module_utils" / "comfywatchman_state_files.py").resolve() == MODULE.resolve()
+
+
+def test_a_host_needs_nothing_of_ours_to_read_it() -> None:
+    imports = [
+        [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
+        for node in ast.walk(ast.parse(MODULE.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert sorted(name for names in imports for name in names) == ["__future__", "re"]
