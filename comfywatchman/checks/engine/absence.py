@@ -415,10 +415,12 @@ def _enable(pack: Pack) -> Advice:
 
 
 def _repair(pack: Pack, origin: Origin) -> Advice:
-    folder = printable(origin.folder or pack.name)
+    listed = "requirements.txt in its folder"
+    if origin.folder is not None:
+        listed = f"custom_nodes/{printable(origin.folder)}/requirements.txt"
     return Advice(
         f"install what the pack {quoted(pack.name)} lacks, with the Python that ComfyUI runs on "
-        f"(pip install -r custom_nodes/{folder}/requirements.txt, or {_MENU} > Import Failed > "
+        f"(pip install -r {listed}, or {_MENU} > Import Failed > "
         "Try fix), then restart ComfyUI; if the error is the pack's own, update the pack",
     )
 

@@ -209,7 +209,7 @@ class Provenance:
                 Why.IMPORT_FAILED,
                 (claim,),
                 source,
-                entry.folder if entry is not None else failed,
+                entry.folder if entry is not None else None,
                 reason=None if failed is None else self.knowledge.failures[failed],
             )
         if entry is not None or (disk is not None and not keys.isdisjoint(disk.disabled)):

@@ -143,9 +143,9 @@ def test_import_failed() -> None:
         "but its import failed: ModuleNotFoundError: No module named 'gguf'"
     )
     assert "custom_nodes/ComfyUI-GGUF/requirements.txt" in str(error.fix)
-    assert why("UnetLoaderGGUF", Knowledge(failures=knowledge.failures), "comfyui-gguf")[
-        1
-    ].message.endswith("No module named 'gguf'")
+    _, by_log = why("UnetLoaderGGUF", Knowledge(failures=knowledge.failures), "comfyui-gguf")
+    assert by_log.message.endswith("No module named 'gguf'")
+    assert "pip install -r requirements.txt in its folder" in by_log.fixes[0].text
 
 
 def test_the_class_itself_fails() -> None:
