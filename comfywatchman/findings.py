@@ -122,6 +122,7 @@ class Code:
         node_type: str | None = None,
         input: str | None = None,  # noqa: A002  (the report's name for it)
         severity: Severity | None = None,
+        cause: Subject | None = None,
     ) -> Finding:
         """Report this code.
 
@@ -136,6 +137,8 @@ class Code:
             node_type: the node's type as saved.
             input: name of the node's input.
             severity: where this case differs from the code's own severity.
+            cause: what is behind it and behind other findings, where that is something else than
+                what it is about.
         """
         if subject is None:
             subject = about_place(node_type, input)
@@ -151,6 +154,7 @@ class Code:
             node_id=None if node_id is None else printable(node_id, NAME_LENGTH),
             node_type=None if node_type is None else printable(node_type, NAME_LENGTH),
             input=None if input is None else printable(input, NAME_LENGTH),
+            cause_id="" if cause is None else f"{cause.kind} {cause.name}",
         )
 
 

@@ -13,6 +13,7 @@ LATEST = "latest.json"
 REPORT_MARKDOWN = "report.md"
 REPORT_HTML = "report.html"
 INVENTORY = "inventory.json"
+NODE_MAP = "node-map.cache"
 VERDICTS = "verdicts.cache"
 ANSWERS = "server-answers.json"
 OFF_SWITCH = "ask-server.off"
@@ -27,6 +28,7 @@ FILES = (
     REPORT_MARKDOWN,
     REPORT_HTML,
     INVENTORY,
+    NODE_MAP,
     VERDICTS,
     ANSWERS,
     OFF_SWITCH,

@@ -6,10 +6,11 @@ A test holds what is committed equal to what this makes.
 from __future__ import annotations
 
 import json
+import lzma
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 import typer.main
@@ -20,6 +21,7 @@ from pydantic_core import PydanticUndefined
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the recorded answers are among the tests
 
 from comfywatchman import cli, schemas
+from comfywatchman.comfyui.provenance import core
 from comfywatchman.cycle import graph
 from comfywatchman.judging.catalogue import catalogue_markdown
 from comfywatchman.judging.prompt import judge
@@ -27,7 +29,11 @@ from comfywatchman.settings import ENV_PREFIX, Settings, declared_flags
 from comfywatchman.workflow.prompt import Conversion
 from tests.oracle import recorded
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 DOCS = Path(__file__).parent
+RECORDED = DOCS.parent / "tests" / "oracle" / "data"
 ROLE = DOCS.parent / "roles" / "comfywatchman"
 _GRAPH_BEGINS = "<!-- the graph, drawn by LangGraph: python docs/generate.py -->\n"
 _GRAPH_ENDS = "<!-- end of the graph -->\n"
@@ -165,6 +171,67 @@ def architecture() -> str:
     return f"{before}{_GRAPH_BEGINS}```mermaid\n{drawn}```\n{_GRAPH_ENDS}{after}"
 
 
+def core_node_types() -> str:
+    """ComfyUI's own node types by the release by which each is known to be there.
+
+    A recorded catalog says what a release has and what it has not; an official template says with
+    which release a node was saved, which may have been one in the making: what a recorded catalog
+    of that release has not came later.
+    """
+    catalogs = {
+        folder.name: _json(folder / "object_info_empty.json.xz").keys()
+        for folder in sorted(RECORDED.iterdir(), key=lambda folder: _numbers(folder.name))
+        if (folder / "object_info_empty.json.xz").exists()
+    }
+    had: dict[str, set[str]] = {}
+    for release, names in catalogs.items():
+        for name in names:
+            had.setdefault(name, set()).add(release)
+    for name, release in _saved_in_templates():
+        had.setdefault(name, set()).add(release)
+    by: dict[str, list[str]] = {}
+    after: dict[str, list[str]] = {}
+    gone: dict[str, list[str]] = {}
+    for name, releases in sorted(had.items()):
+        lacking = [release for release, names in catalogs.items() if name not in names]
+        having = [release for release, names in catalogs.items() if name in names]
+        before = [r for r in lacking if not having or _numbers(r) < _numbers(having[0])]
+        later = [r for r in releases if not before or _numbers(r) > _numbers(before[-1])]
+        if later:
+            by.setdefault(min(later, key=_numbers), []).append(name)
+        else:
+            after.setdefault(before[-1], []).append(name)
+        if having and (since := [r for r in lacking if _numbers(r) > _numbers(having[-1])]):
+            gone.setdefault(since[0], []).append(name)
+    table = {"by": by, "after": after, "gone": gone}
+    return json.dumps(table, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _saved_in_templates() -> Iterator[tuple[str, str]]:
+    """Names and releases of the nodes that official templates say to be ComfyUI's own."""
+    frontend = {"Note", "MarkdownNote", "Reroute", "PrimitiveNode"}
+    for file in sorted(RECORDED.glob("workflows*.jsonl.xz")):
+        for line in lzma.decompress(file.read_bytes()).splitlines():
+            workflow = json.loads(line)["workflow"]
+            definitions = workflow.get("definitions", {}).get("subgraphs", [])
+            instances = {definition["id"] for definition in definitions}
+            for part in (workflow, *definitions):
+                for node in part.get("nodes", []):
+                    properties = node.get("properties", {})
+                    if properties.get("cnr_id") != "comfy-core":
+                        continue
+                    if node["type"] not in frontend | instances and _numbers(properties.get("ver")):
+                        yield node["type"], properties["ver"]
+
+
+def _numbers(release: str | None) -> tuple[int, ...]:
+    return core.release(release) or ()
+
+
+def _json(file: Path) -> Any:
+    return json.loads(lzma.decompress(file.read_bytes()))
+
+
 def generated() -> dict[Path, str]:
     """Path → content of every generated file."""
     files = {
@@ -172,6 +239,7 @@ def generated() -> dict[Path, str]:
         DOCS / "role-variables.md": role_variables(),
         DOCS / "findings.md": catalogue_markdown() + fixes_reference(),
         DOCS / "architecture.md": architecture(),
+        Path(core.__file__).with_name("core_node_types.json"): core_node_types(),
     }
     files |= {DOCS / "schema" / name: text for name, text in schemas.schemas().items()}
     return files

@@ -2,82 +2,138 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from comfywatchman.checks.engine import absence
+from comfywatchman.checks.engine.case import MAX_FINDINGS
 from comfywatchman.checks.engine.registry import on_prompt
-from comfywatchman.findings import Advice, declare, printable, quoted
+from comfywatchman.comfyui.provenance.pack import alike
+from comfywatchman.findings import Advice, declare, quoted
 from comfywatchman.results import Confidence, Finding, FixKind, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from comfywatchman.checks.engine.case import PromptCase
+    from comfywatchman.comfyui.catalog import Catalog
+    from comfywatchman.workflow.prompt import Prompt, SavedNode
 
 MISSING_NODE_TYPE = declare(
     "missing_node_type",
     Severity.ERROR,
     title="Node type not offered by this server",
-    explanation="The workflow uses a node type that the server does not know: its custom node pack "
-    "is not installed, failed to import, or has renamed or dropped the type. The server refuses "
+    explanation="The workflow uses a node type that the server does not know. The server refuses "
     "such a prompt as a whole, even if nothing needs the node. What else is wrong with the "
-    "workflow is then reported as warnings, since the server does not get that far.",
-    remedy="Install the pack that is named, or, if it is installed, look for its name in ComfyUI's "
-    "log: the import may have failed. Types that ComfyUI itself brings need a newer ComfyUI.",
+    "workflow is then reported as warnings, since the server does not get that far. Why the type "
+    "is not there is told beside it, once for all types with the same reason, by one of: "
+    "`pack_not_installed`, `pack_disabled`, `pack_import_failed`, `pack_restart_pending`, "
+    "`node_type_fails`, `node_type_gone`, `comfyui_too_old`, `core_node_type_not_loaded`.",
+    remedy="Do what the finding beside it says. Where there is none, nobody who was asked knows "
+    "where the type comes from: look for it in the registry of node packs, or in ComfyUI's log, as "
+    "the import of its pack may have failed.",
 )
 
-_CORE_PACK = "comfy-core"
+_MOST_TYPES = MAX_FINDINGS
+"""Types of one prompt whose origin is looked for."""
+
+
+class Missing(NamedTuple):
+    """A node of a type that the server does not offer.
+
+    Attributes:
+        node_id: its id in the prompt.
+        name: its type; None if it has none.
+        pack: the pack that the workflow says it is from.
+        version: the version of that pack.
+    """
+
+    node_id: str
+    name: str | None
+    pack: str | None = None
+    version: str | None = None
+
+
+def missing(prompt: Prompt, nodes: Mapping[str, SavedNode], catalog: Catalog) -> Iterator[Missing]:
+    """Find the nodes of unknown type, reachable or not.
+
+    Args:
+        prompt: the prompt; nothing about its shape is taken for granted.
+        nodes: what the saved file says of its nodes, by id.
+        catalog: the node types of the server.
+    """
+    for node_id, node in prompt.items():
+        class_type = node.get("class_type") if isinstance(node, dict) else None
+        if class_type in catalog:
+            continue
+        saved = nodes.get(node_id)
+        name = saved.type if saved is not None else class_type
+        if not isinstance(name, str) or not name:
+            yield Missing(node_id, None)
+        elif saved is None:
+            yield Missing(node_id, name)
+        else:
+            yield Missing(node_id, name, saved.pack, saved.pack_version)
+
+
+def missing_types(
+    prompt: Prompt, nodes: Mapping[str, SavedNode], catalog: Catalog
+) -> list[tuple[str, str | None, str | None]]:
+    """The types whose origin :func:`check` asks for: name, pack and its version."""
+    distinct = dict.fromkeys(
+        (node.name, node.pack, node.version)
+        for node in missing(prompt, nodes, catalog)
+        if node.name is not None
+    )
+    return list(distinct)[:_MOST_TYPES]
 
 
 @on_prompt
 def check(case: PromptCase) -> Iterator[Finding]:
-    """Report every node of unknown type, reachable or not."""
-    for node_id, node in case.prompt.items():
-        class_type = node.get("class_type") if isinstance(node, dict) else None
-        if class_type in case.catalog or node_id in case.explained:
+    """Report every node of unknown type, reachable or not, and then why the types are missing."""
+    asked = frozenset(missing_types(case.prompt, case.nodes, case.catalog))
+    reasons: dict[tuple[str, ...], absence.Reason] = {}
+    first_nodes: dict[tuple[str, ...], str] = {}
+    for node in missing(case.prompt, case.nodes, case.catalog):
+        if node.node_id in case.explained:
             continue
-        saved = case.nodes.get(node_id)
-        name = saved.type if saved is not None else class_type
-        if not isinstance(name, str) or not name:
+        if node.name is None:
             yield MISSING_NODE_TYPE.finding(
                 "a node has no type ('class_type')",
                 fix="save the workflow again from ComfyUI, or remove the node",
-                node_id=node_id,
+                node_id=node.node_id,
             )
             continue
+        fixes, cause = None, None
+        other_case = case.book.spelled_alike(node.name)
+        if other_case is not None:
+            fixes = [_other_case(node.name, other_case)]
+        elif (node.name, node.pack, node.version) in asked:
+            origin = case.provenance.origin(node.name, node.pack, node.version)
+            found = absence.reason(origin, node.name, node.version, case.catalog.version)
+            reason = reasons.setdefault(found.key, found)
+            reason.types.append(node.name)
+            first_nodes.setdefault(found.key, node.node_id)
+            fixes, cause = reason.fixes, reason.cause
         yield MISSING_NODE_TYPE.finding(
-            f"node type {quoted(name)} is not offered by this server",
-            fix=_fix(case, name, saved.pack if saved is not None else None),
-            node_id=node_id,
-            node_type=name,
+            f"node type {quoted(node.name)} is not offered by this server",
+            fix=fixes,
+            node_id=node.node_id,
+            node_type=node.name,
+            cause=cause,
         )
+    for key, reason in reasons.items():
+        explanation = reason.finding(first_nodes[key])
+        if explanation is not None:
+            # A pack that changed is told of once, whether or not other types of it are loaded.
+            case.first(absence.RESTART_PENDING, alike(explanation.subject.name))
+            yield explanation
 
 
-def _fix(case: PromptCase, name: str, pack: str | None) -> Advice:
-    alike = case.book.spelled_alike(name)
-    if alike is not None:
-        return Advice(
-            f"the server has {quoted(alike)}: node types are told apart by case",
-            FixKind.REPLACE_NODE,
-            Confidence.LIKELY,
-            before=name,
-            after=alike,
-        )
-    if pack == _CORE_PACK:
-        return Advice(
-            "update ComfyUI: this node type comes with a newer version of it, or was removed",
-            FixKind.UPDATE_SERVER,
-        )
-    if pack:
-        return Advice(
-            f"install the custom node pack {quoted(pack)} (ComfyUI-Manager > Install Missing "
-            f"Custom Nodes); if it is installed, its import failed: look for "
-            f"'{printable(pack)}' in ComfyUI's log",
-            FixKind.INSTALL_PACK,
-            Confidence.LIKELY,
-            after=pack,
-        )
+def _other_case(name: str, offered: str) -> Advice:
     return Advice(
-        "install the custom node pack that provides it (ComfyUI-Manager > Install Missing Custom "
-        "Nodes); if it is installed, its import failed: see ComfyUI's log",
-        FixKind.INSTALL_PACK,
+        f"the server has {quoted(offered)}: node types are told apart by case",
+        FixKind.REPLACE_NODE,
+        Confidence.LIKELY,
+        before=name,
+        after=offered,
     )

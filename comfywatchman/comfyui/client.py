@@ -1,6 +1,7 @@
 """The HTTP client: asks a ComfyUI server, and turns every way it can fail into one sentence.
 
-All that a cycle reads is asked for with GET. The one thing that posts is
+All that a cycle reads is asked for with GET, but for one question of Manager's, which it takes by
+POST (:meth:`ComfyUIClient.ask_import_failure`). The one thing that posts prompts is
 :mod:`comfywatchman.comfyui.asking`, and only where ``ask_server`` is set. Answers are read in
 pieces, with a cap on their size and on the time they take, and are asked for uncompressed, so that
 none can unfold in memory. What may pass (a reset, a 503, a server that is being restarted) is asked
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from comfywatchman.settings import Settings
 
 _SMALL = 16 * 1024**2
+_JSON = {"Content-Type": "application/json"}
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds before a question is asked again, in turn; the last one for all further times."""
 
@@ -176,11 +178,13 @@ class ComfyUIClient:
         cap: str | None = None,
         seconds: float | None = None,
         headers: dict[str, str] | None = None,
+        again: bool = True,
     ) -> bytes:
         """Ask for the body of one answer. Arguments and errors as :meth:`get_json`.
 
-        What may pass is asked again, for ``read_timeout`` from its first failure on. A server that
-        nothing listens at is waited for only if it has answered before: it is being restarted.
+        Unless ``again`` is false, what may pass is asked again, for ``read_timeout`` from its first
+        failure on. A server that nothing listens at is waited for only if it has answered before:
+        it is being restarted.
         """
         limit = self._settings.read_timeout if seconds is None else seconds
         pauses = iter(_PAUSES)
@@ -188,7 +192,7 @@ class ComfyUIClient:
         while True:
             tries += 1
             try:
-                body = self._ask(path, max_bytes, cap, limit, headers)
+                _, body = self._exchange(path, max_bytes, cap, limit, headers)
             except _RetryableError as error:
                 now = time.monotonic()
                 failed_at = failed_at or now
@@ -196,7 +200,7 @@ class ComfyUIClient:
                 until = min(failed_at + self._settings.read_timeout, self._ends)
                 # HTTP 500 is more often about the question than about the server's state.
                 enough = error.status == httpx.codes.INTERNAL_SERVER_ERROR and tries == 2
-                waits = error.connected or self._has_answered
+                waits = again and (error.connected or self._has_answered)
                 if enough or not waits or now + pause > until:
                     if tries == 1:
                         raise
@@ -225,32 +229,47 @@ class ComfyUIClient:
             ComfyUIError: no whole answer came; ``sent`` says whether the server may have been
                 reached all the same.
         """
-        content = json.dumps(document).encode()
-        limit = self._settings.read_timeout
-        headers = {"Content-Type": "application/json"}
-        return self._exchange("POST", path, _SMALL, None, limit, headers, content)
+        return self._exchange(
+            path, _SMALL, None, self._settings.read_timeout, _JSON, json.dumps(document).encode()
+        )
 
-    def _ask(
-        self,
-        path: str,
-        max_bytes: int,
-        cap: str | None,
-        limit: float,
-        headers: dict[str, str] | None,
+    def ask_import_failure(
+        self, prefix: str, question: dict[str, str], *, max_bytes: int, seconds: float
     ) -> bytes:
-        return self._exchange("GET", path, max_bytes, cap, limit, headers)[1]
+        """Ask Manager why it could not import a pack: a question that it takes by POST, once.
+
+        Args:
+            prefix: where Manager's routes begin: ``/v2`` or nothing.
+            question: ``cnr_id`` or ``url`` of the pack.
+            max_bytes: refuse an answer larger than this.
+            seconds: how long the whole answer may take.
+
+        Raises:
+            ComfyUIError: whatever went wrong; HTTP 400 for a pack that Manager does not know, or of
+                which it has nothing to tell.
+            ValueError: the prefix is none of Manager's.
+        """
+        if prefix not in ("", "/v2"):
+            raise ValueError(f"no prefix of Manager's: {prefix!r}")
+        path = f"{prefix}/customnode/import_fail_info"
+        content = json.dumps(question).encode()
+        return self._exchange(path, max_bytes, None, seconds, _JSON, content, only_success=True)[1]
 
     def _exchange(
         self,
-        method: str,
         path: str,
         max_bytes: int,
         cap: str | None,
         limit: float,
-        headers: dict[str, str] | None,
+        headers: Mapping[str, str] | None,
         content: bytes | None = None,
+        *,
+        only_success: bool = False,
     ) -> tuple[int, bytes]:
-        """Send one request; of what is asked for with GET, only HTTP 200 is an answer."""
+        """Send one request: a GET or, with content, a POST.
+
+        Of what is asked for with GET, or with ``only_success``, only HTTP 200 is an answer.
+        """
         url = self.url + path
         left = self.seconds_left
         if left <= 0:
@@ -265,14 +284,14 @@ class ComfyUIClient:
         with _Deadline(limit) as deadline:
             try:
                 with self._http.stream(
-                    method,
+                    "GET" if content is None else "POST",
                     url,
                     headers=headers,
                     content=content,
                     timeout=timeout,
                     extensions={"trace": deadline.trace},
                 ) as response:
-                    if method == "GET":
+                    if content is None or only_success:
                         self._refuse(response, path)
                     body = _body(response, url, max_bytes, cap)
                 if not deadline.passed:

@@ -19,6 +19,7 @@ class Folders:
     output: Path
     temp: Path
     user: Path
+    custom_nodes: Path
 
     def by_annotation(self) -> dict[str, Path]:
         """The folders an input value can point into, by the suffix that says so."""
@@ -51,6 +52,7 @@ def folders(comfyui_dir: Path, argv: Sequence[str] = ()) -> Folders:
         output=_option(argv, "--output-directory", base / "output", comfyui_dir),
         temp=temp / "temp",
         user=_option(argv, "--user-directory", base / "user", comfyui_dir),
+        custom_nodes=base / "custom_nodes",
     )
 
 

@@ -29,6 +29,8 @@ from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.catalog_file import Basis
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.comfyui.inventory import Inventory
+from comfywatchman.comfyui.provenance.inquiry import Inquiry
+from comfywatchman.comfyui.provenance.kept_map import KeptMap
 from comfywatchman.cycle.asking import Asking
 from comfywatchman.cycle.progress import Alarmed, GateAnswered, Judged, Noted, WorkflowsFound
 from comfywatchman.escape import visible
@@ -115,6 +117,7 @@ class CycleState(TypedDict, total=False):
     gate: Annotated[list[GateAnswer], _in_order]
     catalog: Catalog
     inventory: Inventory
+    inquiry: Inquiry
     found: list[Workflow]
     left_out: int
     workflows: list[WorkflowReport]
@@ -212,6 +215,22 @@ def take_inventory(state: CycleState, runtime: CycleRuntime) -> CycleState:
     return {"inventory": inventory, "not_checked": not_checked}
 
 
+def ask_about_packs(state: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Learn which packs are installed, which failed, and which changed since the server started."""
+    context = runtime.context
+    server = state.get("server", ServerReading())
+    comfyui_dir = context.settings.comfyui_dir
+    kept = KeptMap(context.store.node_map) if context.store and context.settings.cache else None
+    inquiry = Inquiry(
+        state["catalog"],
+        context.client,
+        files.folders(comfyui_dir, server.argv) if comfyui_dir else None,
+        kept,
+    )
+    inquiry.begin()
+    return {"inquiry": inquiry}
+
+
 def find_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """Find the saved workflows to judge."""
     settings, target, client = (
@@ -246,11 +265,11 @@ def find_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
 def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """Judge each workflow."""
     context = runtime.context
-    settings = context.settings
+    settings, inquiry = context.settings, state["inquiry"]
     depth, size = settings.max_workflow_depth, settings.max_workflow_size
     kept = context.store.verdicts if context.store and settings.cache else None
     limits = {"depth": depth, "ask_server": settings.ask_server.value}
-    verdicts = VerdictCache(kept, state["catalog"], state["inventory"], limits)
+    verdicts = VerdictCache(kept, state["catalog"], state["inventory"], limits, inquiry)
     if verdicts.damage:
         runtime.stream_writer(Noted(verdicts.damage))
     asking = _asking(runtime, state["catalog"], verdicts)
@@ -276,6 +295,7 @@ def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
         "verdicts": verdicts,
         "asking": asking,
         "unanswered": unanswered,
+        "not_checked": inquiry.not_checked,
     }
 
 
@@ -419,6 +439,7 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
         ("judge", judge),
     ):
         graph.add_node(name, asks_server, error_handler=skip_after_error)
+    graph.add_node("ask_about_packs", ask_about_packs)
     graph.add_node("ask_server", ask_server)
     graph.add_node("report", report)
 
@@ -437,7 +458,8 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
     graph.add_edge(["probe_gpu", "probe_comfyui", "probe_disk", "take_lock"], "gate")
     graph.add_conditional_edges("gate", _after_gate, ["fetch_catalog", "take_inventory", "skip"])
     graph.add_edge(["fetch_catalog", "take_inventory"], "find_workflows")
-    graph.add_edge("find_workflows", "judge")
+    graph.add_edge("fetch_catalog", "ask_about_packs")
+    graph.add_edge(["find_workflows", "ask_about_packs"], "judge")
     graph.add_edge("judge", "ask_server")
     graph.add_edge("ask_server", "report")
     graph.add_edge("report", END)

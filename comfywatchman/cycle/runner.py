@@ -16,6 +16,7 @@ from comfywatchman import __version__, discovery, state, state_files
 from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_file, credentials
 from comfywatchman.comfyui.client import ComfyUIClient
+from comfywatchman.comfyui.provenance import core
 from comfywatchman.cycle import graph
 from comfywatchman.cycle.progress import Ended, Listener
 from comfywatchman.errors import ConfigError, Exit
@@ -177,6 +178,7 @@ def _read_program() -> None:
 
     discovery.import_all(formats)
     registry.registered()
+    core.core_type("")
     html.template()
     cache.program()
 

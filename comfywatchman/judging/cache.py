@@ -20,10 +20,15 @@ import orjson
 from comfywatchman import state
 from comfywatchman.comfyui.catalog import Catalog, NodeType
 from comfywatchman.comfyui.inventory import Inventory, Presence
+from comfywatchman.comfyui.provenance.inquiry import Inquiry
+from comfywatchman.comfyui.provenance.origin import Provenance
 from comfywatchman.results import WorkflowReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from comfywatchman.comfyui.provenance.manager import Change
+    from comfywatchman.comfyui.provenance.origin import Origin
 
 _Entry = dict[str, Any]
 _PACKAGE: Final = Path(__file__).parents[1]
@@ -93,6 +98,29 @@ class RecordingInventory(Inventory):
         return answer
 
 
+class RecordingProvenance(Provenance):
+    """A provenance that remembers what was asked and what it answered."""
+
+    def __init__(self, provenance: Provenance, catalog: Catalog) -> None:
+        super().__init__(provenance.knowledge, catalog)
+        self.asked: dict[str, dict[str, Any]] = {}
+
+    def origin(
+        self, name: str, saved_pack: str | None = None, saved_version: str | None = None
+    ) -> Origin:
+        """As the provenance's own."""
+        answer = super().origin(name, saved_pack, saved_version)
+        about = json.dumps([name, saved_pack, saved_version])
+        self.asked.setdefault("origin", {})[about] = _digest(repr(answer).encode(errors="replace"))
+        return answer
+
+    def change(self, folder: str) -> Change | None:
+        """As the provenance's own."""
+        answer = super().change(folder)
+        self.asked.setdefault("change", {})[folder] = repr(answer)
+        return answer
+
+
 class VerdictCache:
     """The verdicts of the last cycle, and those of this one.
 
@@ -105,12 +133,20 @@ class VerdictCache:
         catalog: the catalog of this cycle.
         inventory: the inventory of this cycle.
         limits: settings that a verdict depends on.
+        inquiry: what is asked about node types that the catalog lacks; without it, nobody is.
     """
 
     def __init__(
-        self, file: Path | None, catalog: Catalog, inventory: Inventory, limits: Mapping[str, Any]
+        self,
+        file: Path | None,
+        catalog: Catalog,
+        inventory: Inventory,
+        limits: Mapping[str, Any],
+        inquiry: Inquiry | None = None,
     ) -> None:
         self._file = file
+        self.inquiry = inquiry or Inquiry(catalog)
+        self.provenance = RecordingProvenance(self.inquiry.provenance, catalog)
         self.catalog = RecordingCatalog(catalog)
         self.inventory = RecordingInventory(inventory)
         self._plain = inventory
@@ -137,6 +173,7 @@ class VerdictCache:
         if entry is None or not self._holds(entry):
             self.catalog.asked = set()
             self.inventory.asked.clear()
+            self.provenance.asked.clear()
             return None
         self._new[self._key] = entry
         return WorkflowReport.model_validate({**entry["report"], "path": path, "name": name})
@@ -147,7 +184,9 @@ class VerdictCache:
         self._new[self._key] = {
             "types": {name: self._declaration(name) for name in sorted(self.catalog.asked)},
             "asked": {
-                question: dict(answers) for question, answers in self.inventory.asked.items()
+                question: dict(answers)
+                for asked in (self.inventory.asked, self.provenance.asked)
+                for question, answers in asked.items()
             },
             "report": orjson.Fragment(content),
         }
@@ -201,6 +240,8 @@ class VerdictCache:
             "input_files_like": self._plain.input_files_like,
             "has_embedding": self._plain.has_embedding,
             "folders_with": self._plain.folders_with,
+            "origin": self._origin,
+            "change": lambda folder: repr(self.inquiry.provenance.change(folder)),
         }
         if "catalog" in entry and entry["catalog"] != self.catalog_digest:
             return False
@@ -211,6 +252,12 @@ class VerdictCache:
             for question, answers in entry["asked"].items()
             for about, answer in answers.items()
         )
+
+    def _origin(self, about: str) -> str:
+        asked = json.loads(about)
+        self.inquiry.look_into(*asked)
+        answer = self.inquiry.provenance.origin(*asked)
+        return _digest(repr(answer).encode(errors="replace"))
 
     def _declaration(self, name: str) -> str | None:
         if name not in self._declarations:
@@ -245,8 +292,9 @@ def _outline(catalog: Catalog) -> bytes:
 def program() -> str:
     """The code that makes verdicts: another version of it believes no verdict of this one."""
     digest = hashlib.sha256()
-    for file in sorted(_PACKAGE.rglob("*.py")):
-        digest.update(file.read_bytes())
+    for file in sorted(_PACKAGE.rglob("*")):
+        if file.suffix in (".py", ".json"):
+            digest.update(file.read_bytes())
     return digest.hexdigest()
 
 

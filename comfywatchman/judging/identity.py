@@ -85,6 +85,8 @@ def _fault(finding: Finding) -> tuple[str | None, ...]:
 
 def _cause(finding: Finding, path: str, moved: frozenset[str]) -> tuple[str | None, ...]:
     """What the findings of a report that have one cause have in common."""
+    if finding.cause_id:
+        return ("cause", finding.cause_id)  # the check knows it
     kind = finding.subject.kind
     if kind in _FILES:
         return _thing(finding)

@@ -13,6 +13,8 @@ from comfywatchman.checks.engine.replacement import Replacement, replaced
 from comfywatchman.checks.engine.rulebook import rulebook
 from comfywatchman.checks.engine.walk import walk
 from comfywatchman.checks.versions import Rule
+from comfywatchman.comfyui.provenance.knowledge import Knowledge
+from comfywatchman.comfyui.provenance.origin import Provenance
 from comfywatchman.findings import NAME_LENGTH, declare, printable
 from comfywatchman.judging.needs import needs
 from comfywatchman.judging.overruled import overruled
@@ -76,7 +78,12 @@ class Judgement:
 
 
 def judge(
-    conversion: Conversion, catalog: Catalog, inventory: Inventory, ask: Ask | None = None
+    conversion: Conversion,
+    catalog: Catalog,
+    inventory: Inventory,
+    provenance: Provenance | None = None,
+    *,
+    ask: Ask | None = None,
 ) -> Judgement:
     """Say what ComfyUI would say about a workflow, asking it only where that cannot be seen.
 
@@ -84,6 +91,8 @@ def judge(
         conversion: the workflow as a prompt; nothing about the prompt's shape is taken for granted.
         catalog: the node types of the server.
         inventory: the files it has, as far as they could be seen.
+        provenance: what is known of where node types come from; else what can be known without
+            asking anybody.
         ask: asks the server; None: it is never asked.
     """
     book = rulebook(catalog)
@@ -98,6 +107,7 @@ def judge(
         catalog,
         inventory,
         book,
+        provenance or Provenance(Knowledge(), catalog),
         frozenset(
             f.node_id for f in conversion.findings if f.node_id and f.severity is Severity.ERROR
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from comfywatchman.checks.missing_node_type import missing_types
 from comfywatchman.findings import declare
 from comfywatchman.judging.identity import identified
 from comfywatchman.judging.prompt import judge
@@ -94,7 +95,11 @@ def _judged(
         return kept
     try:
         conversion = convert(load(raw, max_depth=max_depth), verdicts.catalog)
-        judgement = judge(conversion, verdicts.catalog, verdicts.inventory, ask)
+        for missing in missing_types(conversion.prompt, conversion.nodes, verdicts.catalog):
+            verdicts.inquiry.look_into(*missing)
+        judgement = judge(
+            conversion, verdicts.catalog, verdicts.inventory, verdicts.provenance, ask=ask
+        )
     except WorkflowError as error:
         report = _refused(workflow, error.finding, digest)
     else:

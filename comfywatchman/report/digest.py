@@ -242,6 +242,9 @@ def _problem(findings: Sequence[Finding]) -> Problem:
     also: dict[str, None] = {}
     if first.subject.kind is SubjectKind.VALUE:
         also = dict.fromkeys(f.message for f in findings if f.message != first.message)
+    elif first.subject.kind is SubjectKind.NODE_TYPE:
+        # What explains why node types are missing, and not that each of them is.
+        also = dict.fromkeys(f.message for f in findings if f.code != first.code)
     return Problem(
         code=first.code,
         severity=first.severity,

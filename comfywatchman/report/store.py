@@ -39,6 +39,11 @@ class ReportStore:
         """Where the verdicts of the last cycle are kept."""
         return self.folder / state_files.VERDICTS
 
+    @property
+    def node_map(self) -> Path:
+        """Where the node map of the server's Manager is kept."""
+        return self.folder / state_files.NODE_MAP
+
     def begin(self, started_at: datetime, paths: Sequence[str]) -> None:
         """Mark a cycle as running, so that one that is killed leaves a trace. Call it locked.
 

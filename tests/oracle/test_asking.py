@@ -15,6 +15,8 @@ from comfywatchman.checks.engine.rulebook import rulebook
 from comfywatchman.checks.engine.walk import walk
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
+from comfywatchman.comfyui.provenance.knowledge import Knowledge
+from comfywatchman.comfyui.provenance.origin import Provenance
 from comfywatchman.judging.question import Question, question
 from comfywatchman.judging.refusal import Accepted, Refusal, heard, read
 from tests.standin.prompts import Prompts
@@ -67,7 +69,15 @@ def asked(case: dict[str, Any]) -> Question | None:
     if (targets := case.get("targets")) is not None:
         outputs = tuple(n for n in outputs if n in targets)
     inventory = Inventory(files={}, models={}, embeddings=frozenset())
-    whole = PromptCase(prompt, {}, outputs, catalog(), inventory, rulebook(catalog()))
+    whole = PromptCase(
+        prompt,
+        {},
+        outputs,
+        catalog(),
+        inventory,
+        rulebook(catalog()),
+        Provenance(Knowledge(), catalog()),
+    )
     needs = {node_id: node.needs for node_id, node in walk(whole).judged.items()}
     return question(prompt, needs, catalog())
 

@@ -13,13 +13,15 @@ and a test can hold it::
 
 Recorded (``data/``, from ComfyUI 0.8.0 on a CPU): ``/object_info``, ``/system_stats``, ``/queue``,
 ``/prompt``, ``/models`` and its folders, ``/embeddings`` without files, ``/experiment/models``,
-``/features``, ``/extensions``, ``/v2/userdata`` and the 404 of ``/node_replacements``.
+``/features``, ``/extensions``, ``/v2/userdata`` and the 404 of ``/node_replacements``; from
+ComfyUI 0.33.0 the routes of its Manager 3.41 and 4.3, and ``/internal/logs/raw``.
 Modelled on how ComfyUI behaves: ``/users``, ``/userdata``, ``/embeddings`` with files,
 ``/experiment/models/{folder}``, CUDA devices, a busy queue. Modelled on a reverse proxy: prefix,
 token, basic auth and the error pages. README.md says which is which, one by one.
 
 Nothing may ever be queued: whatever is not a GET or HEAD is kept in ``StandIn.writes``, and is
-answered 500 unless the stand-in was given what answers to what is posted (``prompts.py``).
+answered 500 unless the stand-in was given what answers to what is posted (``prompts.py``). That of
+Manager why an import failed is a POST too; a stand-in that has a Manager answers it.
 
 Two routes are the stand-in's own: ``GET /standin/requests`` lists what it was asked, and
 ``PUT /standin/behaviour`` (the body is a behaviour) switches it while it runs.
@@ -150,6 +152,14 @@ def recorded_node_types(state: str) -> dict[str, Any]:
     """The recorded ``/object_info``, parsed."""
     types: dict[str, Any] = json.loads(recorded_object_info(state))
     return types
+
+
+@functools.cache
+def recorded_manager(version: str) -> dict[str, Any]:
+    """The recorded answers of a Manager: by path, and by what was posted."""
+    raw = gzip.decompress((DATA / f"manager_{version}.json.gz").read_bytes())
+    answers: dict[str, Any] = json.loads(raw)
+    return answers
 
 
 def removed(value: Any, names: Collection[str]) -> Any:
@@ -474,6 +484,11 @@ class StandIn:
         without: names of model files that are gone since the recording.
         posts: answers what is posted, and what is asked of the queue, by path and body; None of it
             means the usual answer.
+        manager: the version of its Manager, ``3.41`` or ``4.3``; None: it has none.
+        manager_state: which packs Manager can be asked about: at the ``start``, once its list was
+            ``reloaded``, or with the registry ``cached``.
+        updated: whether packs changed on the disk since the server was started.
+        failing: node types whose code fails when they are asked for one by one.
         log: called with a line for each request.
 
     Attributes:
@@ -499,6 +514,10 @@ class StandIn:
         object_info: Mapping[str, Any] | None = None,
         without: Collection[str] = (),
         posts: Callable[[str, str, bytes], Answer | None] | None = None,
+        manager: str | None = None,
+        manager_state: str = "reloaded",
+        updated: bool = False,
+        failing: Collection[str] = (),
         log: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.host, self.port = host, port
@@ -508,6 +527,8 @@ class StandIn:
         self.multi_user = multi_user
         self.prefix = prefix.rstrip("/")
         self.gpu = gpu
+        self.manager, self.manager_state, self.updated = manager, manager_state, updated
+        self.failing = frozenset(failing)
         self.without = frozenset(without)
         self.object_info = object_info
         self.posts = posts
@@ -572,7 +593,11 @@ class StandIn:
     @property
     def writes(self) -> list[Request]:
         """The requests that would have changed something on a real server; must stay empty."""
-        return [r for r in self.requests if r.method not in ("GET", "HEAD")]
+        return [
+            r
+            for r in self.requests
+            if r.method not in ("GET", "HEAD") and not self.is_question(r, self.route(r.target))
+        ]
 
     # Behaviour
 
@@ -752,7 +777,9 @@ class StandIn:
 
     def refusal(self, request: Request, path: str | None) -> Answer | None:
         """The answer to what is refused before ComfyUI is reached; None if nothing is."""
-        if request.method not in ("GET", "HEAD") and not (self.posts and request.method == "POST"):
+        if request.method not in ("GET", "HEAD") and not (
+            (self.posts and request.method == "POST") or self.is_question(request, path)
+        ):
             print(
                 f"THE STAND-IN WAS ASKED TO {request.method} {request.target}: nothing may ever"
                 " be queued or changed",
@@ -769,8 +796,36 @@ class StandIn:
             return status_page(404, "")
         return None
 
+    def is_question(self, request: Request, path: str | None) -> bool:
+        """Whether it is the one POST that only asks, of a Manager that is there."""
+        if self.manager is None or request.method != "POST":
+            return False
+        prefix = recorded_manager(self.manager)["prefix"]
+        return path == f"{prefix}/customnode/import_fail_info"
+
+    def _of_manager(self, request: Request, path: str) -> Answer | None:
+        """What its Manager was recorded to answer; None if it has no such route."""
+        if self.manager is None:
+            return None
+        answers = recorded_manager(self.manager)
+        query = request.target.partition("?")[2]
+        asked = f"{path}?{query}" if query else path
+        if request.method == "POST":
+            question = json.dumps(json.loads(request.body), sort_keys=True)
+            found = answers["post"][self.manager_state].get(question, {"status": 400, "text": ""})
+        else:
+            found = answers["updated"].get(asked) if self.updated else None
+            found = found or answers["get"].get(asked)
+        if found is None:
+            return None
+        text = json.dumps(found["json"]) if "json" in found else found["text"]
+        return Answer(found["status"], text.encode(), found.get("content_type") or "")
+
     def answer(self, request: Request, path: str) -> Answer:
         """ComfyUI's answer to a request for a path (without prefix and ``/api``)."""
+        of_manager = self._of_manager(request, path)
+        if of_manager is not None:
+            return of_manager
         if self.posts and (answer := self.posts(request.method, path, request.body)):
             return answer
         altered = self._altered(path)
@@ -813,6 +868,8 @@ class StandIn:
         if len(rest) > 1:
             return Answer(404, b"404: Not Found")
         name = unquote(rest[0])
+        if name in self.failing:
+            return Answer(500, b"500 Internal Server Error\n\nServer got itself in trouble", TEXT)
         return json_answer({name: known[name]} if name in known else {})
 
     def _system_stats(self) -> dict[str, Any]:
@@ -1020,6 +1077,7 @@ def main(arguments: list[str] | None = None) -> None:
                         help="CUDA devices instead of the recorded CPU")  # fmt: skip
     parser.add_argument("--without", action="append", default=[], metavar="FILE",
                         help="a model file that is gone since the recording")  # fmt: skip
+    parser.add_argument("--manager", choices=("3.41", "4.3"), help="the version of its Manager")
     options = vars(parser.parse_args(arguments))
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from comfywatchman.checks.known.own_rules import OwnRules
     from comfywatchman.comfyui.catalog import Catalog, InputSpec, NodeType
     from comfywatchman.comfyui.inventory import Inventory
+    from comfywatchman.comfyui.provenance.origin import Provenance
     from comfywatchman.findings import Advice, Code
     from comfywatchman.results import Finding, Subject
     from comfywatchman.workflow.prompt import Prompt, SavedNode
@@ -99,6 +100,7 @@ class PromptCase:
         catalog: the server's node types.
         inventory: the server's files.
         book: what else the catalog's node types and the server's version say.
+        provenance: what is known of where node types come from.
         explained: ids of nodes that converting the workflow found wrong already.
         tally: how many findings there are.
         folders: which model folder an input of a node type lists, as far as that was looked up.
@@ -110,6 +112,7 @@ class PromptCase:
     catalog: Catalog
     inventory: Inventory
     book: Rulebook
+    provenance: Provenance
     explained: frozenset[str] = frozenset()
     tally: Tally = field(default_factory=Tally)
     folders: dict[tuple[str, str], ModelFolder | None] = field(default_factory=dict)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
+from comfywatchman.comfyui.provenance.knowledge import Knowledge
+from comfywatchman.comfyui.provenance.origin import Provenance
 from comfywatchman.judging.prompt import Judgement, judge
 from comfywatchman.workflow.prompt import Conversion, SavedNode
 
@@ -60,10 +62,12 @@ def judged(
     inventory: Inventory | None = None,
     saved: dict[str, SavedNode] | None = None,
     replacements: dict[str, Any] | None = None,
+    knowledge: Knowledge | None = None,
 ) -> Judgement:
     """Judge a prompt against the base types and some more."""
     catalog = Catalog({**BASE, **(types or {})}, version, replacements)
-    return judge(Conversion(prompt, saved or {}), catalog, inventory or Inventory())
+    provenance = Provenance(knowledge or Knowledge(), catalog)
+    return judge(Conversion(prompt, saved or {}), catalog, inventory or Inventory(), provenance)
 
 
 def judged_input(

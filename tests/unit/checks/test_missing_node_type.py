@@ -21,15 +21,17 @@ def test_an_unknown_type_refuses_the_whole_prompt_even_if_nothing_needs_it() -> 
 
 def test_the_pack_comes_from_the_saved_file() -> None:
     saved = {"5": SavedNode("GroundingDino", pack="comfyui-segment-anything")}
-    finding = only(judged({"5": {"inputs": {}}}, saved=saved))
+    finding = judged({"5": {"inputs": {}}}, saved=saved).findings[0]
     assert finding.node_type == "GroundingDino"
     assert finding.fix is not None
     assert "Install the custom node pack 'comfyui-segment-anything'" in finding.fix
     assert "its import failed" in finding.fix
+    assert finding.fixes[0].command == "comfy node install comfyui-segment-anything"
 
 
 def test_a_core_type_asks_for_an_update() -> None:
-    finding = only(judged({"5": {"inputs": {}}}, saved={"5": SavedNode("New", pack="comfy-core")}))
+    saved = {"5": SavedNode("New", pack="comfy-core")}
+    finding = judged({"5": {"inputs": {}}}, saved=saved).findings[0]
     assert finding.fix is not None
     assert finding.fix.startswith("Update ComfyUI")
 

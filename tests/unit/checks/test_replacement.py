@@ -48,7 +48,7 @@ def test_the_new_node_is_judged_in_its_place() -> None:
 
 
 def test_nodes_are_replaced_from_0_14_on() -> None:
-    assert codes(replaced([RULE], "0.13.99")) == ["missing_node_type"]
+    assert codes(replaced([RULE], "0.13.99")) == ["missing_node_type", "node_type_gone"]
     assert codes(replaced([RULE], "0.14.0")) == ["node_replaced"]
 
 
@@ -69,7 +69,7 @@ def test_without_a_mapping_the_new_node_has_no_inputs(mapping: Any) -> None:
 
 
 def test_a_node_without_inputs_is_not_replaced() -> None:
-    assert codes(replaced([RULE], inputs=...)) == ["missing_node_type"]
+    assert codes(replaced([RULE], inputs=...)) == ["missing_node_type", "node_type_gone"]
 
 
 @pytest.mark.parametrize("slot", [0, 0.0, False])
@@ -136,7 +136,7 @@ def test_the_server_fails_where_there_is_no_meta_to_copy(meta: Any) -> None:
     judgement = replaced([RULE], _meta=meta)
     assert judgement.verdict is Verdict.BROKEN
     assert judgement.findings[0].code == "server_fails"
-    assert codes(replaced([RULE], "0.13.99", _meta=...)) == ["missing_node_type"]
+    assert codes(replaced([RULE], "0.13.99", _meta=...)) == ["missing_node_type", "node_type_gone"]
 
 
 def test_the_server_fails_where_an_old_input_is_not_there() -> None:

@@ -76,7 +76,7 @@ class Server:
 
 
 def asked(server: Any, prompt: dict[str, Any] = PROMPT) -> Judgement:
-    return judge(Conversion(prompt), Catalog(TYPES, "0.33.0"), Inventory(), server)
+    return judge(Conversion(prompt), Catalog(TYPES, "0.33.0"), Inventory(), ask=server)
 
 
 def test_without_the_server_it_is_a_doubt() -> None:
@@ -167,7 +167,7 @@ def test_nothing_is_asked_where_no_verdict_hangs_on_it() -> None:
     refused = {**PROMPT, "5": {"class_type": "Nowhere", "inputs": {}}}
     assert asked(server, refused).verdict is Verdict.BROKEN
     found = SERVER_REFUSES.finding("converting it found this")
-    judge(Conversion(PROMPT, findings=[found]), Catalog(TYPES, "0.33.0"), Inventory(), server)
+    judge(Conversion(PROMPT, findings=[found]), Catalog(TYPES, "0.33.0"), Inventory(), ask=server)
     assert server.questions == []
 
 
