@@ -93,40 +93,49 @@ def check(case: PromptCase) -> Iterator[Finding]:
     asked = frozenset(missing_types(case.prompt, case.nodes, case.catalog))
     reasons: dict[tuple[str, ...], absence.Reason] = {}
     first_nodes: dict[tuple[str, ...], str] = {}
+    found: list[tuple[Missing, absence.Reason | None]] = []
     for node in missing(case.prompt, case.nodes, case.catalog):
         if node.node_id in case.explained:
             continue
-        if node.name is None:
-            yield MISSING_NODE_TYPE.finding(
-                "a node has no type ('class_type')",
-                fix="save the workflow again from ComfyUI, or remove the node",
-                node_id=node.node_id,
-            )
-            continue
-        fixes, cause = None, None
-        other_case = case.book.spelled_alike(node.name)
-        if other_case is not None:
-            fixes = [_other_case(node.name, other_case)]
-        elif (node.name, node.pack, node.version) in asked:
+        reason = None
+        if (
+            node.name is not None
+            and (node.name, node.pack, node.version) in asked
+            and case.book.spelled_alike(node.name) is None
+        ):
             origin = case.provenance.origin(node.name, node.pack, node.version)
-            found = absence.reason(origin, node.name, node.version, case.catalog.version)
-            reason = reasons.setdefault(found.key, found)
+            reason = absence.reason(origin, node.name, node.version, case.catalog.version)
+            reason = reasons.setdefault(reason.key, reason)
             reason.types.append(node.name)
-            first_nodes.setdefault(found.key, node.node_id)
-            fixes, cause = reason.fixes, reason.cause
-        yield MISSING_NODE_TYPE.finding(
-            f"node type {quoted(node.name)} is not offered by this server",
-            fix=fixes,
-            node_id=node.node_id,
-            node_type=node.name,
-            cause=cause,
-        )
+            first_nodes.setdefault(reason.key, node.node_id)
+        found.append((node, reason))
+    absence.one_update(reasons.values())
+    for node, reason in found:
+        yield _finding(case, node, reason)
     for key, reason in reasons.items():
         explanation = reason.finding(first_nodes[key])
         if explanation is not None:
             # A pack that changed is told of once, whether or not other types of it are loaded.
             case.first(absence.RESTART_PENDING, alike(explanation.subject.name))
             yield explanation
+
+
+def _finding(case: PromptCase, node: Missing, reason: absence.Reason | None) -> Finding:
+    if node.name is None:
+        return MISSING_NODE_TYPE.finding(
+            "a node has no type ('class_type')",
+            fix="save the workflow again from ComfyUI, or remove the node",
+            node_id=node.node_id,
+        )
+    other_case = case.book.spelled_alike(node.name)
+    fixes = reason.fixes if reason is not None else None
+    return MISSING_NODE_TYPE.finding(
+        f"node type {quoted(node.name)} is not offered by this server",
+        fix=fixes if other_case is None else [_other_case(node.name, other_case)],
+        node_id=node.node_id,
+        node_type=node.name,
+        cause=reason.cause if reason is not None else None,
+    )
 
 
 def _other_case(name: str, offered: str) -> Advice:

@@ -173,6 +173,8 @@ def _message(case: InputCase, choices: Choices, folder: ModelFolder | None) -> s
     if folder is not None and isinstance(case.given, str):
         given = f"{folder.noun} {given}"
     elif not choices.are_files:
+        if len(choices) == 1:
+            return f"{given} is not the one choice of {name}"
         return f"{given} is not among the {len(choices):,} choices of {name}"
     if len(choices) == 0:
         return f"{given} is not there: ComfyUI lists no files for {name}"

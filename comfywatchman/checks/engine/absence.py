@@ -6,6 +6,8 @@ it, once for all types of a workflow with the same reason, and changes no verdic
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +24,7 @@ from comfywatchman.findings import (
 from comfywatchman.results import Confidence, FixKind, Severity, SubjectKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from comfywatchman.comfyui.provenance.manager import Change
     from comfywatchman.comfyui.provenance.origin import Origin
@@ -142,6 +144,7 @@ class Reason:
         words: what follows the verb.
         fixes: what to do about it, the best first.
         types: the types.
+        release: where ComfyUI is too old, how new it has to be: compares as releases do.
     """
 
     code: Code | None
@@ -151,6 +154,7 @@ class Reason:
     words: str
     fixes: list[Advice]
     types: list[str] = field(default_factory=list)
+    release: tuple[float, ...] = ()
 
     @property
     def cause(self) -> Subject | None:
@@ -381,7 +385,18 @@ def _of_comfyui(origin: Origin, server: str | None) -> Reason:
         *(_install(pack, sure=False, one_of=True) for pack in others[: _MOST_ADVICES - 1]),
     ]
     key = (origin.why.value, origin.release or "", str(bool(others)))
-    return Reason(COMFYUI_TOO_OLD, key, subject, _COMES, words, fixes)
+    numbers = tuple(float(n) for n in re.findall(r"\d+", release)) if release else (math.inf,)
+    needed = (*numbers, 0.5) if origin.after else numbers
+    return Reason(COMFYUI_TOO_OLD, key, subject, _COMES, words, fixes, release=needed)
+
+
+def one_update(reasons: Iterable[Reason]) -> None:
+    """Have all types that a newer ComfyUI brings ask for the one release that brings them all."""
+    too_old = [reason for reason in reasons if reason.code is COMFYUI_TOO_OLD]
+    if too_old:
+        newest = max(too_old, key=lambda reason: reason.release)
+        for reason in too_old:
+            reason.fixes = [newest.fixes[0], *reason.fixes[1:]]
 
 
 def _install(pack: Pack, *, sure: bool, one_of: bool = False) -> Advice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -198,6 +199,23 @@ def test_a_newer_comfyui() -> None:
     _, kling = why("KlingCameraControls")
     assert kling.code == "node_type_gone"
     assert "which had it once, but not any more by 0.33.0" in kling.message
+
+
+def test_one_update_brings_all_that_a_newer_comfyui_has() -> None:
+    names = {"1": "ImageCompare", "2": "SaveImageAdvanced"}
+    found = judged(
+        {n: {"inputs": {}} for n in names},
+        version="0.8.0",
+        saved={n: SavedNode(name) for n, name in names.items()},
+    ).findings
+    said = [f.message for f in found if f.code == "comfyui_too_old"]
+    older, newer = sorted(re.findall(r"by ([\d.]+);", " ".join(said)), key=_numbers)
+    assert (older, _numbers(older) < _numbers(newer)) == ("0.9.2", True)
+    assert {f.fix for f in found} == {f"Update ComfyUI to {newer} or newer."}
+
+
+def _numbers(release: str) -> list[int]:
+    return [int(number) for number in release.split(".")]
 
 
 def test_the_servers_own_list_of_replacements_names_the_successor() -> None:
