@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from typing import TYPE_CHECKING
 
 from comfywatchman import state_files
 from tests.faults.test_schedule import OFTEN, wait_for
+from tests.standin.comfyui import StandIn
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.faults.conftest import Host
-    from tests.standin.comfyui import StandIn
 
 # Every Python process of the host imports it: hears which files are opened to write or renamed, and
 # is the bug that ends a cycle where there is to be one.
@@ -56,6 +57,10 @@ def test_every_file_that_is_written_is_on_the_list_and_the_other_way_round(
     host.environment["PYTHONPATH"] = f"{tmp_path / 'listener'}:{host.environment['PYTHONPATH']}"
     host.environment["HEARD"] = str(heard)
 
+    unknown = {"1": {"class_type": "Nobody's", "inputs": {}}}
+    (host.workflows / "unknown.json").write_text(json.dumps(unknown))
+    with StandIn(manager="4.3") as with_manager:
+        assert host.run(comfyui_url=with_manager.url).returncode == 0
     assert host.run(comfyui_url=comfyui.url).returncode == 0
     (host.state / state_files.VERDICTS).write_bytes(b"damaged")
     host.environment["BUG"] = "yes"
