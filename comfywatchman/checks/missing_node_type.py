@@ -32,9 +32,9 @@ _CORE_PACK = "comfy-core"
 def check(case: PromptCase) -> Iterator[Finding]:
     """Report every node of unknown type, reachable or not."""
     for node_id, node in case.prompt.items():
-        class_type = node.get("class_type") if isinstance(node, dict) else None
-        if class_type in case.catalog or node_id in case.explained:
+        if node_id in case.plans or node_id in case.explained:
             continue
+        class_type = node.get("class_type") if isinstance(node, dict) else None
         saved = case.nodes.get(node_id)
         name = saved.type if saved is not None else class_type
         if not isinstance(name, str) or not name:

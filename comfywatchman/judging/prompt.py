@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from comfywatchman.checks.engine.case import Tally
+    from comfywatchman.checks.engine.rulebook import NodePlan
     from comfywatchman.checks.engine.walk import Walk
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.comfyui.inventory import Inventory
     from comfywatchman.results import Finding, UsedModel, UsedPack
-    from comfywatchman.workflow.prompt import Conversion, Prompt, SavedNode
+    from comfywatchman.workflow.prompt import Conversion, SavedNode
 
 MAX_NOT_CHECKED: Final = 50
 """Most blind spots reported about one workflow."""
@@ -77,13 +78,17 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
     replacement = Replacement(prompt)
     if Rule.NODES_REPLACED in book.rules:
         replacement = replaced(prompt, catalog)
+    plans = given_plans = book.plans(prompt, catalog)
+    if replacement.prompt is not prompt:
+        plans = book.plans(replacement.prompt, catalog)
     whole = PromptCase(
         replacement.prompt,
         conversion.nodes,
-        tuple(_outputs(replacement.prompt, catalog, conversion.targets)),
+        tuple(_outputs(plans, conversion.targets)),
         catalog,
         inventory,
         book,
+        plans,
         frozenset(
             f.node_id for f in conversion.findings if f.node_id and f.severity is Severity.ERROR
         ),
@@ -114,7 +119,7 @@ def judge(conversion: Conversion, catalog: Catalog, inventory: Inventory) -> Jud
         not_checked.append(replacement.unsure)
         run, doubtful = [], run + doubtful
     kept = {*run, *doubtful}
-    models, packs = needs(prompt, conversion.nodes, catalog, inventory, book)
+    models, packs = needs(prompt, conversion.nodes, given_plans, inventory)
     return Judgement(
         verdict=_verdict(len(whole.outputs), len(run), len(doubtful)),
         outputs=[_output(whole, o) for o in run],
@@ -134,11 +139,9 @@ def _titled(finding: Finding, nodes: Mapping[str, SavedNode]) -> Finding:
     return finding.model_copy(update={"title": printable(saved.title, NAME_LENGTH)})
 
 
-def _outputs(prompt: Prompt, catalog: Catalog, targets: frozenset[str] | None) -> Iterator[str]:
-    for node_id, node in prompt.items():
-        class_type = node.get("class_type") if isinstance(node, dict) else None
-        wanted = targets is None or node_id in targets
-        if wanted and class_type in catalog and catalog[str(class_type)].is_output:
+def _outputs(plans: Mapping[str, NodePlan], targets: frozenset[str] | None) -> Iterator[str]:
+    for node_id, plan in plans.items():
+        if plan.is_output and (targets is None or node_id in targets):
             yield node_id
 
 
@@ -167,9 +170,9 @@ def _not_checked(
             sentences += node.blind_spots
     customs = sorted(
         {
-            printable(whole.prompt[node_id]["class_type"])
+            printable(whole.plans[node_id].type.name)
             for node_id in walked.judged
-            if not whole.catalog[whole.prompt[node_id]["class_type"]].is_core
+            if not whole.plans[node_id].is_core
         }
     )
     if customs:
