@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfywatchman.checks.engine.registry import on_node
+from comfywatchman.checks.engine.registry import on_node_with
+from comfywatchman.checks.engine.traits import Trait
 from comfywatchman.findings import declare, quoted
 from comfywatchman.results import Severity
 
@@ -26,10 +27,10 @@ API_NODE = declare(
 )
 
 
-@on_node
+@on_node_with(Trait.API)
 def check(case: NodeCase) -> Iterator[Answer]:
     """Report the first node of each type that calls out."""
-    if case.type.declaration.get("api_node") is True and case.whole.first(API_NODE, case.type.name):
+    if case.whole.first(API_NODE, case.type.name):
         yield case.finding(
             API_NODE,
             f"node type {quoted(case.type.name)} runs on a service of Comfy.org: it needs an "

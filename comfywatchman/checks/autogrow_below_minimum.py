@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.declared import AUTOGROW, item_names
-from comfywatchman.checks.engine.registry import on_node
+from comfywatchman.checks.engine.registry import on_node_with
+from comfywatchman.checks.engine.traits import Trait
 from comfywatchman.checks.versions import Rule
 from comfywatchman.findings import declare, quoted
 from comfywatchman.results import Severity
@@ -26,7 +27,7 @@ AUTOGROW_BELOW_MINIMUM = declare(
 )
 
 
-@on_node
+@on_node_with(Trait.DYNAMIC)
 def check(case: NodeCase) -> Iterator[Answer]:
     """Report growing inputs with fewer items than declared, where the server accepts that."""
     if Rule.AUTOGROW_MINIMUM in case.whole.book.rules:

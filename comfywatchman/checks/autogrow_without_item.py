@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.case import Crash
 from comfywatchman.checks.engine.declared import AUTOGROW, lacks_an_item
-from comfywatchman.checks.engine.registry import on_node
+from comfywatchman.checks.engine.registry import on_node_with
+from comfywatchman.checks.engine.traits import Trait
 from comfywatchman.checks.versions import Rule
 from comfywatchman.findings import about, quoted
 from comfywatchman.results import SubjectKind
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from comfywatchman.checks.engine.case import Answer, NodeCase
 
 
-@on_node
+@on_node_with(Trait.DYNAMIC)
 def check(case: NodeCase) -> Iterator[Answer]:
     """Report nodes that such a server cannot judge, whatever they are given."""
     older = Rule.AUTOGROW_MINIMUM not in case.whole.book.rules

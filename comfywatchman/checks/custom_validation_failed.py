@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from comfywatchman.checks.engine.advice import put, set_to
 from comfywatchman.checks.engine.case import BlindSpot, Crash, Doubt
-from comfywatchman.checks.engine.registry import on_node
+from comfywatchman.checks.engine.registry import on_node_with
+from comfywatchman.checks.engine.traits import Trait
 from comfywatchman.checks.known.no_name import FILL_IN, is_nothing, placeholder
 from comfywatchman.checks.known.own_rules import OwnRuleError, argument
 from comfywatchman.checks.versions import Rule
@@ -49,7 +50,7 @@ _LISTED_ENDINGS: Final = {
 }
 
 
-@on_node
+@on_node_with(Trait.OWN_RULES)
 def check(case: NodeCase) -> Iterator[Answer]:
     """Ask the rules of a node of ComfyUI itself."""
     own = case.own_rules

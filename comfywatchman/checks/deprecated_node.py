@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfywatchman.checks.engine.registry import on_node
+from comfywatchman.checks.engine.registry import on_node_with
+from comfywatchman.checks.engine.traits import Trait
 from comfywatchman.findings import declare, quoted
 from comfywatchman.results import Severity
 
@@ -24,11 +25,9 @@ DEPRECATED_NODE = declare(
 )
 
 
-@on_node
+@on_node_with(Trait.DEPRECATED)
 def check(case: NodeCase) -> Iterator[Answer]:
     """Report the first node of each deprecated type."""
-    if case.type.declaration.get("deprecated") is not True:
-        return
     if case.whole.first(DEPRECATED_NODE, case.type.name):
         yield case.finding(
             DEPRECATED_NODE,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.declared import DYNAMIC_COMBO, options, selected
-from comfywatchman.checks.engine.registry import on_node
+from comfywatchman.checks.engine.registry import on_node_with
+from comfywatchman.checks.engine.traits import Trait
 from comfywatchman.findings import declare, quoted
 from comfywatchman.results import Severity
 
@@ -25,7 +26,7 @@ DYNAMIC_CHOICE_UNKNOWN = declare(
 )
 
 
-@on_node
+@on_node_with(Trait.DYNAMIC)
 def check(case: NodeCase) -> Iterator[Answer]:
     """Report dynamic combos without a valid choice."""
     for spec in case.dynamic:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.case import Doubt
 from comfywatchman.checks.engine.declared import AUTOGROW, DYNAMIC_COMBO, DYNAMIC_SLOT
-from comfywatchman.checks.engine.registry import on_node
+from comfywatchman.checks.engine.registry import on_node_with
+from comfywatchman.checks.engine.traits import Trait
 from comfywatchman.findings import declare, printable, quoted
 from comfywatchman.results import Severity
 
@@ -26,7 +27,7 @@ DYNAMIC_INPUT_UNJUDGED = declare(
 )
 
 
-@on_node
+@on_node_with(Trait.DYNAMIC)
 def check(case: NodeCase) -> Iterator[Answer]:
     """Say that such an input, and what it stands for, cannot be judged."""
     for spec in case.dynamic:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.reading import unwrapped
-from comfywatchman.checks.engine.registry import on_node
+from comfywatchman.checks.engine.registry import on_node_with
+from comfywatchman.checks.engine.traits import Trait
 from comfywatchman.checks.versions import Rule
 from comfywatchman.comfyui.inventory import Presence
 from comfywatchman.findings import declare, quoted
@@ -27,7 +28,7 @@ FILE_INPUT_IS_FOLDER = declare(
 )
 
 
-@on_node
+@on_node_with(Trait.OWN_FILE)
 def check(case: NodeCase) -> Iterator[Answer]:
     """Report a folder that the server would accept."""
     own = case.own_rules

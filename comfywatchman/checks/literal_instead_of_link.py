@@ -28,7 +28,7 @@ _SET_BY_HAND: Final = frozenset({COMBO, "*", "INT", "FLOAT", "STRING", "BOOLEAN"
 @on_value(Stage.ADVICE)
 def check(case: InputCase) -> Answer:
     """Report a value for a type that only outputs deliver."""
-    if case.given is None and not case.spec.required:
+    if case.spec.type in _SET_BY_HAND or (case.given is None and not case.spec.required):
         return None
     allowed = allowed_types(case.spec)
     kinds = {kind.strip() for kind in allowed.split(",")}

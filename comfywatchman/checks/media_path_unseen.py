@@ -30,10 +30,10 @@ _BEGINNING: Final = "prefix"
 _FOLDERS: Final = ("input", "output", "temp")
 
 
-@on_value(Stage.CHOICE)
+@on_value(Stage.CHOICE, "STRING")
 def check(case: InputCase) -> Answer:
     """Report a path that is not seen in one of ComfyUI's folders."""
-    if case.spec.type != "STRING" or _MARK not in case.spec.options:
+    if _MARK not in case.spec.options:
         return None
     if case.spec.name.endswith(_BEGINNING):
         return None

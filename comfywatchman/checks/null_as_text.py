@@ -22,10 +22,10 @@ NULL_AS_TEXT = declare(
 )
 
 
-@on_value(Stage.ADVICE)
+@on_value(Stage.ADVICE, "STRING")
 def check(case: InputCase) -> Answer:
     """Report null for a STRING."""
-    if case.spec.type != "STRING" or case.given is not None:
+    if case.given is not None:
         return None
     name = quoted(case.spec.name)
     return case.finding(

@@ -21,10 +21,10 @@ NUMBER_TRUNCATED = declare(
 )
 
 
-@on_value(Stage.ADVICE)
+@on_value(Stage.ADVICE, "INT")
 def check(case: InputCase) -> Answer:
     """Report a float for an INT that is not a whole number."""
-    if case.spec.type != "INT" or type(case.given) is not float or case.given == case.value:
+    if type(case.given) is not float or case.given == case.value:
         return None
     name = quoted(case.spec.name)
     return case.finding(

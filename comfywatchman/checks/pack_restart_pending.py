@@ -21,11 +21,8 @@ if TYPE_CHECKING:
 @on_prompt
 def check(case: PromptCase) -> Iterator[Finding]:
     """Say once of each pack in use that it is another one after the next restart."""
-    for node_id, node in case.prompt.items():
-        if not case.knows(node):
-            continue
-        name = node["class_type"]
-        folder = case.catalog[name].pack
+    for node_id, plan in case.plans.items():
+        name, folder = plan.type.name, plan.type.pack
         change = case.provenance.change(folder) if folder is not None else None
         if change is None or not case.first(RESTART_PENDING, alike(change.folder)):
             continue

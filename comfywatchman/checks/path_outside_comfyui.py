@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.case import BlindSpot
 from comfywatchman.checks.engine.reading import unwrapped
-from comfywatchman.checks.engine.registry import on_node
+from comfywatchman.checks.engine.registry import on_node_with
+from comfywatchman.checks.engine.traits import Trait
 from comfywatchman.checks.versions import Rule
 from comfywatchman.comfyui.inventory import Presence
 from comfywatchman.findings import about, declare, quoted
@@ -29,7 +30,7 @@ PATH_OUTSIDE_COMFYUI = declare(
 )
 
 
-@on_node
+@on_node_with(Trait.OWN_FILE)
 def check(case: NodeCase) -> Iterator[Answer]:
     """Report the path, where the server would follow it."""
     own = case.own_rules

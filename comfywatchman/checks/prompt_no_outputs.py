@@ -26,7 +26,7 @@ PROMPT_NO_OUTPUTS = declare(
 @on_prompt
 def check(case: PromptCase) -> Iterator[Finding]:
     """Report a prompt in which every node type is known and none is an output."""
-    if case.outputs or not all(map(case.knows, case.prompt.values())):
+    if case.outputs or len(case.plans) < len(case.prompt):
         return
     what = "no node that is switched on" if case.prompt else "the workflow is empty: no node"
     yield PROMPT_NO_OUTPUTS.finding(

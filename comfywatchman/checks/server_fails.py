@@ -42,7 +42,7 @@ def finding(given: Prompt, whole: PromptCase) -> Finding | None:
             if reason is not None:
                 return _finding(node_id, node, reason)
     for node_id, node in whole.prompt.items():
-        if whole.knows(node):
+        if node_id in whole.plans:
             continue
         reason = _when_looked_up(node, titles_read=Rule.MISSING_TYPE_NAMED in whole.book.rules)
         return None if reason is None else _finding(node_id, node, reason)

@@ -34,10 +34,10 @@ _MEANT: Final = {
 }
 
 
-@on_value(Stage.ADVICE)
+@on_value(Stage.ADVICE, "BOOLEAN")
 def check(case: InputCase) -> Answer:
     """Report text for a BOOLEAN."""
-    if case.spec.type != "BOOLEAN" or not isinstance(case.given, str):
+    if not isinstance(case.given, str):
         return None
     name = quoted(case.spec.name)
     return case.finding(

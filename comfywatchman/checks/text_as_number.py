@@ -24,11 +24,9 @@ TEXT_AS_NUMBER = declare(
 )
 
 
-@on_value(Stage.ADVICE)
+@on_value(Stage.ADVICE, "INT", "FLOAT")
 def check(case: InputCase) -> Answer:
     """Report text, or what is no number at all, for an INT or a FLOAT."""
-    if case.spec.type not in ("INT", "FLOAT"):
-        return None
     undefined = isinstance(case.value, float) and math.isnan(case.value)
     if not isinstance(case.given, str) and not undefined:
         return None

@@ -60,10 +60,10 @@ _FEW: Final = 8
 _THERE: Final = "the node may accept a file that is there and not in its list"
 
 
-@on_value(Stage.CHOICE)
+@on_value(Stage.CHOICE, COMBO)
 def check(case: InputCase) -> Answer:
     """Report a value that is not among the choices of a combo."""
-    if case.spec.type != COMBO or case.excused:
+    if case.excused:
         return None
     choices = case.choices
     if choices is None:

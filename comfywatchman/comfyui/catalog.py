@@ -125,15 +125,23 @@ class Catalog(Mapping[str, NodeType]):
         modules = (str(_mapping(d).get("python_module")) for d in self.declarations.values())
         return Counter(pack for module in modules if (pack := _pack(module)) is not None)
 
-    def __getitem__(self, name: str) -> NodeType:
+    def find(self, name: str) -> NodeType | None:
+        """The node type of a name; None if the server does not offer it.
+
+        As ``get``, which would raise and catch an exception for each type that is not there.
+        """
         known = self._read.get(name)
-        if known is not None:
-            return known
-        declaration = self.declarations[name]
-        if not isinstance(declaration, Mapping):
+        if known is None:
+            declaration = self.declarations.get(name)
+            if isinstance(declaration, Mapping):
+                known = self._read[name] = NodeType(name, declaration)
+        return known
+
+    def __getitem__(self, name: str) -> NodeType:
+        found = self.find(name)
+        if found is None:
             raise KeyError(name)
-        node_type = self._read[name] = NodeType(name, declaration)
-        return node_type
+        return found
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and (

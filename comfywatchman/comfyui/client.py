@@ -21,9 +21,8 @@ from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Self
 
-import httpx
-
 from comfywatchman import __version__, lenient_json, state
+from comfywatchman.comfyui.http import httpx
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
 

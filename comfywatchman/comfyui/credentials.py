@@ -7,9 +7,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
-
 from comfywatchman import state
+from comfywatchman.comfyui.http import httpx
 from comfywatchman.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -41,9 +41,10 @@ class RecordingCatalog(Catalog):
         super().__init__(catalog.declarations, catalog.version, catalog.replacements)
         self.asked: set[str] = set()
 
-    def __getitem__(self, name: str) -> NodeType:
+    def find(self, name: str) -> NodeType | None:
+        """As the catalog's own."""
         self.asked.add(name)
-        return self._read.get(name) or super().__getitem__(name)
+        return self._read.get(name) or super().find(name)
 
     def __contains__(self, name: object) -> bool:
         if isinstance(name, str):

@@ -11,10 +11,9 @@ from comfywatchman.findings import NAME_LENGTH, printable
 from comfywatchman.results import UsedModel, UsedPack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from comfywatchman.checks.engine.rulebook import Rulebook
-    from comfywatchman.comfyui.catalog import Catalog, NodeType
+    from comfywatchman.checks.engine.rulebook import NodePlan
     from comfywatchman.comfyui.inventory import Inventory
     from comfywatchman.workflow.prompt import Prompt, SavedNode
 
@@ -26,33 +25,29 @@ _CORE_PACK: Final = "comfy-core"
 def needs(
     prompt: Prompt,
     nodes: Mapping[str, SavedNode],
-    catalog: Catalog,
+    plans: Mapping[str, NodePlan],
     inventory: Inventory,
-    book: Rulebook,
 ) -> tuple[list[UsedModel], list[UsedPack]]:
     """List what a workflow names and needs, whether or not an output needs it.
 
     Args:
         prompt: the workflow as a prompt; nothing about its shape is taken for granted.
         nodes: what the saved file says of its nodes.
-        catalog: the node types of the server.
+        plans: by id, what the rulebook says of those of a type that the server offers.
         inventory: the files it has, as far as they could be seen.
-        book: the rulebook of the catalog.
     """
     models: dict[tuple[str | None, str], bool | None] = {}
     packs = _Packs()
     for node_id, entry in prompt.items():
-        node: Mapping[str, Any] = entry if isinstance(entry, dict) else {}
-        class_type = node.get("class_type")
-        node_type = catalog[str(class_type)] if class_type in catalog else None
-        packs.add(nodes.get(node_id), node_type)
-        inputs = node.get("inputs")
+        plan = plans.get(node_id)
+        packs.add(nodes.get(node_id), plan.type.pack if plan is not None else None)
+        inputs = entry.get("inputs") if isinstance(entry, dict) else None
         for name, text in _texts(inputs) if isinstance(inputs, dict) else ():
             if MARK in text:
                 for embedding in named(text, alternatives=True):
                     models["embeddings", embedding] = inventory.has_embedding(embedding)
             elif looks_like_model(text):
-                folder, present = _where(name, text, node_type, inventory, book)
+                folder, present = _where(name, text, plan, inventory)
                 models[folder, text] = present
     listed = sorted(models.items(), key=lambda item: (item[0][0] or "", item[0][1]))
     return [
@@ -69,9 +64,8 @@ class _Packs:
         self._ids: dict[str, str] = {}
         self._folders: set[str] = set()
 
-    def add(self, saved: SavedNode | None, node_type: NodeType | None) -> None:
-        """Note the pack of one node."""
-        folder = node_type.pack if node_type is not None else None
+    def add(self, saved: SavedNode | None, folder: str | None) -> None:
+        """Note the pack of one node, whose type comes from a folder below ``custom_nodes``."""
         if saved is not None and saved.pack and saved.pack != _CORE_PACK:
             self._saved_with.add((saved.pack, saved.pack_version))
             if folder is not None:
@@ -93,22 +87,24 @@ class _Packs:
         ][:MOST_LISTED]
 
 
-def _texts(inputs: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _texts(inputs: dict[str, Any]) -> list[tuple[str, str]]:
     """The texts among a node's inputs, and those one level down, where packs keep their rows."""
+    texts = []
     for name, given in inputs.items():
         if isinstance(given, str):
-            yield name, given
+            texts.append((name, given))
         elif isinstance(given, dict):
-            yield from ((name, text) for text in given.values() if isinstance(text, str))
+            texts += [(name, text) for text in given.values() if isinstance(text, str)]
+    return texts
 
 
 def _where(
-    input_name: str, wanted: str, node_type: NodeType | None, inventory: Inventory, book: Rulebook
+    input_name: str, wanted: str, plan: NodePlan | None, inventory: Inventory
 ) -> tuple[str | None, bool | None]:
     """The folder a model file belongs in, and whether it is there."""
-    spec = node_type.inputs.get(input_name) if node_type is not None else None
-    choices = book.plan(node_type).choices(spec) if node_type and spec is not None else None
-    known = model_folder(node_type, input_name) if node_type is not None else None
+    spec = plan.type.inputs.get(input_name) if plan is not None else None
+    choices = plan.choices(spec) if plan is not None and spec is not None else None
+    known = model_folder(plan.type, input_name) if plan is not None else None
     if known is not None and choices is not None:
         return known.name, wanted in choices
     folders = inventory.folders_with(wanted)

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
 
     from comfywatchman.checks.engine.case import Tally
+    from comfywatchman.checks.engine.rulebook import NodePlan
     from comfywatchman.checks.engine.walk import Walk
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.comfyui.inventory import Inventory
     from comfywatchman.results import Finding, UsedModel, UsedPack
-    from comfywatchman.workflow.prompt import Conversion, Prompt, SavedNode
+    from comfywatchman.workflow.prompt import Conversion, SavedNode
 
 Ask = Callable[[Question], Refusal | None]
 """Asks the server; None where there is no answer."""
@@ -100,14 +101,18 @@ def judge(
     replacement = Replacement(prompt)
     if Rule.NODES_REPLACED in book.rules:
         replacement = replaced(prompt, catalog)
+    plans = given_plans = book.plans(prompt, catalog)
+    if replacement.prompt is not prompt:
+        plans = book.plans(replacement.prompt, catalog)
     whole = PromptCase(
         replacement.prompt,
         conversion.nodes,
-        tuple(_outputs(replacement.prompt, catalog, conversion.targets)),
+        tuple(_outputs(plans, conversion.targets)),
         catalog,
         inventory,
         book,
         provenance or Provenance(Knowledge(), catalog),
+        plans,
         frozenset(
             f.node_id for f in conversion.findings if f.node_id and f.severity is Severity.ERROR
         ),
@@ -145,7 +150,7 @@ def judge(
         not_checked.append(replacement.unsure)
         run, doubtful = [], run + doubtful
     kept = {*run, *doubtful}
-    models, packs = needs(prompt, conversion.nodes, catalog, inventory, book)
+    models, packs = needs(prompt, conversion.nodes, given_plans, inventory)
     return Judgement(
         verdict=_verdict(len(whole.outputs), len(run), len(doubtful)),
         outputs=[_output(whole, o) for o in run],
@@ -162,7 +167,7 @@ def judge(
 def _may_help(whole: PromptCase, walked: Walk) -> bool:
     """Whether the verdict hangs on what the server could say: of output nodes it cannot."""
     return not walked.doubtful.isdisjoint(whole.outputs) and any(
-        node.doubtful and not whole.catalog[whole.prompt[node_id]["class_type"]].is_output
+        node.doubtful and not whole.plans[node_id].is_output
         for node_id, node in walked.judged.items()
     )
 
@@ -175,11 +180,9 @@ def _titled(finding: Finding, nodes: Mapping[str, SavedNode]) -> Finding:
     return finding.model_copy(update={"title": printable(saved.title, NAME_LENGTH)})
 
 
-def _outputs(prompt: Prompt, catalog: Catalog, targets: frozenset[str] | None) -> Iterator[str]:
-    for node_id, node in prompt.items():
-        class_type = node.get("class_type") if isinstance(node, dict) else None
-        wanted = targets is None or node_id in targets
-        if wanted and class_type in catalog and catalog[str(class_type)].is_output:
+def _outputs(plans: Mapping[str, NodePlan], targets: frozenset[str] | None) -> Iterator[str]:
+    for node_id, plan in plans.items():
+        if plan.is_output and (targets is None or node_id in targets):
             yield node_id
 
 
@@ -213,10 +216,9 @@ def _not_checked(
             sentences += node.blind_spots
     customs = sorted(
         {
-            printable(whole.prompt[node_id]["class_type"])
+            printable(whole.plans[node_id].type.name)
             for node_id in walked.judged
-            if node_id not in said
-            and not whole.catalog[whole.prompt[node_id]["class_type"]].is_core
+            if node_id not in said and not whole.plans[node_id].is_core
         }
     )
     if customs:

@@ -61,7 +61,7 @@ class Node:
         self.raw = raw
         node_type = raw.get("type")
         self.type = node_type if isinstance(node_type, str) else ""
-        self.known = catalog.get(self.type)
+        self.known = catalog.find(self.type)
         self.mode = raw.get("mode", ALWAYS)
         self.inputs = objects(raw.get("inputs"))
         self._positions: dict[str, int] | None = None

@@ -77,6 +77,7 @@ def asked(case: dict[str, Any]) -> Question | None:
         inventory,
         rulebook(catalog()),
         Provenance(Knowledge(), catalog()),
+        rulebook(catalog()).plans(prompt, catalog()),
     )
     needs = {node_id: node.needs for node_id, node in walk(whole).judged.items()}
     return question(prompt, needs, catalog())

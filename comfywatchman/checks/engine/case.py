@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from comfywatchman.checks.engine.choices import Choices
-    from comfywatchman.checks.engine.rulebook import Rulebook
+    from comfywatchman.checks.engine.rulebook import NodePlan, Rulebook
     from comfywatchman.checks.known.model_folders import ModelFolder
     from comfywatchman.checks.known.own_rules import OwnRules
     from comfywatchman.comfyui.catalog import Catalog, InputSpec, NodeType
@@ -101,6 +101,7 @@ class PromptCase:
         inventory: the server's files.
         book: what else the catalog's node types and the server's version say.
         provenance: what is known of where node types come from.
+        plans: by id, what the book says of each node of a type that the server offers.
         explained: ids of nodes that converting the workflow found wrong already.
         tally: how many findings there are.
         folders: which model folder an input of a node type lists, as far as that was looked up.
@@ -113,15 +114,12 @@ class PromptCase:
     inventory: Inventory
     book: Rulebook
     provenance: Provenance
+    plans: Mapping[str, NodePlan]
     explained: frozenset[str] = frozenset()
     tally: Tally = field(default_factory=Tally)
     folders: dict[tuple[str, str], ModelFolder | None] = field(default_factory=dict)
     _said: set[tuple[str, str]] = field(default_factory=set)
     _searches: Iterator[int] = field(default_factory=lambda: iter(range(MOST_SEARCHES)))
-
-    def knows(self, node: object) -> bool:
-        """Whether an entry of the prompt is a node of a type the server offers."""
-        return isinstance(node, dict) and node.get("class_type") in self.catalog
 
     def may_search(self) -> bool:
         """Whether one more search through long lists may be made for this prompt."""

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.choices import Choices
 from comfywatchman.checks.engine.declared import is_dynamic
+from comfywatchman.checks.engine.traits import traits
 from comfywatchman.checks.known.own_rules import OwnRules, own_rules
 from comfywatchman.checks.versions import Rule, rules_of, version_of
 
 if TYPE_CHECKING:
     from comfywatchman.checks.versions import Version
     from comfywatchman.comfyui.catalog import Catalog, InputSpec, NodeType
+    from comfywatchman.workflow.prompt import Prompt
 
 
 class NodePlan:
@@ -22,12 +24,15 @@ class NodePlan:
 
     def __init__(self, node_type: NodeType, version: Version | None) -> None:
         self.type = node_type
+        self.is_core = node_type.is_core
+        self.is_output = node_type.is_output
         self.own_rules: OwnRules | None = own_rules(node_type, version)
         self.declared: tuple[InputSpec, ...] = tuple(node_type.inputs.values())
         self.dynamic = is_dynamic(self.declared)
         outputs = node_type.declaration.get("output")
         # Types declared as one text: Python, and so the server, takes its letters one by one.
         self.outputs: list[object] = list(outputs) if isinstance(outputs, (list, str)) else []
+        self.traits = traits(node_type, self.own_rules, dynamic=self.dynamic)
         self._choices: dict[int, Choices] = {}
         self._static = frozenset(map(id, self.declared))
 
@@ -58,6 +63,16 @@ class Rulebook:
         if plan is None:
             plan = self._plans[node_type] = NodePlan(node_type, self.version)
         return plan
+
+    def plans(self, prompt: Prompt, catalog: Catalog) -> dict[str, NodePlan]:
+        """The plans of the nodes of a prompt that are of a type the catalog has, by their ids."""
+        plans: dict[str, NodePlan] = {}
+        for node_id, node in prompt.items():
+            class_type = node.get("class_type") if isinstance(node, dict) else None
+            node_type = catalog.find(class_type) if isinstance(class_type, str) else None
+            if node_type is not None:
+                plans[node_id] = self.plan(node_type)
+        return plans
 
     def spelled_alike(self, name: str) -> str | None:
         """The node type that differs from a name in case only."""

@@ -90,13 +90,14 @@ def walk(whole: PromptCase) -> Walk:
     wanted_by: dict[str, tuple[str, str] | None] = {}
     # Which of the nodes that need a broken one the server names is up to the order of a Python set;
     # the order here is as good as any, and the same each time.
+    checks = registered()
     pending: list[tuple[str, tuple[str, str] | None]] = [(o, None) for o in whole.outputs]
     while pending:
         node_id, user = pending.pop()
         if node_id in judged:
             continue
         wanted_by[node_id] = user
-        node = judged[node_id] = _judge(whole, node_id)
+        node = judged[node_id] = _judge(whole, node_id, checks)
         for name, source in sorted(node.needs.items()):
             if source not in judged:
                 pending.append((source, (node_id, name)))
@@ -134,10 +135,12 @@ def _out_of_reach(whole: PromptCase, judged: Mapping[str, Judged]) -> list[str]:
 
 def spread(whole: PromptCase, judged: dict[str, Judged]) -> Walk:
     """Let validity spread along the links, from what needs nothing to the outputs."""
-    waiting = {node_id: len(set(node.needs.values())) for node_id, node in judged.items()}
+    waiting: dict[str, int] = {}
     needed_by: dict[str, list[str]] = {}
     for node_id, node in judged.items():
-        for source in set(node.needs.values()):
+        sources = set(node.needs.values())
+        waiting[node_id] = len(sources)
+        for source in sources:
             needed_by.setdefault(source, []).append(node_id)
     valid: set[str] = set()
     doubtful: set[str] = set()
@@ -146,11 +149,13 @@ def spread(whole: PromptCase, judged: dict[str, Judged]) -> Walk:
     while ready:
         node_id = ready.pop()
         node = judged[node_id]
-        sources = node.needs.values()
-        length[node_id] = 1 + max((length[s] for s in sources), default=0)
-        if not node.refused and all(s in valid or s in doubtful for s in sources):
-            unsure = node.doubtful or any(s in doubtful for s in sources)
-            (doubtful if unsure else valid).add(node_id)
+        sources = set(node.needs.values())
+        length[node_id] = 1 + max([length[s] for s in sources], default=0)
+        if not node.refused:
+            if not node.doubtful and sources <= valid:
+                valid.add(node_id)
+            elif all(s in valid or s in doubtful for s in sources):
+                doubtful.add(node_id)
         for user in needed_by.get(node_id, ()):
             waiting[user] -= 1
             if waiting[user] == 0:
@@ -167,9 +172,8 @@ def spread(whole: PromptCase, judged: dict[str, Judged]) -> Walk:
     return Walk(judged, frozenset(valid), frozenset(doubtful), looped)
 
 
-def _judge(whole: PromptCase, node_id: str) -> Judged:
-    given = whole.prompt[node_id]
-    plan = whole.book.plan(whole.catalog[given["class_type"]])
+def _judge(whole: PromptCase, node_id: str, checks: Checks) -> Judged:
+    given, plan = whole.prompt[node_id], whole.plans[node_id]
     result = Judged()
     if "inputs" not in given:
         result.crash = Crash("the node has no 'inputs'", "save the workflow again from ComfyUI")
@@ -187,8 +191,7 @@ def _judge(whole: PromptCase, node_id: str) -> Judged:
     case = NodeCase(whole, node_id, plan.type, inputs, plan.own_rules, declared)
     if plan.dynamic:
         case.dynamic = tuple(dynamic(plan.declared, inputs))
-    checks = registered()
-    for spec in case.declared:
+    for spec in declared:
         value = inputs.get(spec.name, _ABSENT)
         if value is _ABSENT:
             if spec.required:
@@ -197,7 +200,7 @@ def _judge(whole: PromptCase, node_id: str) -> Judged:
             _judge_link(case, spec, value, checks, result)
         else:
             _judge_value(InputCase(case, spec, plan.choices(spec)), value, checks, result)
-    for node_check in checks.node:
+    for node_check in checks.node_of(plan.traits):
         for answer in node_check(case):
             if answer is not None:
                 _note(answer, result, whole)
@@ -220,7 +223,7 @@ def _judge_value(case: InputCase, value: object, checks: Checks, result: Judged)
     except UnreadableError:
         case.value = case.given
         case.unreadable = True
-    _ask(checks.value, case, result)
+    _ask(checks.value_of(case.spec.type), case, result)
 
 
 def _judge_link(
@@ -230,19 +233,18 @@ def _judge_link(
         _keep(bad_linked_input.finding(InputCase(node, spec, given=link)), result, node.whole)
         return
     origin, slot = link
-    if not isinstance(origin, str) or origin not in node.whole.prompt:
+    whole = node.whole
+    if not isinstance(origin, str) or origin not in whole.prompt:
         result.crash = Crash(
             f"input {quoted(spec.name)} is linked to node {quoted(origin)}, which is not there",
             _MAKE_AGAIN,
             about(SubjectKind.INPUT, spec.name),
         )
         return
-    source = node.whole.prompt[origin]
-    class_type = source.get("class_type") if isinstance(source, dict) else None
-    if class_type not in node.whole.catalog:
+    plan = whole.plans.get(origin)
+    if plan is None:
         # The server refuses the whole prompt for this; nothing more can be said of the link.
         return
-    plan = node.whole.book.plan(node.whole.catalog[str(class_type)])
     if not isinstance(slot, int) or not -len(plan.outputs) <= slot < len(plan.outputs):
         result.crash = Crash(
             f"input {quoted(spec.name)} is linked to output {quoted(slot)} of node "

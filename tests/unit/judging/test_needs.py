@@ -30,7 +30,7 @@ def models(*nodes: tuple[str, dict[str, Any]]) -> list[tuple[str | None, str, bo
     prompt = {
         str(n): {"class_type": kind, "inputs": inputs} for n, (kind, inputs) in enumerate(nodes)
     }
-    listed, _ = needs(prompt, {}, CATALOG, INVENTORY, rulebook(CATALOG))
+    listed, _ = needs(prompt, {}, rulebook(CATALOG).plans(prompt, CATALOG), INVENTORY)
     return [(m.folder, m.name, m.present) for m in listed]
 
 
@@ -63,7 +63,7 @@ def test_what_no_list_offers_is_looked_up_by_name() -> None:
 
 def test_what_is_no_node_is_passed_over() -> None:
     prompt: dict[str, Any] = {"1": None, "2": {"inputs": []}, "3": {"class_type": []}, "4": "x"}
-    assert needs(prompt, {}, CATALOG, INVENTORY, rulebook(CATALOG)) == ([], [])
+    assert needs(prompt, {}, rulebook(CATALOG).plans(prompt, CATALOG), INVENTORY) == ([], [])
 
 
 def test_a_flood_of_names_is_cut() -> None:
@@ -76,7 +76,7 @@ def packs(**nodes: tuple[str, SavedNode | None]) -> list[tuple[str, str | None]]
         n: {"class_type": kind, "inputs": {}} for n, (kind, _) in nodes.items()
     }
     saved = {n: s for n, (_, s) in nodes.items() if s is not None}
-    _, listed = needs(prompt, saved, CATALOG, INVENTORY, rulebook(CATALOG))
+    _, listed = needs(prompt, saved, rulebook(CATALOG).plans(prompt, CATALOG), INVENTORY)
     return [(p.name, p.version) for p in listed]
 
 

@@ -74,6 +74,24 @@ def test_depth_is_counted_exactly() -> None:
         load(nested(4), max_depth=3)
 
 
+@pytest.mark.parametrize("limit", [10, 199, 200, 253, 254, 255, 256, 500])
+@pytest.mark.parametrize(("opener", "closer"), [("[", "]"), ('[1, {"b":', "}, 2]")])
+@pytest.mark.parametrize("beside", ["1", "18446744073709551616", "[" * 9 + "]" * 9])
+@pytest.mark.parametrize("inside", ["1", "[]", "{}", '{"c": null}'])
+def test_depth_is_counted_exactly_at_every_limit(
+    limit: int, opener: str, closer: str, beside: str, inside: str
+) -> None:
+    def with_depth(depth: int) -> bytes:
+        leaf = inside if inside != "1" else "[1]"
+        rounds, rest = divmod(depth - 2, opener.count("[") + opener.count("{"))
+        text = f"{opener * rounds}{'[' * rest}{leaf}{']' * rest}{closer * rounds}"
+        return f'{{"a": {text}, "x": {beside}}}'.encode()
+
+    assert load(with_depth(limit), max_depth=limit)
+    with pytest.raises(WorkflowError, match=f"more than {limit} deep"):
+        load(with_depth(limit + 1), max_depth=limit)
+
+
 def test_depth_is_counted_before_a_lenient_parser_sees_the_text() -> None:
     deep = nested(5000).replace(b'{"a"', b'{"x": NaN, "a"')
     assert refusal(deep) == "workflow_too_deep"
