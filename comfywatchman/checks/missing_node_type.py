@@ -12,7 +12,7 @@ from comfywatchman.findings import Advice, declare, quoted
 from comfywatchman.results import Confidence, Finding, FixKind, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from comfywatchman.checks.engine.case import PromptCase
     from comfywatchman.comfyui.catalog import Catalog
@@ -61,10 +61,15 @@ def missing(prompt: Prompt, nodes: Mapping[str, SavedNode], catalog: Catalog) ->
         nodes: what the saved file says of its nodes, by id.
         catalog: the node types of the server.
     """
+    offered: set[object] = set()
     for node_id, node in prompt.items():
         class_type = node.get("class_type") if isinstance(node, dict) else None
-        if class_type in catalog:
-            continue
+        if isinstance(class_type, str):
+            if class_type in offered:
+                continue
+            if class_type in catalog:
+                offered.add(class_type)
+                continue
         saved = nodes.get(node_id)
         name = saved.type if saved is not None else class_type
         if not isinstance(name, str) or not name:
@@ -79,10 +84,12 @@ def missing_types(
     prompt: Prompt, nodes: Mapping[str, SavedNode], catalog: Catalog
 ) -> list[tuple[str, str | None, str | None]]:
     """The types whose origin :func:`check` asks for: name, pack and its version."""
+    return _types(missing(prompt, nodes, catalog))
+
+
+def _types(nodes: Iterable[Missing]) -> list[tuple[str, str | None, str | None]]:
     distinct = dict.fromkeys(
-        (node.name, node.pack, node.version)
-        for node in missing(prompt, nodes, catalog)
-        if node.name is not None
+        (node.name, node.pack, node.version) for node in nodes if node.name is not None
     )
     return list(distinct)[:_MOST_TYPES]
 
@@ -90,30 +97,31 @@ def missing_types(
 @on_prompt
 def check(case: PromptCase) -> Iterator[Finding]:
     """Report every node of unknown type, reachable or not, and then why the types are missing."""
-    asked = frozenset(missing_types(case.prompt, case.nodes, case.catalog))
+    nodes = list(missing(case.prompt, case.nodes, case.catalog))
+    if not nodes:
+        return
     reasons: dict[tuple[str, ...], absence.Reason] = {}
-    first_nodes: dict[tuple[str, ...], str] = {}
+    of_types: dict[tuple[str | None, ...], absence.Reason] = {}
+    for name, pack, version in _types(nodes):
+        if case.book.spelled_alike(name) is None:
+            origin = case.provenance.origin(name, pack, version)
+            reason = absence.reason(origin, name, version, case.catalog.version)
+            of_types[name, pack, version] = reasons.setdefault(reason.key, reason)
     found: list[tuple[Missing, absence.Reason | None]] = []
-    for node in missing(case.prompt, case.nodes, case.catalog):
+    first_nodes: dict[tuple[str, ...], str] = {}
+    for node in nodes:
         if node.node_id in case.explained:
             continue
-        reason = None
-        if (
-            node.name is not None
-            and (node.name, node.pack, node.version) in asked
-            and case.book.spelled_alike(node.name) is None
-        ):
-            origin = case.provenance.origin(node.name, node.pack, node.version)
-            reason = absence.reason(origin, node.name, node.version, case.catalog.version)
-            reason = reasons.setdefault(reason.key, reason)
-            reason.types.append(node.name)
-            first_nodes.setdefault(reason.key, node.node_id)
-        found.append((node, reason))
+        why = of_types.get((node.name, node.pack, node.version))
+        if why is not None and node.name is not None:
+            why.types.append(node.name)
+            first_nodes.setdefault(why.key, node.node_id)
+        found.append((node, why))
     absence.one_update(reasons.values())
-    for node, reason in found:
-        yield _finding(case, node, reason)
-    for key, reason in reasons.items():
-        explanation = reason.finding(first_nodes[key])
+    for node, why in found:
+        yield _finding(case, node, why)
+    for key, node_id in first_nodes.items():
+        explanation = reasons[key].finding(node_id)
         if explanation is not None:
             # A pack that changed is told of once, whether or not other types of it are loaded.
             case.first(absence.RESTART_PENDING, alike(explanation.subject.name))

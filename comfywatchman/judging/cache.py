@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -112,7 +112,7 @@ class RecordingProvenance(Provenance):
         """As the provenance's own."""
         answer = super().origin(name, saved_pack, saved_version)
         about = json.dumps([name, saved_pack, saved_version])
-        self.asked.setdefault("origin", {})[about] = _digest(repr(answer).encode(errors="replace"))
+        self.asked.setdefault("origin", {})[about] = _digest_of(answer)
         return answer
 
     def change(self, folder: str) -> Change | None:
@@ -120,6 +120,11 @@ class RecordingProvenance(Provenance):
         answer = super().change(folder)
         self.asked.setdefault("change", {})[folder] = repr(answer)
         return answer
+
+
+@lru_cache(4096)
+def _digest_of(answer: Origin) -> str:
+    return _digest(repr(answer).encode(errors="replace"))
 
 
 class VerdictCache:
