@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from comfywatchman import checks
 from comfywatchman.checks.engine.case import Answer, InputCase, LinkCase, NodeCase, PromptCase
-from comfywatchman.checks.engine.traits import Trait
 from comfywatchman.discovery import import_all
 from comfywatchman.results import Finding
+
+if TYPE_CHECKING:
+    from comfywatchman.checks.engine.traits import Trait
 
 PromptCheck = Callable[[PromptCase], Iterable[Finding]]
 NodeCheck = Callable[[NodeCase], Iterable[Answer]]
