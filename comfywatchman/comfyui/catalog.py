@@ -48,6 +48,9 @@ class NodeType:
     def __init__(self, name: str, declaration: Mapping[str, Any]) -> None:
         self.name = name
         self.declaration = declaration
+        self.layout: Any = None
+        """What :func:`comfywatchman.workflow.widgets.layout` keeps here; it is asked for every node
+        of every workflow, so often that a dictionary of weak references would be slow."""
 
     @cached_property
     def inputs(self) -> Mapping[str, InputSpec]:
@@ -70,12 +73,12 @@ class NodeType:
             t if isinstance(t, str) else COMBO for t in _sequence(self.declaration.get("output"))
         )
 
-    @property
+    @cached_property
     def is_output(self) -> bool:
         """Whether it produces a result, so that the server runs what leads to it."""
         return self.declaration.get("output_node") is True
 
-    @property
+    @cached_property
     def python_module(self) -> str:
         """Where its code lives: ``nodes``, ``comfy_extras.…``, ``custom_nodes.PACK`` or ``''``."""
         module = self.declaration.get("python_module")
@@ -86,7 +89,7 @@ class NodeType:
         """The folder below ``custom_nodes`` that it comes from; None if it ships with ComfyUI."""
         return _pack(self.python_module)
 
-    @property
+    @cached_property
     def is_core(self) -> bool:
         """Whether it ships with ComfyUI, so that its hidden input rules are known."""
         return not self.python_module.startswith("custom_nodes")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.results import Finding
-    from comfywatchman.workflow.graph import Node
+    from comfywatchman.workflow.graph import Id, Node
     from comfywatchman.workflow.pack import Packs
     from comfywatchman.workflow.prompt import Prompt
     from comfywatchman.workflow.widgets import Layout
@@ -84,11 +84,15 @@ def _from_graph(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
         settle(graph)
         untold += [sentence for wiring in packs.wirings for sentence in wiring(graph)]
     promotion = Promotion(defined)
-    prompt = _prompt(unfolding, promotion, packs)
+    _promote(promotion, unfolding)
+    prompt = _prompt(unfolding, packs)
     meant = None
     if promotion.misleads:
+        misled = [(scope.promoted, scope.overrides) for scope in unfolding.scopes]
         promotion = Promotion(defined, as_meant=True)
-        meant = _prompt(unfolding, promotion, packs)
+        _promote(promotion, unfolding)
+        if not all(map(_has_promoted, unfolding.scopes, misled)):
+            meant = _prompt(unfolding, packs)
     for scope in unfolding.scopes:
         if scope.host is not None and scope.parent is not None:
             host_id = scope.parent.node_id(scope.host)
@@ -96,8 +100,7 @@ def _from_graph(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
     untold += map(_seems_virtual, unfolding.assumed)
     findings += unfolding.findings
     conversion = Conversion(prompt, findings=findings, not_checked=untold, meant=meant)
-    for scope, node in unfolding.nodes:
-        node_id = scope.node_id(node)
+    for _, node, node_id in unfolding.nodes:
         conversion.nodes[node_id] = _saved_node(node)
         if node.known is not None and "widgets_values_named" in node.raw:
             used = layout(node.known).saved_values(node.widgets_values)
@@ -108,13 +111,31 @@ def _from_graph(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
     return conversion
 
 
-def _prompt(unfolding: Unfolding, promotion: Promotion, packs: Packs) -> Prompt:
-    """What is sent, promoted values included."""
+def _promote(promotion: Promotion, unfolding: Unfolding) -> None:
     for scope in unfolding.scopes:
         promotion.apply(scope)
+
+
+def _has_promoted(scope: Scope, values: tuple[dict[int, Any], dict[Id, dict[str, Any]]]) -> bool:
+    """Whether a scope has these promoted values and overrides, and no others."""
+    promoted, overrides = values
+    return (
+        _are_same(scope.promoted, promoted)
+        and scope.overrides.keys() == overrides.keys()
+        and all(_are_same(widgets, overrides[at]) for at, widgets in scope.overrides.items())
+    )
+
+
+def _are_same(ours: Mapping[Any, Any], others: Mapping[Any, Any]) -> bool:
+    """Whether the very same values stand there: 1, 1.0 and true are equal, but not the same."""
+    return ours.keys() == others.keys() and all(others[key] is v for key, v in ours.items())
+
+
+def _prompt(unfolding: Unfolding, packs: Packs) -> Prompt:
+    """What is sent, promoted values included."""
     resolver = Resolver(packs)
     prompt = {
-        scope.node_id(node): _entry(scope, node, resolver, packs) for scope, node in unfolding.nodes
+        node_id: _entry(scope, node, resolver, packs) for scope, node, node_id in unfolding.nodes
     }
     _drop_dangling_links(prompt)
     return prompt
@@ -126,9 +147,10 @@ def _entry(scope: Scope, node: Node, resolver: Resolver, packs: Packs) -> dict[s
     saved = packs.saved(node)
     inputs = unnamed(saved) if widgets is None else widgets.read(saved)
     packs.values(node, inputs)
-    for name, value in scope.overrides.get(node.id, {}).items():
-        if name in inputs:
-            inputs[name] = _given(Value(value, typed=False), name, widgets)
+    if node.id in scope.overrides:
+        for name, value in scope.overrides[node.id].items():
+            if name in inputs:
+                inputs[name] = _given(Value(value, typed=False), name, widgets)
     for index, socket in enumerate(node.inputs):
         if socket.get("link") is None:
             continue
@@ -146,8 +168,9 @@ def _entry(scope: Scope, node: Node, resolver: Resolver, packs: Packs) -> dict[s
     entry: dict[str, Any] = {"inputs": inputs}
     if node.known is not None:
         entry["class_type"] = node.type
-    if node.title is not None:
-        entry["_meta"] = {"title": node.title}
+    title = node.title
+    if title is not None:
+        entry["_meta"] = {"title": title}
     return entry
 
 
@@ -167,22 +190,26 @@ def _drop_dangling_links(prompt: Prompt) -> None:
 
 
 def _saved_node(node: Node) -> SavedNode:
-    properties = node.properties
+    properties = node.raw.get("properties")
+    if not isinstance(properties, dict) or not properties:
+        return SavedNode(node.type, node.title)
     pack = properties.get("cnr_id") or properties.get("aux_id")
-    listed = properties.get("models")
-    models = {
-        model["name"]: model["url"]
-        for model in (listed if isinstance(listed, list) else ())
-        if isinstance(as_mapping(model).get("name"), str) and isinstance(model.get("url"), str)
-    }
     version = properties.get("ver")
-    return SavedNode(
+    saved = SavedNode(
         node.type,
         node.title,
         pack if isinstance(pack, str) else None,
         version if isinstance(version, str) else None,
-        models,
     )
+    listed = properties.get("models")
+    if not isinstance(listed, list) or not listed:
+        return saved
+    models = {
+        model["name"]: model["url"]
+        for model in listed
+        if isinstance(as_mapping(model).get("name"), str) and isinstance(model.get("url"), str)
+    }
+    return saved._replace(models=models)
 
 
 def _is_prompt(candidate: Mapping[str, Any]) -> bool:

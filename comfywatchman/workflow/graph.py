@@ -27,6 +27,7 @@ SUBGRAPH_OUTPUT: Final = -20
 
 UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 """Form of the node type of sub-graph instances."""
+UUID_LENGTH: Final = 36
 
 Id = int | str
 
@@ -138,7 +139,9 @@ class Graph:
         self.malformed = 0
         twice: list[Mapping[str, Any]] = []
         for entry in _entries(raw.get("nodes")):
-            node_id = as_id(entry.get("id")) if isinstance(entry, dict) else None
+            node_id = entry.get("id") if isinstance(entry, dict) else None
+            if type(node_id) is not int:
+                node_id = as_id(node_id)
             if node_id is None:
                 self.malformed += 1
             elif node_id in self.nodes:
@@ -151,9 +154,7 @@ class Graph:
         for entry in twice:
             self.last += 1
             self.nodes[self.last] = Node(self.last, entry, catalog)
-        self.links: dict[Id, Link] = {}
-        for entry in _entries(raw.get("links")):
-            _add_link(self.links, entry)
+        self.links = _links(_entries(raw.get("links")))
 
     def link(self, socket: Mapping[str, Any]) -> Link | None:
         """The link an input names, if it exists."""
@@ -271,14 +272,14 @@ def as_mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+_DICT: Final = frozenset({dict})
+
+
 def objects(value: object) -> Sequence[Mapping[str, Any]]:
     """The list, anything in it that is no object replaced by an empty one, so slots stay put."""
     if not isinstance(value, list):
         return ()
-    for entry in value:
-        if type(entry) is not dict:
-            return [as_mapping(e) for e in value]
-    return value
+    return value if _DICT.issuperset(map(type, value)) else [as_mapping(e) for e in value]
 
 
 def _positions(sockets: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -297,19 +298,27 @@ def _entries(value: object) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else ()
 
 
-def _add_link(links: dict[Id, Link], entry: object) -> None:
-    if type(entry) is list and len(entry) >= 5:
-        link_id, origin, slot, target, target_slot = entry[:5]
-        kind = entry[5] if len(entry) > 5 else None
-    elif type(entry) is dict:
-        link_id, origin, slot = entry.get("id"), entry.get("origin_id"), entry.get("origin_slot")
-        target, target_slot = entry.get("target_id"), entry.get("target_slot")
-        kind = entry.get("type")
-    else:
-        return
-    key, node_id = as_id(link_id), as_id(origin)
-    if key is not None and node_id is not None:
-        slot = slot if type(slot) is int else 0
-        target_slot = target_slot if type(target_slot) is int else -1
-        kind = kind if type(kind) is str else "*"
-        links[key] = Link(node_id, slot, as_id(target), target_slot, kind)
+def _links(entries: Iterable[Any]) -> dict[Id, Link]:
+    links: dict[Id, Link] = {}
+    for entry in entries:
+        if type(entry) is list and len(entry) >= 5:
+            key, origin, slot, target, target_slot = entry[:5]
+            kind = entry[5] if len(entry) > 5 else None
+        elif type(entry) is dict:
+            key, origin, slot = entry.get("id"), entry.get("origin_id"), entry.get("origin_slot")
+            target, target_slot = entry.get("target_id"), entry.get("target_slot")
+            kind = entry.get("type")
+        else:
+            continue
+        # Nearly all of them are plain numbers, and there are more links than anything else.
+        key = key if type(key) is int else as_id(key)
+        origin = origin if type(origin) is int else as_id(origin)
+        if key is not None and origin is not None:
+            links[key] = Link(
+                origin,
+                slot if type(slot) is int else 0,
+                target if type(target) is int else as_id(target),
+                target_slot if type(target_slot) is int else -1,
+                kind if type(kind) is str else "*",
+            )
+    return links

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from comfywatchman import discovery
 from comfywatchman.workflow import packs
@@ -71,6 +71,16 @@ class Pack:
         return any(key in alike(folder) for key in self.folders)
 
 
+class _Hooks(NamedTuple):
+    """What packs do to the nodes of their types; see :class:`Pack`."""
+
+    saved: Saved | None
+    values: tuple[Values, ...]
+
+
+_NO_HOOKS: Final = _Hooks(None, ())
+
+
 class Packs:
     """The packs whose JavaScript runs where a catalog comes from.
 
@@ -94,7 +104,7 @@ class Packs:
         self._never_sent = _all(
             p.kept_back if p.folders else p.kept_back | p.virtual for p in self._loaded
         )
-        self._of: dict[str, tuple[Pack, ...]] = {}
+        self._of: dict[str, _Hooks] = {}
 
     def is_virtual(self, node: Node) -> bool:
         """Whether a node's type is known to be only drawn, and never sent."""
@@ -119,30 +129,29 @@ class Packs:
 
     def saved(self, node: Node) -> Any:
         """A node's ``widgets_values`` as the JavaScript of its pack restores them."""
-        for pack in self._packs_of(node):
-            if pack.saved is not None:
-                return pack.saved(node)
-        return node.widgets_values
+        restore = self._hooks(node).saved
+        return node.widgets_values if restore is None else restore(node)
 
     def values(self, node: Node, inputs: dict[str, Any]) -> None:
         """Change what is sent for a node's inputs as the JavaScript of its pack does."""
-        for pack in self._packs_of(node):
-            if pack.values is not None:
-                pack.values(node, inputs)
+        for change in self._hooks(node).values:
+            change(node, inputs)
 
-    def _packs_of(self, node: Node) -> tuple[Pack, ...]:
-        """The packs that a node's type comes from."""
+    def _hooks(self, node: Node) -> _Hooks:
+        """What the packs that a node's type comes from do to it."""
         if node.known is None:
-            return ()
+            return _NO_HOOKS
         module = node.known.python_module
-        packs_of_it = self._of.get(module)
-        if packs_of_it is None:
+        hooks = self._of.get(module)
+        if hooks is None:
             folder = module.split(".", 2)[1] if module.startswith("custom_nodes.") else ""
             is_core = node.known.is_core
-            packs_of_it = self._of[module] = tuple(
-                p for p in self._loaded if (p.is_folder(folder) if p.folders else is_core)
+            packs = [p for p in self._loaded if (p.is_folder(folder) if p.folders else is_core)]
+            hooks = self._of[module] = _Hooks(
+                next((p.saved for p in packs if p.saved is not None), None),
+                tuple(p.values for p in packs if p.values is not None),
             )
-        return packs_of_it
+        return hooks
 
     def _is_of_loaded_pack(self, node: Node) -> bool:
         named = node.properties.get("cnr_id"), node.properties.get("aux_id")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from comfywatchman.results import Finding
 
 Prompt = dict[str, dict[str, Any]]
 """``{node id: {"class_type": str, "inputs": {name: value or [origin id, slot]}}}``."""
 
 
-@dataclass(frozen=True, slots=True)
-class SavedNode:
+class SavedNode(NamedTuple):
     """What the saved file says about a node that the prompt does not.
 
     Attributes:
@@ -28,7 +30,7 @@ class SavedNode:
     title: str | None = None
     pack: str | None = None
     pack_version: str | None = None
-    models: dict[str, str] = field(default_factory=dict)
+    models: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,9 @@ class Resolver:
         link = scope.graph.link(node.inputs[index])
         if link is None:
             return None
+        sent = scope.sent.get(link.origin)
+        if sent is not None:
+            return Output(sent, link.slot)
         origin = scope.graph.nodes.get(link.origin)
         if origin is not None and origin.type in self._packs.primitives:
             return _primitive_value(origin)

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman.findings import declare, quoted
 from comfywatchman.results import Severity
-from comfywatchman.workflow.graph import BYPASSED, MUTED, UUID, Definition, Graph, as_mapping
+from comfywatchman.workflow.graph import (
+    BYPASSED,
+    MUTED,
+    UUID,
+    UUID_LENGTH,
+    Definition,
+    Graph,
+    as_mapping,
+)
 from comfywatchman.workflow.prompt import WorkflowError
 
 if TYPE_CHECKING:
@@ -65,6 +73,8 @@ class Scope:
         promoted: by input slot of the definition, the value the host gives it.
         overrides: by inner node, then by widget, the value the host gives it past the inputs.
         instances: by host id, the scope of each instance inside that is in use.
+        sent: by node id, the prompt's id of each node that is there and gives out its own outputs:
+            where nearly every link ends at once.
     """
 
     graph: Graph
@@ -74,6 +84,7 @@ class Scope:
     promoted: dict[int, Any] = field(default_factory=dict)
     overrides: dict[Id, dict[str, Any]] = field(default_factory=dict)
     instances: dict[Id, Scope] = field(default_factory=dict)
+    sent: dict[Id, str] = field(default_factory=dict)
 
     def node_id(self, node: Node) -> str:
         """The id a node of this scope has in the prompt."""
@@ -92,7 +103,7 @@ class Unfolding:
 
     Attributes:
         scopes: the root, then the instances in the order met.
-        nodes: what the prompt will hold, in the file's order, each with its scope.
+        nodes: what the prompt will hold, in the file's order, each with its scope and its id.
         findings: instances that could not be unfolded; they stay in ``nodes``.
         assumed: types of nodes that were left out because they look as if only drawn.
 
@@ -109,7 +120,7 @@ class Unfolding:
         self._definitions = definitions
         self.findings: list[Finding] = []
         self.assumed: dict[str, None] = {}
-        self.nodes: list[tuple[Scope, Node]] = []
+        self.nodes: list[tuple[Scope, Node, str]] = []
         root = Scope(graph)
         self.scopes = [root]
         seen = 0
@@ -126,10 +137,13 @@ class Unfolding:
                     continue
                 inner = self._instance(scope, node)
                 if inner is None:
-                    if packs.seems_virtual(scope.graph, node):
+                    if node.known is None and packs.seems_virtual(scope.graph, node):
                         self.assumed[node.type] = None
                     elif not off:
-                        self.nodes.append((scope, node))
+                        node_id = scope.node_id(node)
+                        self.nodes.append((scope, node, node_id))
+                        if node.type not in packs.primitives:
+                            scope.sent[node.id] = node_id
                     continue
                 scope.instances[node.id] = inner
                 self.scopes.append(inner)
@@ -143,7 +157,7 @@ class Unfolding:
         definition = self._definitions.get(node.type)
         has_room = len(self.findings) < MAX_REPORTED
         if definition is None:
-            if has_room and UUID.fullmatch(node.type):
+            if has_room and len(node.type) == UUID_LENGTH and UUID.fullmatch(node.type):
                 self._report_missing(scope, node)
             return None
         around = [s.graph for s in scope.around()]

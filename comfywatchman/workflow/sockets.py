@@ -117,7 +117,7 @@ def settle(graph: Graph) -> None:
     """
     loose = graph.loose_links()
     for node in graph.nodes.values():
-        if node.known is None or not any(_name(s) not in node.known.inputs for s in node.inputs):
+        if node.known is None or all(map(node.known.inputs.__contains__, map(_name, node.inputs))):
             continue
         vanished = _without_vanished(node)
         _wire(graph, node, loose.pop(node.id, []), vanished)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakKeyDictionary
 
 from comfywatchman.comfyui.catalog import COMBO, InputSpec, NodeType
 from comfywatchman.workflow.text import (
@@ -167,10 +166,14 @@ class Layout:
         """
         read: dict[str, Any] = {}
         for spec, raw in self._pairs(saved):
-            if raw is _MISSING:
+            if spec.type in _NUMBERS and raw is not _MISSING:
+                value = raw if type(raw) is bool else wrapped(raw)
+            elif type(raw) is str and spec.type == COMBO and "widgetType" not in spec.options:
+                value = raw
+            elif raw is _MISSING:
                 value = default(spec)
             else:
-                value = wrapped(raw) if spec.type in _NUMBERS else _cleaned(spec, raw)
+                value = _cleaned(spec, raw)
             if value is not _MISSING:
                 read[spec.name] = value
         if self._is_sampler:
@@ -247,13 +250,12 @@ class Layout:
             return [(spec, saved.get(name, _MISSING)) for name, spec in self.widgets.items()]
         values = self._values(saved)
         slots, fallen_back = self._unfold(values) if self.dynamic else (self.slots, [])
-        count = len(values)
         pairs = [
-            (spec, values[at] if at < count else _MISSING)
-            for at, spec in enumerate(slots)
-            if spec is not None
+            (spec, value) for spec, value in zip(slots, values, strict=False) if spec is not None
         ]
-        pairs += [(spec, _MISSING) for spec in (*fallen_back, *self.unsaved)]
+        pairs += [(spec, _MISSING) for spec in slots[len(values) :] if spec is not None]
+        if fallen_back or self.unsaved:
+            pairs += [(spec, _MISSING) for spec in (*fallen_back, *self.unsaved)]
         return pairs
 
     def _values(self, saved: object) -> Sequence[Any]:
@@ -315,13 +317,10 @@ class Layout:
 
 def layout(node_type: NodeType) -> Layout:
     """The widget layout of a node type; worked out once."""
-    known = _LAYOUTS.get(node_type)
+    known: Layout | None = node_type.layout
     if known is None:
-        known = _LAYOUTS[node_type] = Layout(node_type)
+        known = node_type.layout = Layout(node_type)
     return known
-
-
-_LAYOUTS: Final[WeakKeyDictionary[NodeType, Layout]] = WeakKeyDictionary()
 
 
 def is_widget(spec: InputSpec) -> bool:

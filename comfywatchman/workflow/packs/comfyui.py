@@ -27,9 +27,9 @@ def values(node: Node, inputs: dict[str, Any]) -> None:
 
     For a Custom Combo these are its choices, and the place of the one it holds, which it gives out.
     """
-    inputs.update(_ADDED.get(node.type, {}))
-    saved = node.widgets_values
-    if node.type == "CustomCombo" and isinstance(saved, list):
+    if node.type in _ADDED:
+        inputs.update(_ADDED[node.type])
+    elif node.type == "CustomCombo" and isinstance(saved := node.widgets_values, list):
         names = ("index", *(f"option{n}" for n in range(1, len(saved) - 1)))
         inputs.update(zip(names, saved[1:], strict=False))
 
