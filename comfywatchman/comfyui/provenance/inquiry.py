@@ -28,6 +28,8 @@ PATIENCE: Final = 30.0
 """Longest that all answers of a cycle may take together."""
 MOST_TYPES: Final = 20
 """Node types that are asked about one by one in a cycle."""
+FEW_TYPES: Final = 5
+"""The same where no custom node type is loaded: ComfyUI's own seldom fail."""
 MOST_IMPORTS: Final = 5
 """Packs whose failed import Manager is asked about in a cycle."""
 _LISTS: Final = 4 * 1024**2
@@ -170,7 +172,8 @@ class Inquiry:
 
     def _ask_type(self, name: str) -> None:
         """Ask the server for one node type: its code may fail, which the whole list leaves out."""
-        if not self._can_fail or name in self._asked_types or len(self._asked_types) >= MOST_TYPES:
+        most = MOST_TYPES if self._catalog.packs else FEW_TYPES
+        if not self._can_fail or name in self._asked_types or len(self._asked_types) >= most:
             return
         self._asked_types.add(name)
         if not self._fails(name):
