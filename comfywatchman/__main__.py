@@ -1,5 +1,5 @@
 """``python -m comfywatchman`` is ``comfywatchman``."""
 
-from comfywatchman.cli import main
+from comfywatchman.cli import program
 
-main()
+program()

@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
+from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -404,7 +405,8 @@ class Settings(BaseSettings):
         ),
     ] = 900.0
 
-    _file_values: ClassVar[Mapping[str, Any]] = {}
+    _file_values: ClassVar[ContextVar[Mapping[str, Any]]] = ContextVar("_file_values")
+    """What the file says, while settings are made of it."""
 
     @classmethod
     def settings_customise_sources(  # noqa: D102  (documented by pydantic-settings)
@@ -416,7 +418,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del dotenv_settings, file_secret_settings
-        file = InitSettingsSource(settings_cls, dict(cls._file_values))
+        file = InitSettingsSource(settings_cls, dict(cls._file_values.get({})))
         return init_settings, env_settings, file
 
     @property
@@ -450,14 +452,16 @@ def load(flags: Mapping[str, Any], config: Path | None = None) -> Settings:
     given = {k: v for k, v in flags.items() if v is not None}
     _refuse_unknown_environment()
 
-    class FromFile(Settings):
-        _file_values: ClassVar[Mapping[str, Any]] = file_values
-
+    # The sources are asked by the class, which knows no instance; a class of its own for each file
+    # would be as much work as the first.
+    token = Settings._file_values.set(file_values)
     try:
-        return FromFile(**given)
+        return Settings(**given)
     except ValidationError as error:
         lines = [_explain(e, given, file, file_values) for e in error.errors()]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+    finally:
+        Settings._file_values.reset(token)
 
 
 def _refuse_wrong_types(file: Path | None, values: Mapping[str, Any]) -> None:

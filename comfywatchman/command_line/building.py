@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
 
 def build(command: ModuleType) -> Any:
     """The command that a module is, with the flags of the groups it takes."""
+    # The settings, which most flags are drawn from, stay: they are no garbage to be looked for.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return _built(command)
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _built(command: ModuleType) -> Any:
     run = command.run
     more: dict[str, Any] = {}
     if groups := getattr(command, "FLAGS", ()):

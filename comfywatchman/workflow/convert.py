@@ -105,6 +105,7 @@ def _from_graph(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
         if node.known is not None and "widgets_values_named" in node.raw:
             used = layout(node.known).saved_values(node.widgets_values)
             conversion.findings.extend(disagreements(node, node_id, used))
+    unfolding.end()
     malformed = root.malformed + sum(graph.malformed for graph in defined.values())
     if malformed:
         conversion.findings.append(_malformed(malformed))

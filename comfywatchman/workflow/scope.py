@@ -152,6 +152,15 @@ class Unfolding:
             else:
                 pending.pop()
 
+    def end(self) -> None:
+        """Let go of the scopes, which hold one another and through their graphs the whole file.
+
+        Else it would stay in the memory until the garbage collector looks for such circles, which
+        in a cycle over many files takes longer than converting some of them.
+        """
+        for scope in self.scopes:
+            scope.instances.clear()
+
     def _instance(self, scope: Scope, node: Node) -> Scope | None:
         """The scope of a node that is an instance of a sub-graph; None for any other node."""
         definition = self._definitions.get(node.type)
