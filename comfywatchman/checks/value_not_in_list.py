@@ -105,7 +105,7 @@ def _folder(case: InputCase) -> ModelFolder | None:
     whole, key = case.node.whole, (case.node.type.name, case.spec.name)
     if key not in whole.folders:
         whole.folders[key] = listed_folder(
-            whole.catalog, whole.inventory, case.node.type, case.spec
+            whole.catalog, whole.inventory, whole.book, case.node.type, case.spec
         )
     return whole.folders[key]
 

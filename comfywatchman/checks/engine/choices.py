@@ -38,6 +38,11 @@ class Choices(Names):
         return len(self.listed)
 
     @cached_property
+    def files(self) -> frozenset[str]:
+        """Those that are names of files."""
+        return frozenset(c for c in self.listed if isinstance(c, str) and looks_like_file(c))
+
+    @cached_property
     def are_files(self) -> bool:
         """Whether these are names of files.
 

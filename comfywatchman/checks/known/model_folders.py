@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from comfywatchman.comfyui.names import looks_like_file
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from comfywatchman.checks.engine.rulebook import Rulebook
     from comfywatchman.comfyui.catalog import Catalog, InputSpec, NodeType
     from comfywatchman.comfyui.inventory import Inventory
 
@@ -121,7 +118,7 @@ def model_folder(node_type: NodeType, input_name: str) -> ModelFolder | None:
 
 
 def listed_folder(
-    catalog: Catalog, inventory: Inventory, node_type: NodeType, spec: InputSpec
+    catalog: Catalog, inventory: Inventory, book: Rulebook, node_type: NodeType, spec: InputSpec
 ) -> ModelFolder | None:
     """The folder whose files an input lists, also of a custom node: the one with the same files.
 
@@ -129,8 +126,9 @@ def listed_folder(
     """
     if node_type.is_core:
         return model_folder(node_type, spec.name)
-    files = _files(spec.choices)
-    same = [folder for folder, at in _LISTS.items() if _files_at(catalog, *at) == files]
+    choices = book.plan(node_type).choices(spec)
+    files = choices.files if choices is not None else frozenset()
+    same = [folder for folder, at in _LISTS.items() if _files_at(catalog, book, *at) == files]
     guessed = _BY_INPUT.get(spec.name)
     if files and not same:
         holding = (inventory.folders_with(file) for file in sorted(files)[:_ENOUGH])
@@ -144,11 +142,10 @@ def _folder(name: str | None) -> ModelFolder | None:
     return None if name is None else ModelFolder(name, _NOUNS.get(name, "model"))
 
 
-def _files(choices: Iterable[object] | None) -> frozenset[str]:
-    """Of a list of choices the files: lists may begin with words of their own, such as ``None``."""
-    return frozenset(c for c in choices or () if isinstance(c, str) and looks_like_file(c))
-
-
-def _files_at(catalog: Catalog, node_type: str, input_name: str) -> frozenset[str] | None:
-    spec = catalog[node_type].inputs.get(input_name) if node_type in catalog else None
-    return None if spec is None or spec.choices is None else _files(spec.choices)
+def _files_at(
+    catalog: Catalog, book: Rulebook, node_type: str, input_name: str
+) -> frozenset[str] | None:
+    found = catalog.find(node_type)
+    spec = found.inputs.get(input_name) if found is not None else None
+    choices = book.plan(found).choices(spec) if found is not None and spec is not None else None
+    return None if choices is None else choices.files
