@@ -91,7 +91,7 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
+def _show(wanted: bool) -> None:
     if wanted:
         typer.echo(f"comfywatchman {__version__}")
         raise typer.Exit
@@ -99,16 +99,15 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
-    run_check: Annotated[
+    _run_check: Annotated[
         bool,
         typer.Option("--run-check", help="Run one cycle: the same as `check` with no arguments."),
     ] = False,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Which saved ComfyUI workflows can run on this host now, which cannot, why, how to fix it."""
-    del run_check, version
 
 
 def main() -> None:
