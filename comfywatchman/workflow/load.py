@@ -287,15 +287,24 @@ def _text_deeper_than(text: str, limit: int) -> bool:
     return False
 
 
-def _without_lone_surrogates(value: Any) -> Any:
+def _without_lone_surrogates(document: Any) -> Any:
     """Replace halves of surrogate pairs, which no file or terminal can be given, by U+FFFD."""
-    if isinstance(value, str):
-        return _LONE_SURROGATE.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [_without_lone_surrogates(v) for v in value]
-    if isinstance(value, dict):
-        return {_without_lone_surrogates(k): _without_lone_surrogates(v) for k, v in value.items()}
-    return value
+    whole = [document]
+    unread: list[Any] = [whole]
+    while unread:
+        container = unread.pop()
+        entries = list(container.items() if isinstance(container, dict) else enumerate(container))
+        if isinstance(container, dict):
+            container.clear()
+        for key, value in entries:
+            container[_sound(key)] = _sound(value)
+            if isinstance(value, dict | list):
+                unread.append(value)
+    return whole[0]
+
+
+def _sound(value: Any) -> Any:
+    return _LONE_SURROGATE.sub("\ufffd", value) if isinstance(value, str) else value
 
 
 def _kind(document: object) -> str:

@@ -116,6 +116,15 @@ def test_halves_of_surrogate_pairs_are_replaced() -> None:
     assert load(rb'{"a\ud800": ["\udfff", "\ud83d\ude00"]}') == {"a\ufffd": ["\ufffd", "😀"]}
 
 
+def test_halves_of_surrogate_pairs_are_replaced_at_the_greatest_depth() -> None:
+    depth = 498
+    opened = rb'{"a\ud800": ' * depth
+    document = load(b'{"nodes": ' + opened + rb'["\ud800"]' + b"}" * (depth + 1), max_depth=500)
+    text = json.dumps(document, ensure_ascii=False)
+    assert "\ud800" not in text
+    assert text.count("\ufffd") == depth + 1
+
+
 def test_invalid_utf8_is_replaced() -> None:
     assert load(b'{"a": "x\xffy"}') == {"a": "x\ufffdy"}
 
