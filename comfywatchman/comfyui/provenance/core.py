@@ -10,7 +10,7 @@ import json
 import re
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Final
 
@@ -59,6 +59,7 @@ def core_type(name: str) -> CoreType | None:
     return _table().get(name)
 
 
+@lru_cache(256)
 def release(version: str | None) -> Release | None:
     """A release as numbers; None for what is no release."""
     match = _VERSION.match(version) if version is not None else None

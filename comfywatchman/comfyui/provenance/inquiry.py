@@ -30,6 +30,8 @@ MOST_TYPES: Final = 20
 """Node types that are asked about one by one in a cycle."""
 FEW_TYPES: Final = 5
 """The same where no custom node type is loaded: ComfyUI's own seldom fail."""
+_COMES_WITH_COMFYUI: Final = frozenset({"websocket_image_save"})
+"""What lies in ``custom_nodes`` of every ComfyUI."""
 MOST_IMPORTS: Final = 5
 """Packs whose failed import Manager is asked about in a cycle."""
 _LISTS: Final = 4 * 1024**2
@@ -172,7 +174,7 @@ class Inquiry:
 
     def _ask_type(self, name: str) -> None:
         """Ask the server for one node type: its code may fail, which the whole list leaves out."""
-        most = MOST_TYPES if self._catalog.packs else FEW_TYPES
+        most = MOST_TYPES if self._catalog.packs - _COMES_WITH_COMFYUI else FEW_TYPES
         if not self._can_fail or name in self._asked_types or len(self._asked_types) >= most:
             return
         self._asked_types.add(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 LONGEST: Final = 300
@@ -78,6 +79,11 @@ def pack(text: object) -> Pack | None:
     """
     if not isinstance(text, str) or not (text := text.strip()) or len(text) > LONGEST:
         return None
+    return _pack(text)
+
+
+@lru_cache(1024)
+def _pack(text: str) -> Pack | None:
     at_github = _GITHUB.fullmatch(text) or _OWNER_AND_NAME.fullmatch(text)
     if at_github is not None and at_github[2].strip("."):
         return Pack(at_github[2], f"https://github.com/{at_github[1]}/{at_github[2]}")

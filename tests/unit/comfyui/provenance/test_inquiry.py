@@ -11,7 +11,7 @@ import pytest
 from comfywatchman.comfyui import files
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.provenance import inquiry as module
-from comfywatchman.comfyui.provenance.inquiry import MOST_TYPES, Inquiry
+from comfywatchman.comfyui.provenance.inquiry import FEW_TYPES, MOST_TYPES, Inquiry
 from comfywatchman.comfyui.provenance.kept_map import KeptMap
 from comfywatchman.comfyui.provenance.origin import Source, Why
 from tests.standin.comfyui import StandIn, recorded_node_types
@@ -159,6 +159,17 @@ def test_only_some_classes_are_asked_about(connect: Connect) -> None:
             inquiry.look_into(name)
         asked = [t for t in targets(stand_in) if "/object_info" in t]
         assert len(asked) == MOST_TYPES
+
+
+def test_few_are_asked_about_where_all_that_is_loaded_comes_with_comfyui(connect: Connect) -> None:
+    own = recorded_node_types("empty")
+    assert Catalog(own).packs  # a node that lies in custom_nodes of every ComfyUI
+    with StandIn() as stand_in:
+        inquiry = Inquiry(Catalog(own, "0.33.0"), connect(stand_in.url))
+        for i in range(100):
+            inquiry.look_into(f"Unknown{i}")
+        asked = [t for t in targets(stand_in) if "/object_info" in t]
+        assert len(asked) == FEW_TYPES
 
 
 def test_a_pack_that_changed_since_the_start(connect: Connect) -> None:
