@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -160,8 +161,21 @@ class Digest:
         return [(verdict, group) for verdict, group in groups.items() if group]
 
 
+_last: list[tuple[weakref.ref[Report], Digest]] = []
+"""The report that was digested last: its forms are made one after another."""
+
+
 def digest(report: Report) -> Digest:
     """Sort, merge and count what ``report`` holds."""
+    for digested, contents in _last:
+        if digested() is report:
+            return contents
+    contents = _digest(report)
+    _last[:] = [(weakref.ref(report), contents)]
+    return contents
+
+
+def _digest(report: Report) -> Digest:
     rank = {verdict: position for position, verdict in enumerate(READING_ORDER)}
     workflows = sorted(
         report.workflows, key=lambda w: (rank[w.verdict], w.name.casefold(), w.name, w.path)
