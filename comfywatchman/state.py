@@ -31,14 +31,6 @@ FAILURE_VARIABLES = (
     "COMFYWATCHMAN_REASON",
 )
 """What ``on_failure_command`` finds in its environment. They are no settings."""
-LAST_RUN = state_files.LAST_RUN
-LATEST = state_files.LATEST
-INVENTORY = state_files.INVENTORY
-LOCK = state_files.LOCK
-ANSWERS = state_files.ANSWERS
-SCHEDULE = state_files.SCHEDULE
-SCHEDULE_LOCK = state_files.SCHEDULE_LOCK
-SCHEDULE_LOG = state_files.SCHEDULE_LOG
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _LARGEST = 2**30
 """Bytes of a file of state; those of ten thousand workflows take a tenth of it."""

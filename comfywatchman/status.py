@@ -38,10 +38,10 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
         ConfigError: the state may not be read.
     """
     damaged: list[str] = []
-    last_run = _object(folder / state.LAST_RUN, damaged, paths=list)
+    last_run = _object(folder / state_files.LAST_RUN, damaged, paths=list)
     unfinished = last_run is not None and last_run.get("outcome") == "running"
-    running = unfinished and timer.is_held(folder / state.LOCK)
-    latest = _object(folder / state.LATEST, damaged, summary=dict, left_out=int)
+    running = unfinished and timer.is_held(folder / state_files.LOCK)
+    latest = _object(folder / state_files.LATEST, damaged, summary=dict, left_out=int)
     report = None
     if latest is not None:
         report = {
@@ -51,7 +51,7 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
             "files": {
                 kind: str(folder / name)
                 for kind, name in (
-                    ("json", state.LATEST),
+                    ("json", state_files.LATEST),
                     ("markdown", state_files.REPORT_MARKDOWN),
                     ("html", state_files.REPORT_HTML),
                 )

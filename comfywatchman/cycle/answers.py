@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from comfywatchman import state
+from comfywatchman import state, state_files
 from comfywatchman.judging.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Answers:
     """
 
     def __init__(self, folder: Path, catalog: str) -> None:
-        self._file = folder / state.ANSWERS
+        self._file = folder / state_files.ANSWERS
         kept = _read(self._file)
         self._open: dict[str, None] = dict.fromkeys(kept["open"])
         same = kept["catalog"] == catalog

@@ -79,7 +79,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
                 )
             else:
                 client = stack.enter_context(ComfyUIClient(settings, credentials.read(settings)))
-            only_one = lock.make(store.folder / state.LOCK) if store else None
+            only_one = lock.make(store.folder / state_files.LOCK) if store else None
             context = graph.CycleContext(settings, target, client, store, only_one, clock, saved)
             stack.callback(_release, context)
             if store is not None:

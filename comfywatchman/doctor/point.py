@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from comfywatchman import state
+from comfywatchman import state, state_files
 from comfywatchman.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Examination:
         import orjson
 
         try:
-            content = orjson.loads(state.read_file(self.folder / state.LAST_RUN))
+            content = orjson.loads(state.read_file(self.folder / state_files.LAST_RUN))
         except FileNotFoundError:
             return None
         except PermissionError:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfywatchman import off_switch, state
+from comfywatchman import off_switch, state_files
 from comfywatchman.doctor.point import Examination, Point, Status
 from comfywatchman.gate import disk as disk_gate
 from comfywatchman.schedule import timer
@@ -80,11 +80,11 @@ def last_cycle(examination: Examination) -> Iterator[Point]:
         started = datetime.fromisoformat(last_run["started_at"])
         age = datetime.now(UTC) - started
     except (KeyError, ValueError, TypeError):
-        said = f"{examination.folder / state.LAST_RUN} is damaged"
+        said = f"{examination.folder / state_files.LAST_RUN} is damaged"
         yield Point("last cycle", Status.PROBLEM, said, "the next cycle replaces it")
         return
     said = f"{outcome}, begun {span(age.total_seconds())} ago: {reason}"
-    if outcome == "running" and not timer.is_held(examination.folder / state.LOCK):
+    if outcome == "running" and not timer.is_held(examination.folder / state_files.LOCK):
         said = f"the last cycle, begun {span(age.total_seconds())} ago, was killed in the middle"
         yield Point("last cycle", Status.PROBLEM, said, "the journal says by whom: journalctl -k")
     elif outcome == "failed":
@@ -106,7 +106,7 @@ def last_cycle(examination: Examination) -> Iterator[Point]:
 
 def lock(examination: Examination) -> Iterator[Point]:
     """Whether a cycle runs now, and which process that is."""
-    file = examination.folder / state.LOCK
+    file = examination.folder / state_files.LOCK
     if not timer.is_held(file):
         yield Point("lock", Status.OK, "no cycle is running")
         return

@@ -59,7 +59,7 @@ class ReportStore:
     def _leave_lock_to_owner(self) -> None:
         if owner := state.owner_besides_root(self.folder):
             with suppress(OSError):
-                os.chown(self.folder / state.LOCK, *owner, follow_symlinks=False)
+                os.chown(self.folder / state_files.LOCK, *owner, follow_symlinks=False)
 
     def finish(
         self,
@@ -111,10 +111,10 @@ class ReportStore:
 
         state.replace_files(
             {
-                self.folder / state.INVENTORY: orjson.dumps(inventory) + b"\n",
+                self.folder / state_files.INVENTORY: orjson.dumps(inventory) + b"\n",
                 self.folder / state_files.REPORT_MARKDOWN: markdown.render(report).encode(),
                 self.folder / state_files.REPORT_HTML: html.render(report).encode(),
-                self.folder / state.LATEST: report.model_dump_json().encode() + b"\n",
+                self.folder / state_files.LATEST: report.model_dump_json().encode() + b"\n",
             }
         )
 
@@ -125,7 +125,7 @@ class ReportStore:
         Raises:
             ConfigError: there is none, or it is damaged or of another major version.
         """
-        file = folder / state.LATEST
+        file = folder / state_files.LATEST
         try:
             return Report.model_validate_json(state.read_file(file), extra="ignore")
         except FileNotFoundError:
@@ -155,4 +155,4 @@ class ReportStore:
 
     def _write(self, last_run: LastRun) -> None:
         content = last_run.model_dump_json(indent=2).encode() + b"\n"
-        state.replace_file(self.folder / state.LAST_RUN, content)
+        state.replace_file(self.folder / state_files.LAST_RUN, content)

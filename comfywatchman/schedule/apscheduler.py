@@ -26,7 +26,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from comfywatchman import __version__, state
+from comfywatchman import __version__, state, state_files
 from comfywatchman.clock import ahead
 from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.escape import visible
@@ -79,7 +79,7 @@ def run(settings: Settings, config: Path | None, *, run_now: bool) -> None:
     folder = settings.resolved_state_dir
     state.make_folder(folder)
     other = timer.read(settings.instance, folder)
-    only_one = lock.make(folder / state.SCHEDULE_LOCK)
+    only_one = lock.make(folder / state_files.SCHEDULE_LOCK)
     try:
         only_one.acquire()
     except filelock.Timeout:
@@ -111,13 +111,13 @@ def run(settings: Settings, config: Path | None, *, run_now: bool) -> None:
         )
         scheduler.start()
         try:
-            stopped_by = _watch(scheduler, job, folder / state.SCHEDULE, signals, settings)
+            stopped_by = _watch(scheduler, job, folder / state_files.SCHEDULE, signals, settings)
             _log.info("%s: schedule ends", stopped_by)
         finally:
             cycles.stop()
             scheduler.shutdown()
             with suppress(OSError):
-                (folder / state.SCHEDULE).unlink(missing_ok=True)
+                (folder / state_files.SCHEDULE).unlink(missing_ok=True)
 
 
 def _signals() -> queue.SimpleQueue[str]:
@@ -287,7 +287,7 @@ def _start_log(folder: Path) -> None:
     try:
         handlers.append(
             RotatingFileHandler(
-                folder / state.SCHEDULE_LOG,
+                folder / state_files.SCHEDULE_LOG,
                 maxBytes=_LOG_BYTES,
                 backupCount=_LOG_COUNT,
                 encoding="utf-8",
@@ -295,7 +295,7 @@ def _start_log(folder: Path) -> None:
             )
         )
     except OSError as error:
-        problem = f"{folder / state.SCHEDULE_LOG} cannot be written: {error.strerror}"
+        problem = f"{folder / state_files.SCHEDULE_LOG} cannot be written: {error.strerror}"
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",

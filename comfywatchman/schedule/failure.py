@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import filelock
 import orjson
 
-from comfywatchman import state
+from comfywatchman import state, state_files
 from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.escape import visible
 from comfywatchman.gate import lock
@@ -169,9 +169,9 @@ def handle(
         say(_INFO, f"all it said: {failure.log}")
     try:
         if _put_on_record(folder, f"the cycle was ended in the middle: {reason}"):
-            say(_INFO, f"{folder / state.LAST_RUN} said that it still runs; it now says this")
+            say(_INFO, f"{folder / state_files.LAST_RUN} said that it still runs; it now says this")
     except (OSError, ValueError) as error:
-        say(_WARNING, f"{folder / state.LAST_RUN} could not be brought up to date: {error}")
+        say(_WARNING, f"{folder / state_files.LAST_RUN} could not be brought up to date: {error}")
     try:
         command = _command(config)
     except ConfigError as error:
@@ -187,7 +187,7 @@ def _own_words(failure: Failure, folder: Path) -> str:
     if failure.exit_code is None or failure.exit_code >= 200:
         return ""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        last_run = orjson.loads(state.read_file(folder / state.LAST_RUN))
+        last_run = orjson.loads(state.read_file(folder / state_files.LAST_RUN))
         age = datetime.now(UTC) - datetime.fromisoformat(last_run["finished_at"])
         if abs(age) < _RECENT and last_run["outcome"] in ("failed", "done"):
             return str(last_run["reason"])
@@ -200,11 +200,11 @@ def _put_on_record(folder: Path, reason: str) -> bool:
     Returns:
         Whether there was need to.
     """
-    file = folder / state.LAST_RUN
+    file = folder / state_files.LAST_RUN
     if not file.exists():
         return False
     try:
-        with lock.make(folder / state.LOCK):
+        with lock.make(folder / state_files.LOCK):
             record: Any = orjson.loads(state.read_file(file))
             if not isinstance(record, dict):
                 raise ValueError("it is damaged; the next cycle replaces it")

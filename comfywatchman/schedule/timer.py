@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from comfywatchman import state
+from comfywatchman import state, state_files
 
 if sys.platform != "win32":
     import pwd
@@ -130,7 +130,7 @@ def read(instance: str, folder: Path, timeout: float = 2.0) -> Schedule:
 def _apscheduler(folder: Path) -> Schedule | None:
     """What ``comfywatchman schedule`` left word of; None where none has run."""
     try:
-        facts = orjson.loads(state.read_file(folder / state.SCHEDULE))
+        facts = orjson.loads(state.read_file(folder / state_files.SCHEDULE))
         next_run = datetime.fromisoformat(facts["next_run"])
         pid = int(facts["pid"])
         found = Schedule(
@@ -143,7 +143,7 @@ def _apscheduler(folder: Path) -> Schedule | None:
         )
     except (OSError, ArithmeticError, ValueError, TypeError, KeyError):
         return None
-    if is_held(folder / state.SCHEDULE_LOCK):
+    if is_held(folder / state_files.SCHEDULE_LOCK):
         return found
     return replace(
         found,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from comfywatchman import off_switch, state
+from comfywatchman import off_switch, state_files
 from tests.faults.conftest import KEPT
 from tests.oracle.test_asking import HIDDEN_OUTPUTS, recorded
 from tests.standin.comfyui import Answer, StandIn
@@ -95,7 +95,7 @@ def test_a_doubtful_workflow_is_asked_about_once(host: Host) -> None:
         assert asked == {"a.json": True, "b.json": False, "c.json": True}
         assert "asked the server about 2 workflows" in ended.stdout
         assert host.last_run["reason"].endswith("; asked the server about 2")
-        assert host.files() == KEPT | {state.ANSWERS}
+        assert host.files() == KEPT | {state_files.ANSWERS}
         for form in ("report.md", "report.html"):
             assert "asked the server about 2 workflows" in (host.state / form).read_text()
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfywatchman import state
+from comfywatchman import state_files
 from comfywatchman.schedule import failure
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def test_a_command_that_fails_is_told_and_ends_nothing(
 def test_a_record_that_is_damaged_hides_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: bytes | None
 ) -> None:
-    file = tmp_path / state.LAST_RUN
+    file = tmp_path / state_files.LAST_RUN
     if record is None:
         os.mkfifo(file)
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from comfywatchman import __version__, state
+from comfywatchman import __version__, state, state_files
 from comfywatchman.errors import Exit
 from tests.unit.program import run
 
@@ -49,13 +49,13 @@ def test_an_installation_that_lacks_a_module_is_a_sentence_and_on_record() -> No
     assert ended.returncode == Exit.INTERNAL
     assert "Traceback" not in ended.stderr
     assert "a bug of ComfyWatchman" in ended.stderr
-    last_run = json.loads((state.default_dir() / state.LAST_RUN).read_text())
+    last_run = json.loads((state.default_dir() / state_files.LAST_RUN).read_text())
     assert last_run["outcome"] == "failed"
     assert "langgraph" in last_run["reason"]
 
 
 def test_what_cannot_be_shown_leaves_the_record_of_the_cycle_alone(tmp_path: Path) -> None:
-    record = tmp_path / state.LAST_RUN
+    record = tmp_path / state_files.LAST_RUN
     record.write_text('{"outcome": "done"}')
     program = [sys.executable, "-m", "comfywatchman.cli", "status"]
     with Path("/dev/full").open("w") as full:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfywatchman import doctor, state
+from comfywatchman import doctor, state_files
 from comfywatchman.gate import lock
 from comfywatchman.report.store import ReportStore
 from comfywatchman.results import Outcome
@@ -37,8 +37,8 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         "interval_s": 7200.0,
         "jitter_s": 120.0,
     }
-    (store.folder / state.SCHEDULE).write_text(json.dumps(facts))
-    with lock.make(store.folder / state.SCHEDULE_LOCK):
+    (store.folder / state_files.SCHEDULE).write_text(json.dumps(facts))
+    with lock.make(store.folder / state_files.SCHEDULE_LOCK):
         yield store.folder
 
 
@@ -126,22 +126,22 @@ def test_without_the_command_line_library_it_is_a_sentence() -> None:
 
 def test_what_is_wrong_with_the_state_folder(config: Path, folder: Path) -> None:
     folder.chmod(0o755)
-    (folder / state.LAST_RUN).write_text('{"outcome":')
+    (folder / state_files.LAST_RUN).write_text('{"outcome":')
     found = problems(config, folder)
     assert f"state folder: {folder} is open to others (mode 0755)" in found
     assert f"last cycle: {folder}/last-run.json is damaged" in found
 
 
 def test_a_record_without_its_times_is_what_is_damaged(config: Path, folder: Path) -> None:
-    (folder / state.LAST_RUN).write_text('{"outcome": "running"}')
-    with lock.make(folder / state.LOCK):
+    (folder / state_files.LAST_RUN).write_text('{"outcome": "running"}')
+    with lock.make(folder / state_files.LOCK):
         found = problems(config, folder)
     assert found == [f"last cycle: {folder}/last-run.json is damaged"]
 
 
 def test_a_pipe_in_the_place_of_the_record_is_not_waited_for(config: Path, folder: Path) -> None:
-    (folder / state.LAST_RUN).unlink()
-    os.mkfifo(folder / state.LAST_RUN)
+    (folder / state_files.LAST_RUN).unlink()
+    os.mkfifo(folder / state_files.LAST_RUN)
     assert f"last cycle: {folder}/last-run.json is damaged" in problems(config, folder)
 
 
@@ -149,7 +149,7 @@ def test_a_cycle_that_is_old_and_a_schedule_that_is_gone(config: Path, tmp_path:
     store = ReportStore(tmp_path / "old")
     store.finish(Outcome.FAILED, "no disk", datetime.now(UTC) - timedelta(hours=5))
     facts = {"pid": 1, "next_run": "2026-01-01", "interval_s": 7200, "jitter_s": 0}
-    (store.folder / state.SCHEDULE).write_text(json.dumps(facts))
+    (store.folder / state_files.SCHEDULE).write_text(json.dumps(facts))
     found = problems(config, store.folder)
     assert "last cycle: failed, begun 5 hours ago: no disk" in found
     assert "last cycle: the last cycle is 5 hours old; one is due every 2 hours" in found
@@ -158,7 +158,7 @@ def test_a_cycle_that_is_old_and_a_schedule_that_is_gone(config: Path, tmp_path:
 
 
 def test_a_cycle_that_runs_is_told_with_its_process(config: Path, folder: Path) -> None:
-    with lock.make(folder / state.LOCK):
+    with lock.make(folder / state_files.LOCK):
         ReportStore(folder).begin(datetime.now(UTC) - timedelta(hours=3), [])
         told = [p for p in doctor.examine(config, folder) if p.name == "lock"]
         assert told[0].said == f"a cycle is running (process {os.getpid()}), since 3 hours"

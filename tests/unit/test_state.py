@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from comfywatchman import settings, state, status
+from comfywatchman import settings, state, state_files, status
 from comfywatchman.errors import ConfigError
 from comfywatchman.gate import lock
 from comfywatchman.report.store import ReportStore
@@ -125,7 +125,7 @@ def test_leftovers_of_a_killed_cycle_are_removed_when_the_next_begins(tmp_path: 
     store = ReportStore(tmp_path)
     (tmp_path / ".latest.json.123.part").write_text("half")
     store.begin(START, [])
-    assert [p.name for p in tmp_path.iterdir()] == [state.LAST_RUN]
+    assert [p.name for p in tmp_path.iterdir()] == [state_files.LAST_RUN]
 
 
 def test_the_state_folder_is_private(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_status_of_a_cycle_that_ended(tmp_path: Path) -> None:
     ReportStore(tmp_path).finish(
         Outcome.SKIPPED, "nothing listens at http://x", START, summary=Summary()
     )
-    (tmp_path / state.LATEST).write_text(
+    (tmp_path / state_files.LATEST).write_text(
         json.dumps({"started_at": START.isoformat(), "summary": {"runnable": 3, "broken": 0}})
     )
     told = words(tmp_path)
@@ -163,12 +163,12 @@ def test_status_of_a_cycle_that_ended(tmp_path: Path) -> None:
 
 def test_status_counts_what_was_left_out(tmp_path: Path) -> None:
     latest = {"started_at": START.isoformat(), "summary": {"runnable": 3}, "left_out": 12}
-    (tmp_path / state.LATEST).write_text(json.dumps(latest))
+    (tmp_path / state_files.LATEST).write_text(json.dumps(latest))
     assert ": 3 runnable; 12 left out\n" in words(tmp_path)
 
 
 def test_status_tells_a_running_cycle_from_one_that_was_killed(tmp_path: Path) -> None:
-    only_one = lock.make(tmp_path / state.LOCK)
+    only_one = lock.make(tmp_path / state_files.LOCK)
     assert lock.probe(only_one).ok
     ReportStore(tmp_path).begin(START, [])
     assert "A cycle is running, since 2 hours ago" in words(tmp_path)
@@ -177,8 +177,8 @@ def test_status_tells_a_running_cycle_from_one_that_was_killed(tmp_path: Path) -
 
 
 def test_damaged_state_is_no_traceback(tmp_path: Path) -> None:
-    (tmp_path / state.LAST_RUN).write_bytes(b"\x00\xff{")
-    (tmp_path / state.LATEST).write_text("[]")
+    (tmp_path / state_files.LAST_RUN).write_bytes(b"\x00\xff{")
+    (tmp_path / state_files.LATEST).write_text("[]")
     told = words(tmp_path)
     assert f"{tmp_path}/last-run.json: cannot be understood" in told
     assert f"{tmp_path}/latest.json: cannot be understood" in told
@@ -189,10 +189,10 @@ def test_damaged_state_is_no_traceback(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        (state.LAST_RUN, {"outcome": "done", "paths": 5}),
-        (state.LATEST, {"summary": ["runnable"]}),
-        (state.LATEST, {"summary": None}),
-        (state.LATEST, {"left_out": "many"}),
+        (state_files.LAST_RUN, {"outcome": "done", "paths": 5}),
+        (state_files.LATEST, {"summary": ["runnable"]}),
+        (state_files.LATEST, {"summary": None}),
+        (state_files.LATEST, {"left_out": "many"}),
     ],
 )
 def test_state_of_wrong_types_is_damaged(tmp_path: Path, name: str, content: object) -> None:
@@ -202,15 +202,15 @@ def test_state_of_wrong_types_is_damaged(tmp_path: Path, name: str, content: obj
 
 def test_state_that_is_odd_is_shown_as_far_as_it_goes(tmp_path: Path) -> None:
     last_run = {"outcome": 1, "paths": [2], "finished_at": "0001-01-01T00:00:00+14:00"}
-    (tmp_path / state.LAST_RUN).write_text(json.dumps(last_run))
-    (tmp_path / state.LATEST).write_text(json.dumps({"summary": {"\x1b[2J": 1}}))
+    (tmp_path / state_files.LAST_RUN).write_text(json.dumps(last_run))
+    (tmp_path / state_files.LATEST).write_text(json.dumps({"summary": {"\x1b[2J": 1}}))
     told = words(tmp_path)
     assert "Last cycle   1, at an unknown time" in told
     assert "(by hand, for: 2)" in told
     assert "Last report  at an unknown time: 1 \\x1b[2J" in told
 
 
-@pytest.mark.parametrize("name", [state.LAST_RUN, state.LATEST])
+@pytest.mark.parametrize("name", [state_files.LAST_RUN, state_files.LATEST])
 @pytest.mark.parametrize("kind", ["pipe", "folder", "endless", "loop"])
 def test_what_is_no_file_in_the_place_of_state_is_not_waited_for(
     tmp_path: Path, name: str, kind: str
@@ -263,7 +263,7 @@ def test_names_that_no_folder_or_text_can_have(tmp_path: Path) -> None:
 
 
 def test_a_second_lock_is_refused_and_one_of_a_dead_process_is_not(tmp_path: Path) -> None:
-    file = tmp_path / state.LOCK
+    file = tmp_path / state_files.LOCK
     program = (
         "import sys; from pathlib import Path; from comfywatchman.gate import lock;"
         "held = lock.make(Path(sys.argv[1])); held.acquire(); print('held', flush=True);"

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from comfywatchman import state
+from comfywatchman import state_files
 from comfywatchman.errors import Exit
 
 if TYPE_CHECKING:
@@ -24,6 +24,6 @@ def test_an_installation_that_cannot_read_settings_is_on_record(tmp_path: Path) 
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert ended.returncode == Exit.INTERNAL
     assert "Traceback" not in ended.stderr
-    last_run = json.loads((tmp_path / "state" / state.LAST_RUN).read_text())
+    last_run = json.loads((tmp_path / "state" / state_files.LAST_RUN).read_text())
     assert last_run["outcome"] == "failed"
     assert "pydantic_settings" in last_run["reason"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from comfywatchman import off_switch, settings, state
+from comfywatchman import off_switch, settings, state, state_files
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.client import ComfyUIClient
 from comfywatchman.cycle import asking as module
@@ -199,7 +199,7 @@ def test_it_stays_off_until_a_person_removes_the_file(cycle: Cycle) -> None:
         asking = cycle(digest=digest, cache=False)
         assert asking.ask(REFUSED) is None
         assert cycle.requests == []
-    (cycle.folder / state.ANSWERS).unlink()
+    (cycle.folder / state_files.ANSWERS).unlink()
     assert cycle().ask(REFUSED) is None
     assert cycle.requests == []
     (cycle.folder / off_switch.NAME).unlink()
@@ -420,5 +420,5 @@ def test_nothing_is_put_that_there_is_no_time_to_take_back(
     [b"", b"{}", b"[]", b'{"asked": {"a": {"type": 1}}, "open": [], "catalog": "one"}', b"\xff"],
 )
 def test_answers_that_make_no_sense_are_as_good_as_none(cycle: Cycle, content: bytes) -> None:
-    (cycle.folder / state.ANSWERS).write_bytes(content)
+    (cycle.folder / state_files.ANSWERS).write_bytes(content)
     assert cycle().ask(REFUSED)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from comfywatchman import state, state_files
+from comfywatchman import state_files
 
 USER = pwd.getpwuid(os.getuid()).pw_name
 ROLE = Path(__file__).parents[3] / "roles" / "comfywatchman"
@@ -502,4 +502,4 @@ def test_reports_move_and_what_is_of_somebody_else_stays(host: Host, tmp_path: P
     host.build("1")
     host.activate("1", state_dir_before=str(before))
     assert {path.name for path in before.iterdir()} == others
-    assert {path.name for path in host.state.iterdir()} >= {*ours} - {state.LAST_RUN}
+    assert {path.name for path in host.state.iterdir()} >= {*ours} - {state_files.LAST_RUN}

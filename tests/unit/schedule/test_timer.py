@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from comfywatchman import state, status
+from comfywatchman import state_files, status
 from comfywatchman.gate import lock
 from comfywatchman.schedule import timer
 
@@ -161,12 +161,12 @@ def schedule_facts(folder: Path) -> None:
         "interval_s": 7200.0,
         "jitter_s": 120.0,
     }
-    (folder / state.SCHEDULE).write_text(json.dumps(facts))
+    (folder / state_files.SCHEDULE).write_text(json.dumps(facts))
 
 
 def test_status_tells_of_a_schedule_that_runs_and_of_one_that_was_killed(tmp_path: Path) -> None:
     schedule_facts(tmp_path)
-    only_one = lock.make(tmp_path / state.SCHEDULE_LOCK)
+    only_one = lock.make(tmp_path / state_files.SCHEDULE_LOCK)
     assert lock.probe(only_one).ok
     assert timer.read("", tmp_path).by == "apscheduler"
     told = status.in_words(status.read(tmp_path))
