@@ -203,14 +203,19 @@ def fetch_catalog(state: CycleState, runtime: CycleRuntime) -> CycleState:
     return {"catalog": catalog}
 
 
+def _folders(state: CycleState, settings: Settings) -> files.Folders | None:
+    """ComfyUI's folders, if they are on this host."""
+    if settings.comfyui_dir is None:
+        return None
+    return files.folders(settings.comfyui_dir, state.get("server", ServerReading()).argv)
+
+
 def take_inventory(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """List the files that workflows can name."""
     context = runtime.context
     if context.saved is not None and context.saved.inventory is not None:
         return {"inventory": context.saved.inventory, "not_checked": context.saved.not_checked}
-    comfyui_dir = context.settings.comfyui_dir
-    server = state.get("server", ServerReading())
-    folders = files.folders(comfyui_dir, server.argv) if comfyui_dir else None
+    folders = _folders(state, context.settings)
     inventory, not_checked = inventory_source.take_inventory(context.client, folders)
     return {"inventory": inventory, "not_checked": not_checked}
 
@@ -218,13 +223,11 @@ def take_inventory(state: CycleState, runtime: CycleRuntime) -> CycleState:
 def ask_about_packs(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """Learn which packs are installed, which failed, and which changed since the server started."""
     context = runtime.context
-    server = state.get("server", ServerReading())
-    comfyui_dir = context.settings.comfyui_dir
     kept = KeptMap(context.store.node_map) if context.store and context.settings.cache else None
     inquiry = Inquiry(
         state["catalog"],
         context.client,
-        files.folders(comfyui_dir, server.argv) if comfyui_dir else None,
+        _folders(state, context.settings),
         kept,
     )
     inquiry.begin()
@@ -246,11 +249,8 @@ def find_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
     )
     workflows, left_out, not_checked = found.workflows, found.left_out, found.not_checked
     if client is not None and settings.userdata and not target.paths:
-        server = state["server"]
-        users = (
-            files.folders(settings.comfyui_dir, server.argv).user if settings.comfyui_dir else None
-        )
-        on_server = find.on_server(client, users, exclusion)
+        folders = _folders(state, settings)
+        on_server = find.on_server(client, folders.user if folders else None, exclusion)
         workflows = [*workflows, *on_server.workflows]
         left_out = [*left_out, *on_server.left_out]
         not_checked = [*not_checked, *on_server.not_checked]

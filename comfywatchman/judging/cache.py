@@ -157,10 +157,7 @@ class VerdictCache:
         self.inventory = RecordingInventory(inventory)
         self._plain = inventory
         self._declarations: dict[str, str | None] = {}
-        self._frame = _digest(
-            _dump([program(), dict(limits), catalog.version, catalog.replacements])
-            + _outline(self.catalog)
-        )
+        self._limits = dict(limits)
         self.damage: str | None = None
         self._old = self._load()
         self._new: dict[str, _Entry] = {}
@@ -198,6 +195,13 @@ class VerdictCache:
         }
         if report.server_asked:
             self._new[self._key]["catalog"] = self.catalog_digest
+
+    @cached_property
+    def _frame(self) -> str:
+        """What every verdict rests on; only a file of verdicts needs it."""
+        catalog = self.catalog
+        about = [program(), self._limits, catalog.version, catalog.replacements]
+        return _digest(_dump(about) + _outline(catalog))
 
     @cached_property
     def catalog_digest(self) -> str:
@@ -262,8 +266,7 @@ class VerdictCache:
     def _origin(self, about: str) -> str:
         asked = json.loads(about)
         self.inquiry.look_into(*asked)
-        answer = self.inquiry.provenance.origin(*asked)
-        return _digest(repr(answer).encode(errors="replace"))
+        return _digest_of(self.inquiry.provenance.origin(*asked))
 
     def _declaration(self, name: str) -> str | None:
         if name not in self._declarations:

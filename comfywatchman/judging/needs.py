@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from comfywatchman.checks.known.model_folders import model_folder
 from comfywatchman.checks.missing_embedding import MARK, named
 from comfywatchman.comfyui.names import looks_like_model
+from comfywatchman.comfyui.provenance.pack import CORE
 from comfywatchman.findings import NAME_LENGTH, printable
 from comfywatchman.results import UsedModel, UsedPack
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 MOST_LISTED: Final = 1_000
 """Most models, and most packs, that are listed of one workflow."""
-_CORE_PACK: Final = "comfy-core"
 
 
 def needs(
@@ -66,7 +66,7 @@ class _Packs:
 
     def add(self, saved: SavedNode | None, folder: str | None) -> None:
         """Note the pack of one node, whose type comes from a folder below ``custom_nodes``."""
-        if saved is not None and saved.pack and saved.pack != _CORE_PACK:
+        if saved is not None and saved.pack and saved.pack != CORE:
             self._saved_with.add((saved.pack, saved.pack_version))
             if folder is not None:
                 self._ids[folder] = saved.pack

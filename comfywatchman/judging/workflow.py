@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import traceback
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.missing_node_type import missing_types
@@ -135,10 +136,5 @@ def _refused(workflow: Workflow, finding: Finding, digest: str | None) -> Workfl
 
 
 def _place(bug: BaseException) -> str:
-    trace = bug.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return "an unknown place"
-    code = trace.tb_frame.f_code
-    return f"{code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
+    place = traceback.extract_tb(bug.__traceback__)[-1]
+    return f"{place.filename.rsplit('/', 1)[-1]}:{place.lineno}"
