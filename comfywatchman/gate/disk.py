@@ -6,10 +6,10 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from comfywatchman.results import GateAnswer
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from comfywatchman.results import GateAnswer
 
 
 def probe(folder: Path, minimum: int) -> GateAnswer:
@@ -39,4 +39,6 @@ def _mib(size: int) -> str:
 
 
 def _answer(ok: bool, reason: str) -> GateAnswer:
+    from comfywatchman.results import GateAnswer  # whoever wants no answer needs no pydantic
+
     return GateAnswer(name="disk", ok=ok, reason=reason)

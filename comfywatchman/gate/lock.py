@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import filelock
 
-from comfywatchman.results import GateAnswer
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from comfywatchman.results import GateAnswer
 
 HELD = "another cycle is running on this host; its report will tell"
 """The reason when another process holds the lock."""
@@ -41,4 +41,6 @@ def probe(lock: filelock.BaseFileLock) -> GateAnswer:
 
 
 def _answer(ok: bool, reason: str) -> GateAnswer:
+    from comfywatchman.results import GateAnswer  # whoever wants no answer needs no pydantic
+
     return GateAnswer(name="lock", ok=ok, reason=reason)

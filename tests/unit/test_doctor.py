@@ -117,6 +117,13 @@ def test_a_missing_package_is_named(config: Path, folder: Path, module: str) -> 
     assert "cannot be imported" in ended.stdout
 
 
+@pytest.mark.parametrize("module", ["schedule.failure", "doctor.schedule", "doctor.state_folder"])
+def test_what_tells_of_a_damaged_installation_does_without_pydantic(module: str) -> None:
+    program = f"import sys; sys.modules['pydantic'] = None; import comfywatchman.{module}"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.stderr == ""
+
+
 def test_without_the_command_line_library_it_is_a_sentence() -> None:
     program = "import sys; sys.modules['typer'] = None; import comfywatchman.cli"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
