@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from comfywatchman.comfyui.provenance.core import release
 
 if TYPE_CHECKING:
     from comfywatchman.comfyui.catalog import Catalog
@@ -88,7 +89,6 @@ DIFFERENCES: Final = (
     ),
 )
 
-_NUMBER = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?")
 _ERA_0_8: Final[Version] = (0, 8, 0)
 # Fields that servers after 0.8 add to every node type they describe.
 _LATER_FIELDS: Final = frozenset({"dev_only", "search_aliases", "essentials_category"})
@@ -107,10 +107,10 @@ def reached(since: Version, version: Version | None) -> bool:
 def version_of(catalog: Catalog) -> Version | None:
     """Say which version to judge by.
 
-    A saved catalog names none. If its fields show that an 0.8-era server wrote it, it is judged as
-    one; else None: the newest.
+    A bare ``/object_info`` names none. If its fields show that an 0.8-era server wrote it, it is
+    judged as one; else None: the newest.
     """
-    if (named := _parsed(catalog.version)) is not None:
+    if (named := release(catalog.version)) is not None:
         return named
     seen_output_matchtypes = False
     for node_type in catalog.values():
@@ -122,7 +122,7 @@ def version_of(catalog: Catalog) -> Version | None:
 
 def beyond_what_is_known(catalog: Catalog) -> str | None:
     """The sentence for a report on a server newer than every release that is known."""
-    version, newest = _parsed(catalog.version), RECORDED[-1]
+    version, newest = release(catalog.version), RECORDED[-1]
     if version is None or version <= newest:
         return None
     return (
@@ -134,8 +134,3 @@ def beyond_what_is_known(catalog: Catalog) -> str | None:
 def in_words(version: Version) -> str:
     """A version as people write it."""
     return ".".join(map(str, version))
-
-
-def _parsed(named: str | None) -> Version | None:
-    match = _NUMBER.match(named.strip()) if named is not None else None
-    return tuple(int(number or 0) for number in match.groups()) if match else None

@@ -86,7 +86,6 @@ class _RetryableError(ComfyUIError):
     ) -> None:
         super().__init__(reason, transient=True, status=status, sent=connected)
         self.pause = pause
-        self.connected = connected
 
 
 class ComfyUIClient:
@@ -199,7 +198,7 @@ class ComfyUIClient:
                 until = min(failed_at + self._settings.read_timeout, self._ends)
                 # HTTP 500 is more often about the question than about the server's state.
                 enough = error.status == httpx.codes.INTERNAL_SERVER_ERROR and tries == 2
-                waits = again and (error.connected or self._has_answered)
+                waits = again and (error.sent or self._has_answered)
                 if enough or not waits or now + pause > until:
                     if tries == 1:
                         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from comfywatchman.escape import visible
+from comfywatchman.escape import NAME_LIMIT, visible
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.comfyui.inventory import Inventory
 
-NAME_LIMIT = 300
-"""Characters kept of a name."""
 MODEL_LIMIT = 50_000
 """Model files listed; a host with more says how many were left out."""
 PACK_LIMIT = 5_000

@@ -62,7 +62,7 @@ def core_type(name: str) -> CoreType | None:
 @lru_cache(256)
 def release(version: str | None) -> Release | None:
     """A release as numbers; None for what is no release."""
-    match = _VERSION.match(version) if version is not None else None
+    match = _VERSION.match(version.strip()) if version is not None else None
     return None if match is None else (int(match[1]), int(match[2]), int(match[3] or 0))
 
 

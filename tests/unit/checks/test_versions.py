@@ -67,6 +67,8 @@ def test_nothing_is_said_of_the_others(version: str | None) -> None:
         ("v0.3.64", (0, 3, 64)),
         ("0.12", (0, 12, 0)),
         ("0.12.1-dev+abc", (0, 12, 1)),
+        (" v0.12.1 ", (0, 12, 1)),
+        ("0." + "9" * 5000 + ".0", (0, 999999, 0)),
         ("nightly", None),
         ("", None),
         (None, None),
