@@ -64,8 +64,8 @@ inputs of output nodes it cannot be asked, so doubts about these stay.
 ## Where versions differ
 
 The version is the one the server names in `/system_stats`; an unknown one is judged as the newest.
-A saved catalog names none, but one written by a server of the time of 0.8 is recognised by its
-fields. What real servers answered was recorded from ComfyUI {recorded}, and the verdicts are
+A bare answer of `/object_info` names none, but one of a server of the time of 0.8 is recognised by
+its fields. What real servers answered was recorded from ComfyUI {recorded}, and the verdicts are
 held to that. A release after the last of them is judged as it, and the report says so.
 
 Functions of ComfyUI's own nodes that judge their inputs are followed from the release on that
