@@ -12,7 +12,7 @@ from comfywatchman.checks.engine.traits import Trait
 from comfywatchman.checks.known.no_name import FILL_IN, is_nothing, placeholder
 from comfywatchman.checks.known.own_rules import OwnRuleError, argument
 from comfywatchman.checks.versions import Rule
-from comfywatchman.comfyui.inventory import Presence
+from comfywatchman.comfyui.inventory import Presence, place_of
 from comfywatchman.comfyui.names import how_alike
 from comfywatchman.findings import NAME_LENGTH, Advice, about, declare, printable, quoted
 from comfywatchman.results import Finding, Severity, SubjectKind
@@ -121,10 +121,11 @@ def _unseen(case: NodeCase, input_name: str, given: str) -> Doubt:
         "be seen from here",
         put_into(given),
         input_name=input_name,
+        severity=Severity.WARNING,
         subject=about(SubjectKind.INPUT_FILE, name, folder),
     )
     return Doubt(
-        finding.model_copy(update={"severity": Severity.WARNING}),
+        finding,
         f"whether input file {quoted(given)} of node {quoted(case.id)} exists: ComfyUI's {folder} "
         "folder cannot be seen from here (set comfyui_dir)",
     )
@@ -201,11 +202,3 @@ def _by_list(case: NodeCase, input_name: str, given: str) -> Presence:
         if spec.options.get(flag):
             listed |= endings
     return Presence.ABSENT if ending.lower() in listed else Presence.UNSEEN
-
-
-def place_of(given: str) -> tuple[str, str]:
-    """The folder that the value of an upload input means, and the path below it."""
-    for folder in ("output", "temp", "input"):
-        if given.endswith(f"[{folder}]"):
-            return folder, given[: -len(folder) - 3]
-    return "input", given

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from comfywatchman.checks.engine.declared import allowed_types
+from comfywatchman.checks.engine.declared import allowed_types, kinds
 from comfywatchman.checks.engine.registry import Stage, on_value
 from comfywatchman.comfyui.catalog import COMBO
 from comfywatchman.findings import about_value, declare, quoted
@@ -31,8 +31,8 @@ def check(case: InputCase) -> Answer:
     if case.spec.type in _SET_BY_HAND or (case.given is None and not case.spec.required):
         return None
     allowed = allowed_types(case.spec)
-    kinds = {kind.strip() for kind in allowed.split(",")}
-    if not kinds.isdisjoint(_SET_BY_HAND) or kinds.isdisjoint(case.node.whole.book.delivered_types):
+    taken = kinds(allowed)
+    if not taken.isdisjoint(_SET_BY_HAND) or taken.isdisjoint(case.node.whole.book.delivered_types):
         return None
     name, kind = quoted(case.spec.name), quoted(allowed)
     return case.finding(

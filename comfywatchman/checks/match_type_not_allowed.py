@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfywatchman.checks.engine.declared import MATCH_TYPE, allowed_types
+from comfywatchman.checks.engine.declared import MATCH_TYPE, allowed_types, kinds
 from comfywatchman.checks.engine.registry import Stage, on_link
 from comfywatchman.findings import declare, quoted
 from comfywatchman.results import Severity
@@ -28,9 +28,9 @@ def check(case: LinkCase) -> Answer:
     if case.spec.type != MATCH_TYPE or not isinstance(case.received, str):
         return None
     allowed = allowed_types(case.spec)
-    kinds = {kind.strip() for kind in allowed.split(",")}
-    given = {kind.strip() for kind in case.received.split(",")}
-    if "*" in kinds or not given.isdisjoint({*kinds, "*", MATCH_TYPE}):
+    taken = kinds(allowed)
+    given = kinds(case.received)
+    if "*" in taken or not given.isdisjoint({*taken, "*", MATCH_TYPE}):
         return None
     return case.finding(
         MATCH_TYPE_NOT_ALLOWED,

@@ -142,7 +142,7 @@ def _finding(case: PromptCase, node: Missing, reason: absence.Reason | None) -> 
         fix=fixes if other_case is None else [_other_case(node.name, other_case)],
         node_id=node.node_id,
         node_type=node.name,
-        cause=reason.cause if reason is not None else None,
+        cause=reason.subject if reason is not None else None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from comfywatchman.checks.engine.declared import DYNAMIC_SLOT, MATCH_TYPE
+from comfywatchman.checks.engine.declared import DYNAMIC_SLOT, MATCH_TYPE, kinds
 from comfywatchman.checks.engine.registry import Stage, on_link
 from comfywatchman.comfyui.catalog import COMBO
 from comfywatchman.findings import declare, quoted
@@ -72,12 +72,8 @@ def accepts(spec: InputSpec, received: object) -> bool:
         return False
     if received == spec.type:
         return True
-    delivered, taken = _parts(received), _parts(spec.type)
+    delivered, taken = kinds(received), kinds(spec.type)
     return _WILDCARD in delivered or _WILDCARD in taken or not delivered.isdisjoint(taken)
-
-
-def _parts(union: str) -> set[str]:
-    return {part.strip() for part in union.split(",")}
 
 
 def _described(received: Any) -> str:

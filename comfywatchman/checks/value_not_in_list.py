@@ -23,7 +23,15 @@ from comfywatchman.comfyui.names import (
     looks_like_model,
     tidy,
 )
-from comfywatchman.findings import Advice, about, about_value, declare, printable, quoted
+from comfywatchman.findings import (
+    NAME_LENGTH,
+    Advice,
+    about,
+    about_value,
+    declare,
+    printable,
+    quoted,
+)
 from comfywatchman.results import Confidence, FixKind, Severity, SubjectKind
 
 if TYPE_CHECKING:
@@ -229,7 +237,7 @@ def _put(case: InputCase, choices: Choices, wanted: str, folder: ModelFolder | N
     path = tidy(wanted, choices.separator)
     address = _download(case, wanted)
     download = "" if address is None else f" (download: {printable(address, 400)})"
-    rename = "" if path == wanted else f", and set it to {quoted(path, 240)}"
+    rename = "" if path == wanted else f", and set it to {quoted(path, NAME_LENGTH)}"
     if folder is None:
         name = quoted(path if not rename else last_part(path))
         kind = FixKind.PUT_FILE if address is None else FixKind.DOWNLOAD

@@ -119,7 +119,7 @@ class Inventory:
             confined: whether the server, as newer ones do, first finds out where the path really
                 leads, whatever is there, and refuses what is not in that very folder.
         """
-        folder, path = _annotated(value)
+        folder, path = place_of(value)
         if "\0" in path or len(path) >= _PATH_MAX:
             return Presence.ABSENT
         place = self._where(value, directories_only=not confined)
@@ -151,7 +151,7 @@ class Inventory:
         Args:
             value: the input's value.
         """
-        home, path = _annotated(value)
+        home, path = place_of(value)
         folders = [home, *(folder for folder in _FOLDERS if folder != home)]
         for folder in folders:
             same = self._names(folder).same_file(path)
@@ -185,7 +185,7 @@ class Inventory:
 
     def _where(self, value: str, *, directories_only: bool = False) -> _Place | None:
         """Where a value leads; None if that is by way of what is known to be no directory."""
-        folder, path = _annotated(value)
+        folder, path = place_of(value)
         place = _Place(None, ()) if path.startswith("/") else _Place(folder, ())
         for part in path.split("/"):
             if directories_only and not self._may_be_directory(place):
@@ -243,7 +243,8 @@ def _parts(path: str) -> tuple[str, ...]:
     return tuple(part for part in path.split("/") if part)
 
 
-def _annotated(value: str) -> tuple[str, str]:
+def place_of(value: str) -> tuple[str, str]:
+    """The folder that the value of an upload input means, and the path below it."""
     for folder in _FOLDERS:
         if value.endswith(f"[{folder}]"):
             # The server drops the character before the bracket whatever it is.

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 READING_ORDER = (Verdict.BROKEN, Verdict.PARTIAL, Verdict.UNKNOWN, Verdict.RUNNABLE)
 """Verdicts, the one that needs a person first."""
 
+SEVERITY_WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+"""What people call them, the gravest first."""
+
 PROBLEM_LIMIT = 50
 """Problems shown of one workflow; the JSON form has them all."""
 SHARED_LIMIT = 10
@@ -123,11 +126,7 @@ class Entry:
         found = [p.severity for p in self.problems]
         return ", ".join(
             plural(number, name)
-            for severity, name in (
-                (Severity.ERROR, "error"),
-                (Severity.WARNING, "warning"),
-                (Severity.INFO, "note"),
-            )
+            for severity, name in SEVERITY_WORDS.items()
             if (number := found.count(severity))
         )
 
@@ -161,18 +160,28 @@ class Digest:
         return [(verdict, group) for verdict, group in groups.items() if group]
 
 
-_last: list[tuple[weakref.ref[Report], Digest]] = []
-"""The report that was digested last: its forms are made one after another."""
+_latest: tuple[weakref.ref[Report], Digest] | None = None
 
 
 def digest(report: Report) -> Digest:
-    """Sort, merge and count what ``report`` holds."""
-    for digested, contents in _last:
-        if digested() is report:
-            return contents
+    """Sort, merge and count what ``report`` holds.
+
+    The last digest is kept while its report lives: the forms of a report are made one after
+    another.
+    """
+    global _latest  # noqa: PLW0603  (a cache of one entry)
+    latest = _latest
+    if latest is not None and latest[0]() is report:
+        return latest[1]
     contents = _digest(report)
-    _last[:] = [(weakref.ref(report), contents)]
+    _latest = (weakref.ref(report, _forget), contents)
     return contents
+
+
+def _forget(gone: weakref.ref[Report]) -> None:
+    global _latest  # noqa: PLW0603
+    if _latest is not None and _latest[0] is gone:
+        _latest = None
 
 
 def _digest(report: Report) -> Digest:

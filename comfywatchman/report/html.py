@@ -15,6 +15,7 @@ from comfywatchman.report.digest import (
     BLIND_SPOT_LIMIT,
     PROBLEM_LIMIT,
     READING_ORDER,
+    SEVERITY_WORDS,
     asked_phrase,
     digest,
     gate_worth_showing,
@@ -24,18 +25,16 @@ from comfywatchman.report.digest import (
     proportions,
     server_phrase,
 )
-from comfywatchman.results import Severity, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jinja2 import Template
 
-    from comfywatchman.results import Report, Summary
+    from comfywatchman.results import Report, Summary, Verdict
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _GATE_NAMES = {"gpu": "GPU", "comfyui": "ComfyUI", "disk": "Disk", "lock": "Lock"}
-_SEVERITY_WORDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _PREVIEW_LIMIT = 160
 
 
@@ -87,7 +86,7 @@ def template() -> Template:
         also_limit=ALSO_LIMIT,
         blind_spot_limit=BLIND_SPOT_LIMIT,
         problem_limit=PROBLEM_LIMIT,
-        severity_words=_SEVERITY_WORDS,
+        severity_words=SEVERITY_WORDS,
     )
     return environment.get_template("report.html.j2")
 

@@ -156,11 +156,6 @@ class Reason:
     types: list[str] = field(default_factory=list)
     release: tuple[float, ...] = ()
 
-    @property
-    def cause(self) -> Subject | None:
-        """What the findings at the nodes and the one that explains them have in common."""
-        return self.subject
-
     def finding(self, node_id: str) -> Finding | None:
         """The finding that explains why the types are missing; None where nobody knows.
 
@@ -175,7 +170,7 @@ class Reason:
             subject=self.subject,
             node_id=node_id,
             node_type=self.types[0],
-            cause=self.cause,
+            cause=self.subject,
         )
 
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfywatchman.comfyui.names import last_part, tidy
-from comfywatchman.findings import Advice, printable, quoted
+from comfywatchman.findings import NAME_LENGTH, Advice, printable, quoted
 from comfywatchman.results import Confidence, FixKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_SHOWN = 240
-"""Most characters of a name that is to be set."""
 
 
 def set_to(given: str, names: Sequence[str], remark: str = "") -> Advice:
@@ -26,7 +23,7 @@ def set_to(given: str, names: Sequence[str], remark: str = "") -> Advice:
     if len(names) > 1:
         return Advice(f"set it to one of {', '.join(map(quoted, names))}{remark}")
     return Advice(
-        f"set it to {quoted(names[0], _SHOWN)}{remark}",
+        f"set it to {quoted(names[0], NAME_LENGTH)}{remark}",
         FixKind.SET_VALUE,
         Confidence.LIKELY,
         before=given,
@@ -61,5 +58,5 @@ def put(given: str, folder: str, separator: str = "/", suffix: str = "") -> Advi
     where = f"{folder}/{below}" if below else folder
     return Advice(
         f"put {quoted(last)} into ComfyUI's {printable(where)} folder and set it to "
-        f"{quoted(path + suffix, _SHOWN)}"
+        f"{quoted(path + suffix, NAME_LENGTH)}"
     )

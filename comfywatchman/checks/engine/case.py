@@ -169,12 +169,14 @@ class NodeCase:
         fix: Fixes = None,
         *,
         input_name: str | None = None,
+        severity: Severity | None = None,
         subject: Subject | None = None,
     ) -> Finding:
         """Report something about the node, or one of its inputs."""
         return code.finding(
             message,
             fix=fix,
+            severity=severity,
             subject=subject,
             node_id=self.id,
             node_type=self.type.name,

@@ -63,6 +63,11 @@ def expand(
             yield spec
 
 
+def kinds(union: str) -> set[str]:
+    """The types that a type may be one of: ``IMAGE,MASK`` are two."""
+    return {kind.strip() for kind in union.split(",")}
+
+
 def allowed_types(spec: InputSpec) -> str:
     """The types an input takes, as a person would call them: a matched input allows several."""
     if spec.type != MATCH_TYPE:

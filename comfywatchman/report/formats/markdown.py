@@ -9,6 +9,7 @@ from comfywatchman.report.digest import (
     ALSO_LIMIT,
     BLIND_SPOT_LIMIT,
     PROBLEM_LIMIT,
+    SEVERITY_WORDS,
     Entry,
     Place,
     Problem,
@@ -22,14 +23,12 @@ from comfywatchman.report.digest import (
     server_phrase,
 )
 from comfywatchman.report.markup import code, prose
-from comfywatchman.results import Severity, Verdict
+from comfywatchman.results import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from comfywatchman.results import Output, Report
-
-_SEVERITY_WORD = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
 
 def write(report: Report, stream: TextIO) -> None:
@@ -106,7 +105,7 @@ def _entries(verdict: Verdict, entries: Iterable[Entry]) -> list[str]:
 def _problem(problem: Problem) -> list[str]:
     where = "; ".join(map(_place, problem.places))
     lines = [
-        f"- **{_SEVERITY_WORD[problem.severity]}:** {prose(problem.message)}",
+        f"- **{SEVERITY_WORDS[problem.severity]}:** {prose(problem.message)}",
         *(f"    - {prose(text)}" for text in problem.also[:ALSO_LIMIT]),
         f"    - {code(problem.code)}" + (f" at {where}" if where else ""),
     ]
