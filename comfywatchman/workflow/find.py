@@ -20,6 +20,7 @@ from comfywatchman.escape import visible
 from comfywatchman.exclusion import Exclusion
 from comfywatchman.findings import declare
 from comfywatchman.results import Severity
+from comfywatchman.state import open_at_once
 from comfywatchman.workflow import pictures
 from comfywatchman.workflow.prompt import WorkflowError
 
@@ -120,10 +121,8 @@ def _opened(file: Path) -> Iterator[tuple[BufferedReader, int]]:
         WorkflowError: it cannot be read, or is something else.
     """
     try:
-        # O_NONBLOCK: opening a pipe that nobody writes to must not wait for ever.
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as stream:  # noqa: PTH123
-            status = os.fstat(descriptor)
+        with open_at_once(file) as stream:
+            status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise WorkflowError(
                     WORKFLOW_UNREADABLE.finding(
