@@ -38,12 +38,13 @@ class Pack:
             for ``_``; empty for ComfyUI's own frontend, which is always there.
         seen: the version that was looked at.
         evidence: where it is to be seen.
-        virtual: node types that only its JavaScript knows, and that are never sent to the server.
+        virtual: node types that only its JavaScript knows, that are never sent to the server, and
+            that do nothing else to the prompt.
         kept_back: node types that the server offers and that are never sent to it all the same.
-        setters: of those, the ones that name the value they are wired to.
-        getters: of those, the ones that stand for the value that a setter named.
-        reroutes: of those, the ones that pass on the value they are wired to.
-        primitives: of those, the ones that hold one value for the inputs they are wired to.
+        setters: node types only drawn that name the value they are wired to.
+        getters: node types only drawn that stand for the value that a setter named.
+        reroutes: node types only drawn that pass on the value they are wired to.
+        primitives: node types only drawn that hold one value for the inputs they are wired to.
         marks: what the names of its node types hold, where nothing else tells whose they are.
         saved: gives the ``widgets_values`` of a node of this pack as they are restored.
         values: changes what is sent for the inputs of a node of this pack.
@@ -65,6 +66,11 @@ class Pack:
     saved: Saved | None = None
     values: Values | None = None
     wiring: Wiring | None = None
+
+    @property
+    def drawn(self) -> frozenset[str]:
+        """Every node type that only its JavaScript knows, and that is never sent to the server."""
+        return self.virtual | self.setters | self.getters | self.reroutes | self.primitives
 
     def is_folder(self, folder: str) -> bool:
         """Whether a folder below ``custom_nodes`` is this pack's."""
@@ -99,10 +105,10 @@ class Packs:
         self.reroutes = _all(p.reroutes for p in self._loaded)
         self.primitives = _all(p.primitives for p in self._loaded)
         self.wirings = [p.wiring for p in self._loaded if p.wiring is not None]
-        self._unoffered = _all(p.virtual for p in self._loaded)
+        self._unoffered = _all(p.drawn for p in self._loaded)
         # No server's node type takes the place of one of the frontend's own.
         self._never_sent = _all(
-            p.kept_back if p.folders else p.kept_back | p.virtual for p in self._loaded
+            p.kept_back if p.folders else p.kept_back | p.drawn for p in self._loaded
         )
         self._of: dict[str, _Hooks] = {}
 
@@ -144,7 +150,7 @@ class Packs:
         module = node.known.python_module
         hooks = self._of.get(module)
         if hooks is None:
-            folder = module.split(".", 2)[1] if module.startswith("custom_nodes.") else ""
+            folder = node.known.pack or ""
             is_core = node.known.is_core
             packs = [p for p in self._loaded if (p.is_folder(folder) if p.folders else is_core)]
             hooks = self._of[module] = _Hooks(

@@ -96,8 +96,6 @@ class Resolver:
         origin = scope.graph.nodes.get(link.origin)
         if origin is not None and origin.type in self._packs.primitives:
             return _primitive_value(origin)
-        if origin is not None and self._is_sent(scope, origin):
-            return Output(scope.node_id(origin), link.slot)
         start = _Input(scope, node, index)
         found = self._follow(scope, link, start)
         passed: set[_Input] = set()

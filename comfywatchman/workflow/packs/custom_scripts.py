@@ -26,7 +26,7 @@ PACK = Pack(
     seen="1.2.5",
     evidence="its web/js/presetText.js registers a virtual node; web/js/betterCombos.js takes the"
     " name out of a saved object; a real 0.33.0 accepted what real frontends with it sent",
-    virtual=frozenset({"PresetText|pysssss", "ReroutePrimitive|pysssss"}),
+    virtual=frozenset({"PresetText|pysssss"}),
     reroutes=frozenset({"ReroutePrimitive|pysssss"}),
     marks=("|pysssss",),
     values=values,

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from comfywatchman.workflow.pack import Pack
 
-_SETTERS = frozenset({"easy setNode"})
-_GETTERS = frozenset({"easy getNode"})
-
 PACK = Pack(
     name="Easy-Use",
     folders=("easy-use",),
     seen="1.3.6",
     evidence="its web_version/v1/js/getset.js and bookmark.js register the types as virtual nodes",
-    virtual=_SETTERS | _GETTERS | {"easy bookmark"},
-    setters=_SETTERS,
-    getters=_GETTERS,
+    virtual=frozenset({"easy bookmark"}),
+    setters=frozenset({"easy setNode"}),
+    getters=frozenset({"easy getNode"}),
     marks=("easy ",),
 )

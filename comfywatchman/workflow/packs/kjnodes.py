@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from comfywatchman.workflow.pack import Pack
 
-_SETTERS = frozenset({"SetNode"})
-_GETTERS = frozenset({"GetNode"})
-
 PACK = Pack(
     name="KJNodes",
     folders=("kjnodes",),
     seen="1.5.0",
     evidence="its web/js/setgetnodes.js registers the two types as virtual nodes",
-    virtual=_SETTERS | _GETTERS,
-    setters=_SETTERS,
-    getters=_GETTERS,
+    setters=frozenset({"SetNode"}),
+    getters=frozenset({"GetNode"}),
 )

@@ -52,7 +52,6 @@ PACK = Pack(
             "Node Collector (rgthree)",
             "Node Combiner (rgthree)",
             "Random Unmuter (rgthree)",
-            "Reroute (rgthree)",
         }
     ),
     reroutes=frozenset({"Reroute (rgthree)"}),

@@ -22,7 +22,7 @@ def test_every_pack_says_what_it_is_and_is_tested(module: Any) -> None:
     assert module.__doc__
     assert all((pack.name, pack.seen, pack.evidence))
     assert all(folder == folder.lower() and "_" not in folder for folder in pack.folders)
-    assert pack.setters | pack.getters | pack.reroutes | pack.primitives <= pack.virtual
+    assert pack.setters | pack.getters | pack.reroutes | pack.primitives <= pack.drawn
     name = module.__name__.rpartition(".")[2]
     assert (Path(__file__).parent / "packs" / f"test_{name}.py").exists()
 

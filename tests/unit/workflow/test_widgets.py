@@ -36,13 +36,7 @@ CATALOG = Catalog(
             {
                 "g": [
                     "COMFY_AUTOGROW_V3",
-                    {
-                        "template": {
-                            "input": {"required": {"seed": INT}},
-                            "prefix": "seed",
-                            "min": 1,
-                        }
-                    },
+                    {"template": ROW},
                 ],
                 "last": INT,
             }

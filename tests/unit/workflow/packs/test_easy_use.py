@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from tests.unit.workflow.packs.common import sent, with_pack
+from tests.unit.workflow.packs.common import by_name, sent, with_pack
 from tests.unit.workflow.saved import node
-
-CATALOG = with_pack("comfyui_easy-use")
-
-NODES = [
-    node(1, "Source"),
-    node(2, "easy setNode", {"IMAGE": 10}, ["name"]),
-    node(3, "easy getNode", values=["name"]),
-    node(4, "Sink", {"image": 11}),
-]
-LINKS = [[10, 1, 0, 2, 0, "IMAGE"], [11, 3, 0, 4, 0, "IMAGE"]]
 
 
 def test_a_value_is_followed_by_its_name() -> None:
-    assert sent(CATALOG, NODES, LINKS) == {"1": {}, "4": {"image": ["1", 0]}}
+    found = by_name("comfyui_easy-use", "easy setNode", "easy getNode")
+    assert found == {"1": {}, "4": {"image": ["1", 0]}}
 
 
 def test_without_the_pack_they_are_missing_nodes() -> None:
-    assert set(sent(with_pack("other"), NODES, LINKS)) == {"1", "2", "3", "4"}
+    assert set(by_name("other", "easy setNode", "easy getNode")) == {"1", "2", "3", "4"}
 
 
 def test_a_bookmark_is_not_sent() -> None:
-    assert sent(CATALOG, [node(1, "Source"), node(2, "easy bookmark")]) == {"1": {}}
+    nodes = [node(1, "Source"), node(2, "easy bookmark")]
+    assert sent(with_pack("comfyui_easy-use"), nodes) == {"1": {}}
