@@ -17,7 +17,7 @@ from comfywatchman.errors import Exit
 from tests.unit.program import PROMPT
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("comfywatchman", "roles", "playbooks", "tests/unit/role")
+COPIED = ("comfywatchman", "meta", "plugins", "roles", "playbooks", "tests/unit/role")
 SETTINGS = "comfywatchman/settings.py"
 ROLE = "roles/comfywatchman/"
 
@@ -83,7 +83,7 @@ def copy(tmp_path: Path) -> Copy:
     made = Copy(tmp_path / "copy")
     for folder in COPIED:
         ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / folder, made.root / folder, ignore=ignore)
+        shutil.copytree(ROOT / folder, made.root / folder, symlinks=True, ignore=ignore)
     (made.root / "tests" / "unit" / "__init__.py").touch()
     (made.root / "tests" / "__init__.py").touch()
     assert made.touched() == set()

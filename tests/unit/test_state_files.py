@@ -10,7 +10,7 @@ import pytest
 from comfywatchman import state_files
 
 MODULE = Path(state_files.__file__)
-ROLE = Path(__file__).parents[2] / "roles" / "comfywatchman"
+PLUGINS = Path(__file__).parents[2] / "plugins"
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_it_is_of_somebody_else(name: str) -> None:
     assert not state_files.is_ours(name)
 
 
-def test_the_role_has_this_very_file() -> None:
-    assert (ROLE / "module_utils" / "comfywatchman_state_files.py").resolve() == MODULE.resolve()
+def test_the_collection_has_this_very_file() -> None:
+    assert (PLUGINS / "module_utils" / "state_files.py").resolve() == MODULE.resolve()
 
 
 def test_a_host_needs_nothing_of_ours_to_read_it() -> None:

@@ -9,28 +9,18 @@ import re
 import signal
 import stat
 import subprocess
-import sys
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from comfywatchman import state_files
+from tests.unit.role import collection
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 USER = pwd.getpwuid(os.getuid()).pw_name
-ROLE = Path(__file__).parents[3] / "roles" / "comfywatchman"
-# As Ansible runs it: arguments from outside, the role's module_utils among its own.
-RUN = """
-import json, runpy, sys
-import ansible.module_utils
-from ansible.module_utils.testing import patch_module_args
-module, module_utils = sys.argv[1:]
-ansible.module_utils.__path__.append(module_utils)
-with patch_module_args(json.load(sys.stdin)):
-    runpy.run_path(module, run_name="__main__")
-"""
-MODULE = [str(ROLE / "library" / "comfywatchman_activation.py"), str(ROLE / "module_utils")]
 # A stand-in for a release's Python: does what the file `told` in the release says.
 PYTHON = """#!/bin/sh
 told=$(cat "${0%/venv/*}/told")
@@ -86,12 +76,13 @@ class Host:
 
     def start(self, **arguments: Any) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-c", RUN, *MODULE],
+            collection.command("activation"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            env=collection.environment(),
         )
         here = {"scope": "user", "scheduler": "apscheduler", "user": USER}
         assert process.stdin is not None

@@ -1,38 +1,35 @@
-"""What the role's modules share."""
+"""What the collection's modules share."""
 
 from __future__ import annotations
 
 import importlib
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import ansible.module_utils
 import pytest
+
+from tests.unit.role import collection
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-ROLE = Path(__file__).parents[3] / "roles" / "comfywatchman"
-
 
 @pytest.fixture
-def shared(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The role's ``module_utils``, among Ansible's own as on a host."""
-    path = [*ansible.module_utils.__path__, str(ROLE / "module_utils")]
-    monkeypatch.setattr(ansible.module_utils, "__path__", path)
-    return importlib.import_module("ansible.module_utils.comfywatchman")
+def systemd(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """What knows units and service managers, found as on a host."""
+    monkeypatch.syspath_prepend(str(collection.COLLECTIONS))
+    return importlib.import_module(f"{collection.PACKAGE}.module_utils.systemd")
 
 
-def test_an_instance_finds_its_own_units_alone(shared: ModuleType) -> None:
+def test_an_instance_finds_its_own_units_alone(systemd: ModuleType) -> None:
     instances = ["", "gpu1", "gpu10", "notify", "notify-gpu1", "gpu1-notify"]
     units = {}
     for instance in instances:
-        names = shared.Units(instance)
+        names = systemd.Units(instance)
         telling = names.notify.replace("@", f"@{names.service}")
         units[instance] = {names.timer, names.service, telling}
     for instance in instances:
-        patterns = shared.Units(instance).patterns
+        patterns = systemd.Units(instance).patterns
         found = {
             unit
             for names in units.values()
@@ -42,6 +39,7 @@ def test_an_instance_finds_its_own_units_alone(shared: ModuleType) -> None:
         assert found == units[instance]
 
 
-def test_the_role_asks_in_one_place_whether_systemd_runs() -> None:
-    asking = [file.name for file in ROLE.rglob("*.py") if "/run/systemd/system" in file.read_text()]
-    assert asking == ["comfywatchman.py"]
+def test_the_collection_asks_in_one_place_whether_systemd_runs() -> None:
+    sources = [*collection.PLUGINS.rglob("*.py"), *collection.ROLE.rglob("*.py")]
+    asking = [file.name for file in sources if "/run/systemd/system" in file.read_text()]
+    assert asking == ["systemd.py"]

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.unit.fleet import sample
-from tests.unit.role.test_activation import ROLE, RUN, USER
+from tests.unit.role import collection
+from tests.unit.role.test_activation import USER
 
 CHECKOUT = Path(__file__).parents[3]
 ELSEWHERE = "../../../tmp/escaped"
@@ -56,7 +57,6 @@ def status(tmp_path: Path) -> Any:
             cwd=tmp_path,
             env={
                 **environment,
-                "ANSIBLE_ROLES_PATH": str(CHECKOUT / "roles"),
                 "NO_COLOR": "1",
                 "TZ": "WEST+11",  # the clock on the wall plays no part
             },
@@ -123,14 +123,8 @@ def link(path: Path) -> None:
 
 def ask(state: Path) -> Any:
     """What the module behind it answers for an installation that was not noted down."""
-    module = ROLE / "library" / "comfywatchman_status.py"
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, module, ROLE / "module_utils"],
-        input=json.dumps({"user": USER, "scope": "user", "state_dir": str(state)}),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    asked = {"user": USER, "scope": "user", "state_dir": str(state)}
+    done = collection.run("status", asked)
     assert done.stderr == ""
     return json.loads(done.stdout)
 

@@ -18,7 +18,8 @@ from ansible.plugins.filter.core import FilterModule
 from ansible.plugins.test.core import TestModule as AnsibleTests
 from ansible.template import Templar
 
-ROLE = Path(__file__).parents[3] / "roles" / "comfywatchman"
+from tests.unit.role import collection
+
 HOSTILE = [
     "/srv/with space",
     "/srv/100% of $HOME ${HOME} $$",
@@ -35,14 +36,14 @@ def internal_variable(name: str, **variables: Any) -> Any:
     loader = DataLoader()
     given = {"inventory_hostname": "a", "groups": {}, "comfywatchman_user": "artist"}
     for file in ("defaults", "vars"):
-        path = str(ROLE / file / "main.yml")
+        path = str(collection.ROLE / file / "main.yml")
         given |= loader.load_from_file(path, trusted_as_template=True)
     return Templar(loader, variables=given | variables).template(given[name])
 
 
 def render(template: str, **variables: Any) -> str:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ROLE / "templates"),
+        loader=jinja2.FileSystemLoader(collection.ROLE / "templates"),
         trim_blocks=True,  # as Ansible does
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
@@ -55,15 +56,15 @@ def render(template: str, **variables: Any) -> str:
         "ansible.builtin.vars": lambda name: variables[name],
     }
     environment.globals["lookup"] = lambda kind, what: lookups[kind](what)
-    defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
-    internal = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+    defaults = yaml.safe_load((collection.ROLE / "defaults" / "main.yml").read_text())
+    internal = yaml.safe_load((collection.ROLE / "vars" / "main.yml").read_text())
     groups = json.dumps(internal["__comfywatchman_sandbox_groups"])
     variables = {**defaults, "__comfywatchman_sandbox": ["filters", "mounts"], **variables}
     paths = {"config": "/home/a/.config/comfywatchman", "state": "/home/a/.local/state/cw"}
     return environment.get_template(template).render(
         {
             "ansible_managed": "Ansible managed",
-            "role_path": str(ROLE),
+            "role_path": str(collection.ROLE),
             "comfywatchman_user": "artist",
             "comfywatchman_comfyui_dir": "/srv/ComfyUI",
             "__comfywatchman_instance": "",
@@ -355,7 +356,9 @@ def test_what_verify_says_of_a_timer(
     timer: dict[str, Any], wanted: bool, complaints: list[str]
 ) -> None:
     loader = DataLoader()
-    tasks = loader.load_from_file(str(ROLE / "tasks" / "verify.yml"), trusted_as_template=True)
+    tasks = loader.load_from_file(
+        str(collection.ROLE / "tasks" / "verify.yml"), trusted_as_template=True
+    )
     status = {"scheduler": "systemd", "scope": "user", "installed": True, "manager": True}
     status |= {"lingering": True, "complaint": "", "exposed": [], "last_run": None, "now": 0}
     status["timer"] = timer | {"interval": 7200}

@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from comfywatchman.settings import Settings
+from tests.unit.role import collection
 from tests.unit.role.test_templates import render
 
-ROLE = Path(__file__).parents[3] / "roles" / "comfywatchman"
-SPECS: dict[str, Any] = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())[
-    "argument_specs"
-]
+SPECS: dict[str, Any] = yaml.safe_load(
+    (collection.ROLE / "meta" / "argument_specs.yml").read_text()
+)["argument_specs"]
 OPTIONS: dict[str, Any] = SPECS["main"]["options"]
 
 
@@ -25,7 +24,7 @@ def documented_defaults() -> dict[str, tuple[str, object]]:
     """Name -> (comment, default or "required") of defaults/main.yml."""
     found: dict[str, tuple[str, object]] = {}
     comment: list[str] = []
-    for line in (ROLE / "defaults" / "main.yml").read_text().splitlines():
+    for line in (collection.ROLE / "defaults" / "main.yml").read_text().splitlines():
         if match := re.match(r"(# )?(comfywatchman_\w+):(.*)", line):
             default = "required" if match[1] else yaml.safe_load(match[3])
             found[match[2]] = " ".join(comment), default
@@ -41,7 +40,7 @@ def documented_in_readme() -> dict[str, tuple[str, ...]]:
     """Name -> (type, default, description) of the tables in the role's README."""
     rows = re.findall(
         r"^\| `(comfywatchman_\w+)` \| (.*?) \| (.*?) \| (.*) \|$",
-        (ROLE / "README.md").read_text(),
+        (collection.ROLE / "README.md").read_text(),
         re.MULTILINE,
     )
     return {name: rest for name, *rest in rows}
@@ -75,7 +74,7 @@ def test_readme_says_what_argument_specs_say() -> None:
 
 @pytest.mark.parametrize("entry", [entry for entry in SPECS if entry != "main"])
 def test_every_entry_point_has_the_same_options(entry: str) -> None:
-    assert (ROLE / "tasks" / f"{entry}.yml").is_file()
+    assert (collection.ROLE / "tasks" / f"{entry}.yml").is_file()
     options = SPECS[entry]["options"]
     assert options == {name: OPTIONS[name] for name in options}
 
@@ -101,24 +100,26 @@ def test_secrets_are_kept_from_the_log() -> None:
         "comfywatchman_comfyui_basic_auth",
         "comfywatchman_pip_environment",
     }
-    module = (ROLE / "library" / "comfywatchman_activation.py").read_text()
+    module = (collection.PLUGINS / "modules" / "activation.py").read_text()
     assert re.search(r'"credentials": \{.*"no_log": True\}', module)
 
 
 def test_what_pip_is_told_is_on_no_command_line() -> None:
-    (build,) = yaml.safe_load((ROLE / "tasks" / "release.yml").read_text())
+    (build,) = yaml.safe_load((collection.ROLE / "tasks" / "release.yml").read_text())
     told = [task for task in build["block"] if "pip_environment" in str(task)]
     assert [task["name"].partition(" | ")[2] for task in told] == [
         "Bring the environment of pip",
         "Install what the lock names, and nothing else",
     ]
     assert all(task["no_log"] is True and "environment" not in task for task in told)
-    (playbook,) = yaml.safe_load((ROLE.parents[1] / "playbooks" / "wheelhouse.yml").read_text())[1:]
+    (playbook,) = yaml.safe_load(
+        (collection.ROLE.parents[1] / "playbooks" / "wheelhouse.yml").read_text()
+    )[1:]
     assert playbook["tasks"][0]["no_log"] is True
     assert "environment" not in playbook["tasks"][0]
 
 
 def test_variables_are_named_after_the_role() -> None:
-    internal = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+    internal = yaml.safe_load((collection.ROLE / "vars" / "main.yml").read_text())
     assert all(name.startswith("comfywatchman_") for name in OPTIONS)
     assert all(name.startswith("__comfywatchman_") for name in internal)

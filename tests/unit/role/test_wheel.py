@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.role import collection
+
 CHECKOUT = Path(__file__).parents[3]
 SCRIPT = CHECKOUT / "roles" / "comfywatchman" / "files" / "wheel.py"
 
@@ -88,7 +90,7 @@ def test_each_host_gets_the_wheel_that_it_wants(tmp_path: Path) -> None:
     inventory = {"all": {"hosts": hosts, "vars": {"ansible_connection": "local"}}}
     (tmp_path / "hosts.json").write_text(json.dumps(inventory))
     tasks = [
-        {"import_role": {"name": "comfywatchman", "tasks_from": "wheel"}},
+        {"import_role": {"name": "comfywatchman.ops.comfywatchman", "tasks_from": "wheel"}},
         {"debug": {"msg": "{{ inventory_hostname }} gets {{ __comfywatchman_wheel.name }}"}},
     ]
     play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
@@ -98,7 +100,7 @@ def test_each_host_gets_the_wheel_that_it_wants(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env={**os.environ, "ANSIBLE_ROLES_PATH": str(CHECKOUT / "roles")},
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collection.COLLECTIONS)},
     )
     for host in hosts:
         assert f"{host} gets {names[host[-1]]}" in done.stdout, done.stdout + done.stderr

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-ROLE = Path(__file__).parents[3] / "roles" / "comfywatchman"
-SCRIPT = ROLE / "files" / "wheelhouse.py"
+from tests.unit.role import collection
+
+SCRIPT = collection.ROLE / "files" / "wheelhouse.py"
 OLD = {"python": "3.11", "machine": "x86_64", "glibc": "2.36"}
 NEW = {"python": "3.14", "machine": "aarch64", "glibc": "2.41"}
 MANYLINUX = "manylinux_2_28_x86_64.manylinux2014_x86_64"
@@ -250,12 +251,12 @@ def test_hosts_that_cannot_be_asked_do_not_stop_it(place: Place, tmp_path: Path)
             Path(sys.executable).with_name("ansible-playbook"),
             "--inventory=hosts.json",
             f"--extra-vars={json.dumps({'role': str(tmp_path / 'role')})}",
-            ROLE.parents[1] / "playbooks" / "wheelhouse.yml",
+            collection.ROLE.parents[1] / "playbooks" / "wheelhouse.yml",
         ],
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env={**os.environ, "ANSIBLE_ROLES_PATH": str(ROLE.parent)},
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collection.COLLECTIONS)},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Not asked: gone, mute." in done.stdout

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: comfywatchman_files
+module: files
 short_description: Put small files into a directory and take others away
 description:
   - Contents travel inside the task, so that a host which is entered as one unprivileged user and
@@ -45,7 +45,12 @@ import base64
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.comfywatchman import make_directories, mode_of, read, write
+from ansible_collections.comfywatchman.ops.plugins.module_utils.files import (
+    make_directories,
+    mode_of,
+    read,
+    write,
+)
 
 
 def main():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Ansible action: make one picture of what comfywatchman_collect fetched. Asks no host.
+"""Ansible action: make one picture of what comfywatchman.ops.collect fetched. Asks no host.
 
 Options: ``folder``; ``checkout``, where the program is; ``hosts``, all that should be there;
 ``asked``, those that this run asked; ``started_at``, when it began; ``fail_on`` and
@@ -14,7 +14,7 @@ import sys
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible.plugins.loader import action_loader
+from ansible_collections.comfywatchman.ops.plugins.plugin_utils import report_files
 
 
 class ActionModule(ActionBase):
@@ -28,24 +28,22 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         given = self._task.args
         folder = os.path.abspath(os.path.expanduser(given["folder"]))
-        files = action_loader.get("comfywatchman_collect", class_only=True)
-        files = sys.modules[files.__module__]
         asked = set(given["asked"])
         hosts = [
-            {"name": str(host), "file": files.file_name(host), "asked": host in asked}
+            {"name": str(host), "file": report_files.file_name(host), "asked": host in asked}
             for host in given["hosts"]
         ]
         started_at = float(given["started_at"])
         expected = {"schema_version": 1, "started_at": started_at, "hosts": hosts}
         try:
-            files.replace(os.path.join(folder, "expected.json"), expected)
+            report_files.replace(os.path.join(folder, "expected.json"), expected)
         except OSError as error:
             raise AnsibleActionFail(f"{folder} cannot be written: {error.strerror}") from None
         command = [sys.executable, "-m", "comfywatchman.fleet", folder]
         command.append(f"--fail-on={given['fail_on']}")
         if given["stale_after"] not in ("", None):
             command.append(f"--stale-after={given['stale_after']}")
-        path = [os.path.abspath(given["checkout"]), os.environ.get("PYTHONPATH")]
+        path = [os.path.realpath(given["checkout"]), os.environ.get("PYTHONPATH")]
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,

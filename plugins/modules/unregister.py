@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: comfywatchman_unregister
+module: unregister
 short_description: Forget an installation of ComfyWatchman that was removed
 description:
   - Removes the note about it. Lingering ends, and directories go, if an installation brought them
@@ -27,17 +27,15 @@ import json
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.comfywatchman import (
+from ansible_collections.comfywatchman.ops.plugins.module_utils.files import remove_if_empty, write
+from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
     LINGERING,
     RECORDS,
     account_of,
-    as_user,
     read_record,
     record_name,
-    remove_if_empty,
-    run,
-    write,
 )
+from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import as_user, run
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: comfywatchman_activation
+module: activation
 short_description: Activate a release of ComfyWatchman, or go back to an earlier one
 description:
   - Units and settings are staged inside the release and verified there, by systemd and by the
@@ -78,27 +78,31 @@ import time
 from typing import NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.comfywatchman import (
-    CREDENTIALS,
-    SETTINGS,
-    CommandError,
-    Systemd,
-    Units,
-    account_of,
-    as_user,
-    attempt,
+from ansible_collections.comfywatchman.ops.plugins.module_utils.files import (
     link,
-    linked_release,
     make_directories,
     mode_of,
     read,
-    read_last_run,
     remove_if_empty,
-    run,
-    stamp_of,
     write,
 )
-from ansible.module_utils.comfywatchman_state_files import is_ours
+from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
+    CREDENTIALS,
+    SETTINGS,
+    account_of,
+    linked_release,
+    read_last_run,
+)
+from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import is_ours
+from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
+    CommandError,
+    Systemd,
+    Units,
+    as_user,
+    attempt,
+    run,
+    stamp_of,
+)
 
 CHECK_SETTINGS = """
 import pathlib, sys

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: comfywatchman_probe
+module: probe
 short_description: Find out what a host is like before ComfyWatchman is installed or removed
 description:
   - Changes nothing. Everything that stands in the way comes back as one sentence each in
@@ -112,15 +112,17 @@ import shutil
 import sys
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.comfywatchman import (
+from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
     CREDENTIALS,
     LINGERING,
-    Systemd,
     account_of,
-    as_user,
     paths_of,
     read_record,
     record_name,
+)
+from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
+    Systemd,
+    as_user,
     run,
     systemd_runs,
 )

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: comfywatchman_status
+module: status
 short_description: Read the state of an installation of ComfyWatchman
 description:
   - Changes nothing, and does not fail because something is missing. What was noted down when it
@@ -82,27 +82,29 @@ import time
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.comfywatchman import (
+from ansible_collections.comfywatchman.ops.plugins.module_utils.files import mode_of
+from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
     CREDENTIALS,
     LINGERING,
-    CommandError,
-    Systemd,
-    Units,
     account_of,
     linked_release,
-    mode_of,
     paths_of,
     read_last_run,
     read_record,
     record_name,
-    systemd_runs,
 )
-from ansible.module_utils.comfywatchman_state_files import (
+from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import (
     INVENTORY,
     LAST_RUN,
     LATEST,
     REPORT_HTML,
     REPORT_MARKDOWN,
+)
+from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
+    CommandError,
+    Systemd,
+    Units,
+    systemd_runs,
 )
 
 COLLECTED = {"report": LATEST, "inventory": INVENTORY}

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: comfywatchman_removal
+module: removal
 short_description: Remove an installation of ComfyWatchman
 description:
   - Stops the units, also those that are started because one of them was stopped, and removes
@@ -41,18 +41,20 @@ import shutil
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.comfywatchman import (
+from ansible_collections.comfywatchman.ops.plugins.module_utils.files import remove_if_empty
+from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
     CREDENTIALS,
     SETTINGS,
+    account_of,
+)
+from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import is_ours
+from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
     CommandError,
     Systemd,
     Units,
-    account_of,
     attempt,
-    remove_if_empty,
     stamp_of,
 )
-from ansible.module_utils.comfywatchman_state_files import is_ours
 
 # The service manager kills after 90 s what does not end, and a unit that ends may start another.
 STOP_SECONDS = 240

@@ -1,0 +1,1 @@
+../../comfywatchman/state_files.py

@@ -1,1 +1,0 @@
-../../../comfywatchman/state_files.py
