@@ -16,6 +16,7 @@ from comfywatchman.gate import lock
 from comfywatchman.report.store import ReportStore
 from comfywatchman.results import Outcome
 from tests.standin.nvml import gpus
+from tests.unit.healthy import healthy_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,19 +28,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """The state folder of a healthy host: a schedule runs, the last cycle is done."""
-    store = ReportStore(tmp_path / "state")
-    now = datetime.now(UTC)
-    store.finish(Outcome.DONE, "1 workflow: 1 runnable", now - timedelta(minutes=90))
-    facts = {
-        "pid": os.getpid(),
-        "next_run": (now + timedelta(minutes=90)).isoformat(),
-        "interval_s": 7200.0,
-        "jitter_s": 120.0,
-    }
-    (store.folder / state_files.SCHEDULE).write_text(json.dumps(facts))
-    with lock.make(store.folder / state_files.SCHEDULE_LOCK):
-        yield store.folder
+    with healthy_state(tmp_path / "state") as folder:
+        yield folder
 
 
 @pytest.fixture
