@@ -121,15 +121,10 @@ def _opened(file: Path) -> Iterator[tuple[BufferedReader, int]]:
         WorkflowError: it cannot be read, or is something else.
     """
     try:
+        _must_be_regular(file.stat())  # opening a device may do something by itself
         with open_at_once(file) as stream:
             status = os.fstat(stream.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise WorkflowError(
-                    WORKFLOW_UNREADABLE.finding(
-                        "it is not a regular file (a folder, pipe, device or socket)",
-                        fix="Move it out of the folder that is searched.",
-                    )
-                )
+            _must_be_regular(status)
             yield stream, status.st_size
     except OSError as error:
         raise WorkflowError(
@@ -138,6 +133,16 @@ def _opened(file: Path) -> Iterator[tuple[BufferedReader, int]]:
                 fix="Let the user that runs the check read it.",
             )
         ) from None
+
+
+def _must_be_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise WorkflowError(
+            WORKFLOW_UNREADABLE.finding(
+                "it is not a regular file (a folder, pipe, device or socket)",
+                fix="Move it out of the folder that is searched.",
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)

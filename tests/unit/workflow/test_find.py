@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
 from pathlib import Path
 
@@ -78,12 +80,15 @@ def test_a_folder_that_is_not_there_is_said_and_the_others_are_searched(tmp_path
     assert found.not_checked == [f"{tmp_path}/gone was not searched: No such file or directory"]
 
 
-def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
+def test_pipes_sockets_and_devices_are_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.json")
     (tmp_path / "zero.json").symlink_to("/dev/zero")
+    (tmp_path / "terminal.json").symlink_to("/dev/tty")
     (tmp_path / "folder.json").mkdir()
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(tmp_path):
+        listening.bind("socket.json")
     found = find.in_folders([tmp_path])
-    assert names(found) == ["pipe.json", "zero.json"]
+    assert names(found) == ["pipe.json", "socket.json", "terminal.json", "zero.json"]
     for workflow in found.workflows:
         with pytest.raises(WorkflowError, match="not a regular file") as raised:
             workflow.read(100)
