@@ -117,6 +117,7 @@ def main() -> None:
         SystemExit: always.
     """
     streams.replace_closed()
+    streams.guard()
     code: str | int | None = Exit.INTERNAL
     problem, unwritten = "", None
     try:

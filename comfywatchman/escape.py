@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from comfywatchman import redaction
+
 NAME_LIMIT = 300
 """Characters shown of a name, an id or an address."""
 SENTENCE_LIMIT = 1500
@@ -27,11 +29,13 @@ def visible(text: str, *, limit: int | None = None) -> str:
     Control, invisible and direction-changing characters and lone surrogates become ``\n``-like
     escapes (``\x1b``, ``\u202e``); everything else, backslashes too, stays as it is. The result can
     always be encoded as UTF-8. It is not yet safe in HTML or Markdown, which have their own rules.
+    The credential for the server is hidden, before a part of it could be cut off.
 
     Args:
         text: any string.
         limit: cut it after so many characters of ``text`` and say how many were left out.
     """
+    text = redaction.hide_text(text)
     if limit is not None and len(text) > limit:
         return f"{visible(text[:limit])}... ({len(text) - limit:,} more characters)"
     # Most texts are, and this is ten times as fast as the search.

@@ -516,9 +516,10 @@ def _remedy(key: str) -> str:
 
 
 def _shown(key: str, value: object) -> str:
-    if key == "comfyui_url" and "@" in str(value):
-        return "(not shown: it holds a password)"
-    if _SECRET_NAME.search(key) and os.sep not in str(value):
+    if key == "comfyui_url" and any(mark in str(value) for mark in "@?#"):
+        return "(not shown: it may hold a secret)"
+    is_path = key in Settings.model_fields and str(value).startswith((os.sep, "~"))
+    if _SECRET_NAME.search(key) and not is_path:
         return "(not shown: it may be a secret)"
     text = visible(repr(str(value) if isinstance(value, Path) else value))
     return text if len(text) <= 120 else text[:117] + "..."

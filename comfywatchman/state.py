@@ -16,7 +16,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comfywatchman import state_files
+from comfywatchman import redaction, state_files
 from comfywatchman.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -222,7 +222,8 @@ def replace_files(contents: Mapping[Path, bytes], mode: int = 0o600) -> None:
 
     The new files are written beside the old ones and flushed to the disk; only when all of them are
     there, each is renamed over the old one. So a reader, a crash or a full disk never leaves half a
-    file, and a disk that has no room leaves all of them as they were.
+    file, and a disk that has no room leaves all of them as they were. A credential that has come so
+    far goes no further (:func:`comfywatchman.redaction.catch`).
 
     Args:
         contents: by file, in the order of the renames.
@@ -243,7 +244,7 @@ def replace_files(contents: Mapping[Path, bytes], mode: int = 0o600) -> None:
                 if owner:
                     with contextlib.suppress(OSError):
                         os.fchown(stream.fileno(), *owner)
-                stream.write(contents[target])
+                stream.write(redaction.catch(contents[target]))
                 stream.flush()
                 os.fsync(stream.fileno())
         for target, part in parts.items():

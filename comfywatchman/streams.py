@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+from comfywatchman import redaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 def replace_closed() -> None:
@@ -13,6 +18,32 @@ def replace_closed() -> None:
         if getattr(sys, name) is None:
             mode = "r" if name == "stdin" else "w"
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
+class _Guarded:
+    """A stream that the credential for the server does not pass."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(redaction.catch_text(text) if isinstance(text, str) else text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def guard() -> None:
+    """See to it that nothing prints the credential for the server, not even Python's warnings."""
+    sys.stdout = cast("TextIO", _Guarded(sys.stdout))
+    sys.stderr = cast("TextIO", _Guarded(sys.stderr))
 
 
 def write_out(stream: TextIO) -> str | None:

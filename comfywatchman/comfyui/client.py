@@ -21,7 +21,7 @@ from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Self
 
-from comfywatchman import __version__, lenient_json, state
+from comfywatchman import __version__, lenient_json, redaction, state
 from comfywatchman.comfyui.http import httpx
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
@@ -34,6 +34,19 @@ if TYPE_CHECKING:
 
 _SMALL = 16 * 1024**2
 _JSON = {"Content-Type": "application/json"}
+_REDIRECTS = (301, 302, 303, 307, 308)
+_PROXY = "correct the proxy before ComfyUI, or comfyui_url"
+_NO_ANSWER = {
+    204: f"answered without content (HTTP 204), as ComfyUI never does here; {_PROXY}",
+    205: f"answered without content (HTTP 205), as ComfyUI never does here; {_PROXY}",
+    206: f"sent a part of its answer (HTTP 206) though all of it was asked for; {_PROXY}",
+    300: f"offers several addresses (HTTP 300) instead of an answer; {_PROXY}",
+    304: "answered 'not modified' (HTTP 304), though nothing is kept here that it could have been "
+    "compared with; have the cache or proxy before ComfyUI leave it alone",
+    305: "wants to be asked through a proxy that it names (HTTP 305), which is not done; set "
+    "comfyui_url to the address that answers by itself",
+}
+"""What an answer below 400 means that is neither 200 nor a redirect."""
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds before a question is asked again, in turn; the last one for all further times."""
 
@@ -91,6 +104,13 @@ class _RetryableError(ComfyUIError):
 class ComfyUIClient:
     """Asks one ComfyUI server. Use it as a context manager; it may be shared between threads.
 
+    Nothing that the server sends leaves it with the credential in it: see
+    :mod:`comfywatchman.redaction`.
+
+    Attributes:
+        url: where the server is.
+        reflections: answers so far whose body held the credential.
+
     Args:
         settings: where the server is and how long to wait.
         auth: the credential, from :func:`comfywatchman.comfyui.credentials.read`.
@@ -104,6 +124,7 @@ class ComfyUIClient:
         self._ends = time.monotonic() + patience(settings)
         self._has_answered = False
         self.url = settings.comfyui_url
+        self.reflections = 0
         # The environment's proxies and .netrc are left out: a cycle talks to its server alone.
         self._http = httpx.Client(
             auth=auth,
@@ -111,6 +132,7 @@ class ComfyUIClient:
             trust_env=False,
             follow_redirects=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            event_hooks={"response": [_hide_in_head]},
             # One connection for one request, so that a deadline ends its own request alone.
             limits=httpx.Limits(max_keepalive_connections=0),
             headers={
@@ -293,7 +315,7 @@ class ComfyUIClient:
                         self._refuse(response, path)
                     body = _body(response, url, max_bytes, cap)
                 if not deadline.passed:
-                    return response.status_code, body
+                    return response.status_code, self._hidden(body)
             except httpx.ReadTimeout:
                 pass  # the same as a deadline that passed
             except httpx.HTTPError as error:
@@ -311,6 +333,11 @@ class ComfyUIClient:
             transient=True,
         )
 
+    def _hidden(self, body: bytes) -> bytes:
+        hidden = redaction.hide(body)
+        self.reflections += hidden is not body
+        return hidden
+
     def _refuse(self, response: httpx.Response, path: str) -> None:
         status = response.status_code
         if status == httpx.codes.OK:
@@ -326,26 +353,31 @@ class ComfyUIClient:
                 pause=pause,
             )
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+            whose = "ComfyUI's own log" if status == 500 else "the log of ComfyUI or of its proxy"
             raise _RetryableError(
-                f"{url}{path} failed with HTTP {status}; ComfyUI's own log says why", status=status
+                f"{url}{path} failed with HTTP {status}; {whose} says why", status=status
             )
-        reason = f"{url}{path} answered HTTP {status}"
-        if status in (401, 407):
+        reason = (
+            f"{url}{path} answered HTTP {status}; is this ComfyUI's address? Correct comfyui_url, "
+            "or the proxy before it"
+        )
+        if status == httpx.codes.UNAUTHORIZED:
             reason = (
                 f"{url} asks for a login (HTTP {status}); set comfyui_token_file or "
                 "comfyui_basic_auth_file, or correct what it holds"
+            )
+        elif status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+            reason = (
+                f"a proxy before {url} asks for a login of its own (HTTP 407), which is not given; "
+                "set comfyui_url to an address that is reached without it"
             )
         elif status == httpx.codes.FORBIDDEN:
             reason = (
                 f"{url} refuses us (HTTP 403); allow this host in the proxy before ComfyUI, or "
                 "correct the login"
             )
-        elif response.is_redirect:
-            target = visible(response.headers.get("location", "nowhere"))[:200]
-            reason = (
-                f"{url}{path} redirects to {target}, which is not followed; "
-                "set comfyui_url to the address that answers by itself"
-            )
+        elif status < httpx.codes.BAD_REQUEST:
+            reason = f"{url}{path} {_no_answer(response)}"
         elif status == httpx.codes.NOT_FOUND:
             reason = (
                 f"{url}{path} is not there (HTTP 404); is this ComfyUI's address, with its base "
@@ -356,8 +388,9 @@ class ComfyUIClient:
     def _unreachable(self, error: httpx.HTTPError, url: str) -> ComfyUIError:
         cause = _root_cause(error)
         if isinstance(cause, ssl.SSLCertVerificationError):
+            why = visible(cause.verify_message)
             return ComfyUIError(
-                f"the certificate of {self.url} is not trusted ({cause.verify_message}); add its "
+                f"the certificate of {self.url} is not trusted ({why}); add its "
                 "authority to the host's CA store, or name it in ca_file",
                 transient=False,
             )
@@ -418,6 +451,33 @@ class _Deadline:
             # state away from under it.
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+def _no_answer(response: httpx.Response) -> str:
+    """What a status below 400 that is not 200 means, and what to do about it."""
+    status = response.status_code
+    if (said := _NO_ANSWER.get(status)) is not None:
+        return said
+    if status < httpx.codes.MULTIPLE_CHOICES:
+        return f"answered HTTP {status} instead of 200; {_PROXY}"
+    if status not in _REDIRECTS:
+        return (
+            f"answered HTTP {status}, which names no other address and brings no answer; {_PROXY}"
+        )
+    if target := response.headers.get("location", ""):
+        return (
+            f"redirects to {visible(target)[:200]}, which is not followed; "
+            "set comfyui_url to the address that answers by itself"
+        )
+    return f"redirects (HTTP {status}) without saying where; {_PROXY}"
+
+
+def _hide_in_head(response: httpx.Response) -> None:
+    """Take the credential out of what an answer begins with, before anybody looks at it."""
+    hide = redaction.hide
+    response.headers = httpx.Headers([(hide(k), hide(v)) for k, v in response.headers.raw])
+    if phrase := response.extensions.get("reason_phrase"):
+        response.extensions["reason_phrase"] = hide(phrase)
 
 
 def _body(response: httpx.Response, url: str, max_bytes: int, cap: str | None) -> bytes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfywatchman import state
+from comfywatchman import redaction, state
 from comfywatchman.comfyui.http import httpx
 from comfywatchman.errors import ConfigError
 
@@ -39,6 +40,8 @@ class BearerAuth(httpx.Auth):
 def read(settings: Settings) -> httpx.Auth | None:
     """Read the credential that the settings or systemd name; None if there is none.
 
+    From then on this process shows and keeps it nowhere (:mod:`comfywatchman.redaction`).
+
     Raises:
         ConfigError: a file cannot be read, others may read it, it is empty or malformed, or a token
             and a password are both given.
@@ -49,12 +52,19 @@ def read(settings: Settings) -> httpx.Auth | None:
         raise ConfigError(
             f"{token[0]} and {basic[0]} are both given; a server takes one: remove the other"
         )
+    redaction.protect()
     if token:
-        return BearerAuth(_secret(*token))
+        secret = _secret(*token)
+        redaction.protect(secret, f"Bearer {secret}")
+        return BearerAuth(secret)
     if basic:
-        user, separator, password = _secret(*basic).partition(":")
+        login = _secret(*basic)
+        user, separator, password = login.partition(":")
         if not separator or not user:
             raise ConfigError(f"{basic[0]}: {basic[1]} must hold one line `user:password`")
+        # What is short is known by what goes with it alone.
+        header = f"Basic {base64.b64encode(login.encode()).decode()}"
+        redaction.protect(password, login, *([header] if len(login) < redaction.LEAST else []))
         return httpx.BasicAuth(user, password)
     return None
 

@@ -21,7 +21,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from comfywatchman import __version__, off_switch
+from comfywatchman import __version__, off_switch, redaction
 from comfywatchman.checks.versions import beyond_what_is_known
 from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_source, files, inventory_file, inventory_source
@@ -351,6 +351,17 @@ def _alarms(asking: Asking | None, runtime: CycleRuntime) -> list[str]:
     return [switch.sentence]
 
 
+def _reflection(client: ComfyUIClient | None) -> str | None:
+    """What is not seen as it is, because the server sends back what it is told in confidence."""
+    if client is None or not client.reflections:
+        return None
+    return (
+        f"{client.reflections:,} answers of {client.url} held the credential that it was sent; it "
+        f"is shown as {redaction.HIDDEN}, and what bears it was judged without it: see to the "
+        "proxy before ComfyUI, or choose a password that is no word of ComfyUI's own"
+    )
+
+
 def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """Make the report and put it in place of the last one."""
     context, workflows, asking = runtime.context, state["workflows"], state["asking"]
@@ -374,7 +385,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         workflows=workflows,
         left_out=state["left_out"],
         not_checked=[
-            *filter(None, [beyond_what_is_known(state["catalog"])]),
+            *filter(None, [beyond_what_is_known(state["catalog"]), _reflection(context.client)]),
             *state["not_checked"],
         ],
         asked_server=asked,

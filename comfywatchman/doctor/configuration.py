@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from comfywatchman import redaction
 from comfywatchman.comfyui import credentials as of_server
 from comfywatchman.doctor.point import Examination, Point, Status
 from comfywatchman.errors import ConfigError
@@ -55,6 +56,12 @@ def credentials(examination: Examination) -> Iterator[Point]:
         return
     kind = "a token" if isinstance(secret, of_server.BearerAuth) else "a user name and a password"
     yield Point("credentials", Status.OK, f"{kind} can be read" if secret else "none are set up")
+    if secret and redaction.some_are_too_short():
+        said = (
+            f"the secret has fewer than {redaction.LEAST} characters: where a server sends it back "
+            "alone, it cannot be told from other words, and is shown"
+        )
+        yield Point("credentials", Status.NOTE, said, "choose a longer one")
 
 
 def _credentials_of_service(examination: Examination) -> list[Path]:

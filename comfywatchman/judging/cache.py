@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from comfywatchman import state
+from comfywatchman import redaction, state
 from comfywatchman.comfyui.catalog import Catalog, NodeType
 from comfywatchman.comfyui.inventory import Inventory, Presence
 from comfywatchman.comfyui.provenance.inquiry import Inquiry
@@ -217,7 +217,7 @@ class VerdictCache:
         """
         if self._file is not None:
             entries = {key: entry for key, entry in self._new.items() if _can_be_kept(entry)}
-            content = orjson.dumps({"frame": self._frame, "entries": entries})
+            content = redaction.catch(orjson.dumps({"frame": self._frame, "entries": entries}))
             state.replace_file(self._file, _digest(content).encode() + b"\n" + content)
 
     def _load(self) -> dict[str, _Entry]:

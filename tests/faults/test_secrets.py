@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import base64
+import html
 import os
+import re
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pytest
 
+from tests.faults.test_schedule import OFTEN, wait_for
 from tests.standin.comfyui import StandIn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.faults.conftest import Host
@@ -23,6 +28,27 @@ LEAKS = (TOKEN, "pass-w0rd", base64.b64encode(LOGIN.encode()).decode())
 def assert_nowhere(host: Host, *printed: str) -> None:
     texts = [*printed, *(f.read_text(errors="replace") for f in host.state.rglob("*"))]
     assert [leak for leak in LEAKS if any(leak in text for text in texts)] == []
+
+
+def readings(text: str) -> list[str]:
+    """A text as whoever comes by it might read it: decoded in each way that may be tried."""
+    unescaped = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), text)
+    joined = re.sub(r"(\\+[rn]|\s)+", "", text)
+    return [text, unquote(text), unquote(unquote(text)), html.unescape(text), unescaped, joined]
+
+
+def assert_nowhere_in_any_form(host: Host, *printed: str) -> None:
+    files = [f for f in host.state.parent.rglob("*") if f.is_file() and f.name != "the secret"]
+    texts = {str(file): file.read_text(errors="replace") for file in files}
+    texts |= {f"printed {number}": text for number, text in enumerate(printed)}
+    wanted = [TOKEN, "pass-w0rd", *(base64.b64encode(s.encode()).decode() for s in (TOKEN, LOGIN))]
+    assert [
+        (where, leak)
+        for where, text in texts.items()
+        for reading in readings(text)
+        for leak in wanted
+        if leak in reading
+    ] == []
 
 
 def secret(folder: Path, content: str, mode: int = 0o600) -> Path:
@@ -124,3 +150,66 @@ def test_a_login_in_the_address_is_refused_unseen(host: Host, tmp_path: Path) ->
         assert "comfyui_basic_auth_file" in ended.stderr
         assert host.last_run["outcome"] == "failed"
         assert_nowhere(host, ended.stdout, ended.stderr)
+
+
+@pytest.fixture(params=["token", "basic"])
+def reflecting(request: pytest.FixtureRequest, host: Host, tmp_path: Path) -> Iterator[StandIn]:
+    """A server that sends the credential back, which the host is set up to send it."""
+    is_token = request.param == "token"
+    file = secret(tmp_path, TOKEN if is_token else LOGIN)
+    key = "TOKEN_FILE" if is_token else "BASIC_AUTH_FILE"
+    login = {"token": TOKEN} if is_token else {"basic": LOGIN}
+    with StandIn(**login, behaviour="reflect", manager="4.3") as server:
+        host.environment[f"COMFYWATCHMAN_COMFYUI_{key}"] = str(file)
+        host.environment["COMFYWATCHMAN_COMFYUI_URL"] = server.url
+        yield server
+
+
+def test_a_server_that_sends_the_credential_back_in_every_answer(
+    host: Host, reflecting: StandIn
+) -> None:
+    catalog = host.state.parent / "catalog.json"
+    ended = [
+        host.run("check"),
+        host.run("check", "--no-cache", "--format", "json"),
+        host.run("check", "--format", "markdown"),
+        host.run("status"),
+        host.run("report"),
+        host.run("doctor"),
+        host.run("catalog", "--save", str(catalog)),
+        host.run("convert", str(host.workflows / "good.json")),
+    ]
+    assert host.last_run["outcome"] == "done"
+    by_name = {w["name"]: w["verdict"] for w in host.latest["workflows"]}
+    assert by_name["good.json"] == "runnable"
+    assert "default/seen.json" in by_name
+    assert "***" in (host.state / "report.md").read_text()
+    assert "***" in catalog.read_text()
+    assert any("held the credential that it was sent" in s for s in host.latest["not_checked"])
+    assert_nowhere_in_any_form(host, *(e.stdout for e in ended), *(e.stderr for e in ended))
+
+
+@pytest.mark.parametrize("kind", ["302", "401", "404", "html", "encoding", "head"])
+def test_a_server_that_fails_and_sends_the_credential_back(
+    host: Host, reflecting: StandIn, kind: str
+) -> None:
+    reflecting.behaviour = f"reflect:{kind}"
+    ended = host.run("check", read_timeout="1")
+    assert host.last_run["outcome"] == "skipped"
+    assert_nowhere_in_any_form(host, ended.stdout, ended.stderr)
+
+
+def test_what_a_failure_is_told_by_holds_no_credential(host: Host, reflecting: StandIn) -> None:
+    """Not the log of the schedule, nor the environment of ``on_failure_command``."""
+    told = host.state.parent / "told"
+    host.state.mkdir()
+    (host.state / "latest.json").mkdir()
+    command = f"/bin/sh -c 'env >{told}'"
+    process = host.start("schedule", on_failure_command=command, **OFTEN)
+    try:
+        wait_for(told.exists, "the command", 20)
+    finally:
+        process.terminate()
+        stdout, stderr = process.communicate(timeout=60)
+    assert "COMFYWATCHMAN_REASON=" in told.read_text()
+    assert_nowhere_in_any_form(host, stdout, stderr)

@@ -408,6 +408,94 @@ def redirect(exchange: Exchange, behaviour: Behaviour, turn: int, path: str) -> 
     return Answer(302, headers={"Location": f"{behaviour.argument.rstrip('/')}{path}"})
 
 
+def credential(request: Request) -> list[str]:
+    """What a request was authorised by, and each part of it that is secret, in every form.
+
+    Forms hold no character that JSON would have to escape, and some hold such escapes.
+    """
+    scheme, _, sent = request.headers.get("authorization", "").partition(" ")
+    secrets = [sent]
+    if scheme.lower() == "basic":
+        login = base64.b64decode(sent).decode()
+        secrets += [login, login.partition(":")[2]]
+    forms = [f"{scheme} {sent}"]
+    for secret in secrets:
+        percent = "".join(f"%{octet:02X}" for octet in secret.encode())
+        middle = len(secret) // 2
+        forms += [
+            secret,
+            quote(secret, safe=""),
+            percent,
+            percent.lower(),
+            quote(percent, safe=""),
+            "".join(f"\\u{ord(character):04x}" for character in secret),
+            "".join(f"\\u{ord(character):04X}" for character in secret),
+            "".join(f"&#{ord(character)};" for character in secret),
+            "".join(f"&#x{ord(character):x};" for character in secret),
+            f"{secret[:middle]}\\n{secret[middle:]}",
+            f"{secret[:middle]}\\r\\n  {secret[middle:]}",
+            base64.b64encode(secret.encode()).decode(),
+            base64.urlsafe_b64encode(f"login={secret}".encode()).decode(),
+        ]
+    return forms
+
+
+def mixed_in(value: Any, words: str) -> Any:
+    """A JSON value with these words as a key, a value and an item wherever there is room."""
+    if isinstance(value, list):
+        mixed = [mixed_in(item, words) for item in value]
+        return [*mixed, words] if all(isinstance(item, str) for item in mixed) else mixed
+    if isinstance(value, dict):
+        return {key: mixed_in(item, words) for key, item in value.items()} | {words: words}
+    return f"{value} {words}" if isinstance(value, str) and " " in value else value
+
+
+def reflect(exchange: Exchange, behaviour: Behaviour, turn: int, path: str) -> Answer:
+    """An answer that holds the credential wherever an answer has room for it, in every form.
+
+    The argument says which: a status; ``html``, which is no JSON; ``encoding``, in whose name it
+    stands; ``head``, which breaks HTTP's rules; without one, the usual answer.
+    """
+    forms = credential(exchange.request_)
+    words, kind = " ".join(forms), behaviour.argument
+    usual = exchange.stand_in.answer(exchange.request_, path)
+    status = int(kind) if kind.isdigit() else usual.status
+    content = usual.body
+    if kind.isdigit() or kind == "html":
+        content = f"{words}<!DOCTYPE html><title>{words}</title>".encode()
+    elif path == "/userdata":
+        listed = [{"path": f"{forms[1]}.json", "size": 9}, {"path": "seen.json", "size": 9}]
+        status, content = 200, json.dumps(listed).encode()
+    elif path.startswith("/userdata/"):
+        loader = {"class_type": "VAELoader", "inputs": {"vae_name": "WORDS.safetensors"}}
+        nodes = {"1": {"class_type": "WORDS", "inputs": {"WORDS": "WORDS"}}, "2": loader}
+        status, content = 200, json.dumps(nodes).replace("WORDS", words).encode()
+    elif usual.content_type == JSON:
+        document = json.loads(content)
+        mixed = mixed_in(document, "WORDS")
+        if path == "/object_info":  # node types as they are stay as they are, but for one list
+            document["VAELoader"]["input"]["required"]["vae_name"][0].append("WORDS")
+            mixed = {"WORDS": mixed["SaveImage"] | {"python_module": "custom_nodes.WORDS"}}
+            mixed |= document
+        content = json.dumps(mixed).replace("WORDS", words).encode()
+    in_head = words.replace("\\n", "").replace("\\r", "")
+    exchange.send_response(status, in_head)
+    exchange.send_header("Content-Type", f"{usual.content_type}; login={in_head}")
+    exchange.send_header("Content-Length", str(len(content)))
+    exchange.send_header("Location", f"/{in_head}")
+    exchange.send_header("Set-Cookie", f"login={in_head}; Path=/{in_head}")
+    exchange.send_header("Retry-After", f"1 {in_head}")
+    exchange.send_header("WWW-Authenticate", f'Basic realm="{in_head}"')
+    exchange.send_header(f"X-{forms[1].replace('=', '').replace(':', '')}", in_head)
+    if kind == "encoding":
+        exchange.send_header("Content-Encoding", in_head)
+    if kind == "head":
+        exchange.send_header(f"no header {in_head}", in_head)
+    exchange.end_headers()
+    exchange.write(content)
+    return GONE
+
+
 def body(content: bytes, content_type: str = JSON) -> Fault:
     """A fault that answers 200 with this body."""
 
@@ -454,6 +542,7 @@ BEHAVIOURS: dict[str, Fault | None] = {
     "reset": reset,
     "redirect-loop": redirect_loop,
     "redirect": redirect,
+    "reflect": reflect,
     "html": body(b"<!DOCTYPE html><title>It works!</title><h1>It works!</h1>", "text/html"),
     "json-object": body(b'{"status": "ok", "uptime": 12345}'),
     "json-list": body(b"[1, 2, 3]"),

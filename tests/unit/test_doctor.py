@@ -205,3 +205,23 @@ def test_a_secret_that_others_can_read(
     found = problems(config, folder)
     assert f"credentials: {secret} can be read by others (mode 0640)" in found
     assert "hunter2" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("credential", "content", "short"),
+    [("token", "seven77", 1), ("basic_auth", "anna:short", 1), ("token", "eight888", 0)],
+)
+def test_a_secret_that_is_too_short_to_be_hidden(
+    config: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    credential: str,
+    content: str,
+    short: int,
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(config.parent))
+    config.with_name(f"comfyui_{credential}").write_text(content)
+    config.with_name(f"comfyui_{credential}").chmod(0o600)
+    points = [p for p in doctor.examine(config, folder) if p.name == "credentials"]
+    assert sum("fewer than 8 characters" in p.said for p in points) == short
+    assert content not in str(points)

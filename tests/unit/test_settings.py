@@ -128,6 +128,23 @@ NONSENSE = [
 ]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        'comfyui_token = "c2VjcmV0/dG9r"',
+        'comfyui_token_file = "c2VjcmV0/dG9r"',
+        'comfyui_basic_auth_file = "anna:c2VjcmV0/dG9r"',
+        'comfyui_url = "http://127.0.0.1:8188/?token=c2VjcmV0/dG9r"',
+        'comfyui_url = "http://127.0.0.1:8188/#c2VjcmV0/dG9r"',
+        'comfyui_url = "http://anna:c2VjcmV0@127.0.0.1:8188"',
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_repeated(tmp_path: Path, line: str) -> None:
+    with pytest.raises(ConfigError, match="not shown: it may ") as raised:
+        settings.load({}, config(tmp_path, line))
+    assert "c2VjcmV0" not in str(raised.value)
+
+
 @pytest.mark.parametrize(("line", "problem"), NONSENSE)
 def test_nonsense_names_file_key_value_and_remedy(tmp_path: Path, line: str, problem: str) -> None:
     file = config(tmp_path, line)
