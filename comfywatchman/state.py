@@ -16,7 +16,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comfywatchman import redaction, state_files
+from comfywatchman import redaction, room, state_files
 from comfywatchman.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -101,10 +101,10 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(
-            f"state_dir: {folder} cannot be made: {error.strerror}; correct state_dir, or the "
-            "owner of the folder above it"
-        ) from None
+        above = next(f for f in folder.absolute().parents if os.path.exists(f))  # noqa: PTH110
+        why = f"state_dir: {folder} cannot be made: {room.why(error, above)}"
+        correct = "correct state_dir, or the owner of the folder above it"
+        raise ConfigError(f"{why}; {room.remedy(error, above) or correct}") from None
 
 
 def likely_folder(flag: Path | None, config: Path | None) -> Path:

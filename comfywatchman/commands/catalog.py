@@ -28,7 +28,7 @@ def run(
     flags: Flags,
 ) -> None:
     """Save what verdicts on this server's workflows rest on in one file, for --object-info."""
-    from comfywatchman import basis, state
+    from comfywatchman import basis, room, state
     from comfywatchman.comfyui import catalog_file
     from comfywatchman.comfyui.client import ComfyUIError
     from comfywatchman.settings import load
@@ -48,7 +48,9 @@ def run(
             Exit.USAGE, "nothing was saved: what the server says of a node type is nested too deep"
         )
     except OSError as error:
-        sentences.end(Exit.UNWRITABLE, f"{save} cannot be written: {error.strerror}")
+        sentences.end(
+            Exit.UNWRITABLE, f"{save} cannot be written: {room.why(error, target.parent)}"
+        )
     for sentence in content.not_checked:
         sentences.say(f"not in the catalog: {sentence}")
     inventory = content.inventory

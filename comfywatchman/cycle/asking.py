@@ -13,7 +13,7 @@ import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from comfywatchman import off_switch
+from comfywatchman import off_switch, room
 from comfywatchman.comfyui import asking as server
 from comfywatchman.comfyui.client import ComfyUIError
 from comfywatchman.cycle.answers import Answers
@@ -118,7 +118,7 @@ class Asking:
                 elif accepted is not None:
                     self._answers.close(prompt_id)
         except OSError as error:
-            self._stop(f"what it is asked cannot be noted down: {error.strerror}")
+            self._stop(f"what it is asked cannot be noted down: {room.why(error, self._folder)}")
 
     def ask(self, question: Question) -> Refusal | None:
         """Put a question to the server, if all that guards it holds; None where it does not."""
@@ -169,7 +169,7 @@ class Asking:
                     self._answers.calibrate(passed=is_as_calibrated(answer))
                 self._answers.answered(question.digest, prompt_id, answer)
         except OSError as error:
-            self._stop(f"what it is asked cannot be noted down: {error.strerror}")
+            self._stop(f"what it is asked cannot be noted down: {room.why(error, self._folder)}")
 
     def _post(self, question: Question, prompt_id: str) -> Refusal | Accepted | None:
         """Post a question; what is no answer ends the asking.
@@ -212,7 +212,8 @@ class Asking:
         except OSError as error:
             file = self._folder / off_switch.NAME
             begins += (
-                f"{file} could not be stored ({error.strerror}): set ask_server to never now. "
+                f"{file} could not be stored ({room.why(error, self._folder)}): set ask_server to "
+                "never now. "
             )
             self._take_back(None, prompt_id, begins)
             return

@@ -21,7 +21,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from comfywatchman import __version__, off_switch, redaction
+from comfywatchman import __version__, off_switch, redaction, room
 from comfywatchman.checks.versions import beyond_what_is_known
 from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_source, files, inventory_file, inventory_source
@@ -398,7 +398,10 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
             state["verdicts"].save()
         except OSError as error:
             runtime.stream_writer(
-                Noted(f"the verdicts are not kept for the next cycle: {error.strerror}")
+                Noted(
+                    "the verdicts are not kept for the next cycle: "
+                    f"{room.why(error, context.store.folder)}"
+                )
             )
     return {"report": made}
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from comfywatchman import __version__, discovery, state, state_files
+from comfywatchman import __version__, discovery, room, state, state_files
 from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_file, credentials
 from comfywatchman.comfyui.client import ComfyUIClient
@@ -158,8 +158,8 @@ def _failure(error: Exception, store: ReportStore | None) -> tuple[Outcome, str,
 
 
 def _unwritable(error: OSError, store: ReportStore) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        remedy = "make room there; the last report is as it was"
+    if lacking := room.remedy(error, store.folder):
+        remedy = f"{lacking}; the last report is as it was"
     elif error.errno == errno.EROFS:
         remedy = "dmesg says why, if nobody mounted it so"
     elif error.errno == errno.EISDIR:
@@ -168,7 +168,7 @@ def _unwritable(error: OSError, store: ReportStore) -> str:
         remedy = "raise the limit on the size of files (ulimit -f, LimitFSIZE=)"
     else:
         remedy = "correct its owner or mode"
-    return f"{store.folder} could not be written: {error.strerror}; {remedy}"
+    return f"{store.folder} could not be written: {room.why(error, store.folder)}; {remedy}"
 
 
 def _read_program() -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfywatchman import off_switch, state_files
+from comfywatchman import off_switch, room, state_files
 from comfywatchman.doctor.point import Examination, Point, Status
 from comfywatchman.gate import disk as disk_gate
 from comfywatchman.schedule import timer
@@ -39,8 +39,9 @@ def folder(examination: Examination) -> Iterator[Point]:
         with tempfile.TemporaryFile(dir=found) as file:
             file.write(b"x" * 4096)
     except OSError as error:
-        said = f"{found} cannot be written: {error.strerror}"
-        yield Point("state folder", Status.PROBLEM, said, "correct its owner, mode or file system")
+        said = f"{found} cannot be written: {room.why(error, found)}"
+        remedy = room.remedy(error, found) or "correct its owner, mode or file system"
+        yield Point("state folder", Status.PROBLEM, said, remedy)
     else:
         yield Point("state folder", Status.OK, f"{found} can be written")
 
@@ -54,8 +55,9 @@ def disk(examination: Examination) -> Iterator[Point]:
     if place == examination.folder and place.is_dir():
         answer = disk_gate.probe(place, examination.settings.min_free_disk)
         yield Point("disk", Status.OK if answer.ok else Status.PROBLEM, answer.reason)
-    free = os.statvfs(place)
-    if free.f_files and not free.f_favail:
+        if not answer.ok:
+            return
+    if room.at(place).files == 0:
         said = f"no file can be made at {place}: its file system has no inodes left"
         yield Point("disk", Status.PROBLEM, said, "remove what is not needed there")
 

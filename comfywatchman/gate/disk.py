@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING
+
+from comfywatchman import room
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,25 +18,27 @@ def probe(folder: Path, minimum: int) -> GateAnswer:
 
     Args:
         folder: the state folder; it is there already.
-        minimum: bytes that must be free.
+        minimum: bytes that must be free. 0: any room will do, of bytes and of files.
     """
     try:
-        free = shutil.disk_usage(folder).free
+        free = room.at(folder)
     except OSError as error:
         return _answer(False, f"{folder} cannot be looked at: {error.strerror}")
     if not os.access(folder, os.W_OK | os.X_OK):
         return _answer(False, f"{folder} cannot be written by this user; correct its owner or mode")
-    if free < minimum:
+    if free.size < minimum:
         return _answer(
             False,
-            f"only {_mib(free)} free at {folder}, {_mib(minimum)} asked for; "
+            f"only {free.shown} free at {folder}, {room.Room(minimum, None).shown} asked for; "
             "make room, or lower min_free_disk",
         )
-    return _answer(True, f"{_mib(free)} free at {folder}")
-
-
-def _mib(size: int) -> str:
-    return f"{size / 1024**2:,.0f} MiB"
+    if minimum and free.files is not None and free.files < room.FEWEST_FILES:
+        return _answer(
+            False,
+            f"only {free.files} further files can be made at {folder} (inodes), though "
+            f"{free.shown} are free; remove files there (`df -i` counts them)",
+        )
+    return _answer(True, f"{free.shown} free at {folder}")
 
 
 def _answer(ok: bool, reason: str) -> GateAnswer:

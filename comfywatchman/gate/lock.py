@@ -6,13 +6,14 @@ ended: a stale lock cannot be.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import filelock
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from comfywatchman import room
 
+if TYPE_CHECKING:
     from comfywatchman.results import GateAnswer
 
 HELD = "another cycle is running on this host; its report will tell"
@@ -33,10 +34,11 @@ def probe(lock: filelock.BaseFileLock) -> GateAnswer:
     except filelock.Timeout:
         return _answer(False, HELD)
     except OSError as error:
-        remedy = "; correct its owner" if isinstance(error, PermissionError) else ""
-        return _answer(
-            False, f"the lock {lock.lock_file} cannot be taken: {error.strerror}{remedy}"
-        )
+        folder = Path(lock.lock_file).parent
+        said = f"the lock {lock.lock_file} cannot be taken: {room.why(error, folder)}"
+        denied = isinstance(error, PermissionError)
+        remedy = "correct its owner" if denied else room.remedy(error, folder)
+        return _answer(False, f"{said}; {remedy}" if remedy else said)
     return _answer(True, "no other cycle is running")
 
 

@@ -26,7 +26,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from comfywatchman import __version__, state, state_files
+from comfywatchman import __version__, room, state, state_files
 from comfywatchman.clock import ahead
 from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.escape import visible
@@ -295,7 +295,8 @@ def _start_log(folder: Path) -> None:
             )
         )
     except OSError as error:
-        problem = f"{folder / state_files.SCHEDULE_LOG} cannot be written: {error.strerror}"
+        why = room.why(error, folder)
+        problem = f"{folder / state_files.SCHEDULE_LOG} cannot be written: {why}"
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",

@@ -55,7 +55,7 @@ _EXIT_CODES = {
         "last-crash.txt in the state folder holds what its developers need",
     ),
     Exit.UNWRITABLE: (
-        "its state folder cannot be written (disk full, quota, read-only, permissions)",
+        "its state folder cannot be written (disk full, no inodes, quota, read-only, permissions)",
         "make room there, or correct its owner; the last report is as it was",
     ),
     Exit.CONFIG: ("its configuration is wrong", "correct what is named"),

@@ -66,14 +66,16 @@ class Disk:
 
 
 @contextmanager
-def mounted(point: Path, size: int) -> Iterator[Disk | str]:
-    """Mount a file system of ``size`` bytes on a folder that exists.
+def mounted(point: Path, size: int, files: int = 1000) -> Iterator[Disk | str]:
+    """Mount a file system of ``size`` bytes, and for so many files, on a folder that exists.
 
     Yields:
         It, or why it cannot be.
     """
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    program = f'mount -t tmpfs -o size={size} none "$1" && echo mounted && exec cat'
+    program = (
+        f'mount -t tmpfs -o size={size},nr_inodes={files} none "$1" && echo mounted && exec cat'
+    )
     try:
         holder = subprocess.Popen(
             ["unshare", "--mount", *user, "sh", "-c", program, "sh", point],

@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,10 +60,10 @@ def assert_next_cycle_works(host: Host, comfyui: StandIn) -> None:
 
 
 @contextmanager
-def own_disk(host: Host, kept: Path) -> Iterator[Disk]:
+def own_disk(host: Host, kept: Path, files: int = 1000) -> Iterator[Disk]:
     """Mount a disk of 512 KiB for the host's state, with a report on it."""
     host.state.mkdir()
-    with mounted(host.state, 512 * 1024) as disk:
+    with mounted(host.state, 512 * 1024, files) as disk:
         if isinstance(disk, str):
             pytest.skip(disk)
         for file in kept.iterdir():
@@ -97,6 +97,26 @@ def test_disk_nearly_full(host: Host, kept: Path, comfyui: StandIn) -> None:
         assert host.reports == before
 
 
+def test_a_disk_without_inodes(host: Host, kept: Path, comfyui: StandIn) -> None:
+    with own_disk(host, kept, files=30):
+        before = host.reports
+        assert host.run("status").returncode == 0
+        ballast = []
+        with suppress(OSError):
+            while True:
+                ballast.append(host.state / f"ballast {len(ballast)}")
+                ballast[-1].write_bytes(b"")
+        ended = host.run(comfyui_url=comfyui.url, **NO_GATE)
+        assert ended.returncode == 74
+        said = "could not be written: no further file can be made there (no inodes left), though"
+        assert said in ended.stderr
+        assert "remove files there (`df -i` counts them); large ones alone" in ended.stderr
+        assert host.reports == before
+        for file in ballast:
+            file.unlink(missing_ok=True)
+        assert_next_cycle_works(host, comfyui)
+
+
 def test_read_only_disk(host: Host, kept: Path, comfyui: StandIn) -> None:
     with own_disk(host, kept) as disk:
         before = host.reports
@@ -112,7 +132,7 @@ def test_read_only_disk(host: Host, kept: Path, comfyui: StandIn) -> None:
 @pytest.mark.parametrize(
     ("error", "below", "words"),
     [
-        (errno.EDQUOT, ".", "Disk quota exceeded; make room there"),
+        (errno.EDQUOT, ".", "Disk quota exceeded; a quota is of space or of files"),
         (errno.EIO, ".latest.json", "Input/output error"),
         (errno.ENOSPC, ".report.html", "No space left on device; make room there"),
     ],

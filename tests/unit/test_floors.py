@@ -26,8 +26,8 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
         (
-            "__init__ results findings escape redaction errors state state_files lenient_json "
-            "discovery flag exclusion streams clock"
+            "__init__ results findings escape redaction errors room state state_files "
+            "lenient_json discovery flag exclusion streams clock"
         ),
         "settings off_switch",
         "comfyui workflow gate schedule",

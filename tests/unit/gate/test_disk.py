@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
+from comfywatchman import room
 from comfywatchman.gate import disk
+from tests.faults.disk import mounted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,3 +44,38 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     assert not answer.ok
     assert "cannot be written by this user; correct its owner or mode" in answer.reason
+
+
+def test_room_for_bytes_but_not_for_files(tmp_path: Path) -> None:
+    with mounted(tmp_path, 8 * 1024**2, files=20) as disk_:
+        if isinstance(disk_, str):
+            pytest.skip(disk_)
+        folder = disk_.path
+        assert disk.probe(folder, 1024).ok
+        made = 0
+        with pytest.raises(OSError, match="No space left") as raised:  # noqa: PT012
+            while True:
+                (folder / f"ballast {made}").write_bytes(b"")
+                made += 1
+        answer = disk.probe(folder, 1024)
+        assert not answer.ok
+        assert answer.reason.startswith("only 0 further files can be made at ")
+        assert "remove files there (`df -i` counts them)" in answer.reason
+        assert disk.probe(folder, 0).ok
+        assert room.why(raised.value, folder).startswith("no further file can be made there")
+        assert "large ones alone do not help" in str(room.remedy(raised.value, folder))
+
+
+@pytest.mark.parametrize(
+    ("number", "why", "remedy"),
+    [
+        (errno.ENOSPC, "No space left on device", "make room there"),
+        (errno.EDQUOT, "Disk quota exceeded", "have it raised"),
+        (errno.EIO, "Input/output error", "None"),
+    ],
+)
+def test_what_is_said_of_an_error(tmp_path: Path, number: int, why: str, remedy: str) -> None:
+    error = OSError(number, os.strerror(number))
+    assert room.why(error, tmp_path) == why
+    assert remedy in str(room.remedy(error, tmp_path))
+    assert room.why(error, tmp_path / "gone") == why
