@@ -312,8 +312,12 @@ class Settings(BaseSettings):
     max_catalog_size: Annotated[
         SizeCap,
         Flag("Largest list of node types to read.", "access"),
-        Field(description="Refuse a list of node types, or a saved catalog, larger than this."),
-    ] = ByteSize(512 * 1024**2)
+        Field(
+            description="Refuse a list of node types, or a saved catalog, larger than this, or of "
+            "more values than one in 16 bytes of it: parsed, it takes up to 13 times its size. "
+            "`MemoryMax` of the service must be as large (docs/operating.md)."
+        ),
+    ] = ByteSize(128 * 1024**2)
     max_workflow_size: Annotated[
         SizeCap,
         Flag("Largest workflow file to read.", "judging"),
@@ -424,6 +428,16 @@ class Settings(BaseSettings):
     def resolved_state_dir(self) -> Path:
         """The folder that holds the state, by the rules of :func:`comfywatchman.state.locate`."""
         return self.state_dir or state.default_dir(self.instance)
+
+
+def memory_needed(max_catalog_size: int, max_workflow_size: int) -> int:
+    """Bytes of memory that a cycle may take at these limits; ``MemoryMax`` of the service fits it.
+
+    What a list of node types takes once it is parsed was measured: 4 times its size if it is long
+    names, 9 times if it is that of a real server, 13 times at the most that it may hold of values
+    (``lenient_json.values_allowed``).
+    """
+    return 256 * 1024**2 + 13 * max_catalog_size + 8 * max_workflow_size
 
 
 def declared_flags() -> dict[str, Flag]:

@@ -178,6 +178,12 @@ def _content(file: Path, max_bytes: int) -> bytes:
             f"--object-info: {file} holds more than {max_bytes / 1024**2:,.0f} MiB; if it is what "
             "you mean, raise max_catalog_size"
         )
+    if lenient_json.holds_too_many(raw, max_bytes):
+        raise ConfigError(
+            f"--object-info: {file} holds more than {lenient_json.values_allowed(max_bytes):,} "
+            "values, which take more memory than its size tells; if it is what you mean, raise "
+            "max_catalog_size"
+        )
     return raw
 
 

@@ -180,6 +180,17 @@ class ComfyUIClient:
             ComfyUIError: whatever went wrong, as a sentence that says what to do.
         """
         body = self.get_bytes(path, max_bytes=max_bytes, cap=cap, seconds=seconds, headers=headers)
+        if lenient_json.holds_too_many(body, max_bytes):
+            raise ComfyUIError(
+                f"{self.url}{path} answered more than {lenient_json.values_allowed(max_bytes):,} "
+                f"values, which take more memory than {max_bytes / 1024**2:.0f} MiB of text should"
+                + (
+                    f"; if they are what you mean, raise {cap}, and MemoryMax with it"
+                    if cap
+                    else ""
+                ),
+                transient=False,
+            )
         try:
             return lenient_json.parse(body)
         except ValueError:

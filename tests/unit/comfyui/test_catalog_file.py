@@ -121,6 +121,7 @@ def test_it_is_made_to_lie_in_git() -> None:
         (catalog_file.encoded(SAVED, packed=True)[:-9], "is not whole"),
         (b"\x1f\x8b" + b"no gzip", "is not whole"),
         (b" " * (MIB + 1), "holds more than 1 MiB"),
+        (b"[" + b"[]," * 200_000 + b"[]]", "holds more than 65,536 values"),
     ],
 )
 def test_what_is_no_catalog_is_a_sentence(tmp_path: Path, content: bytes, problem: str) -> None:

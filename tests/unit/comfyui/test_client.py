@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -242,6 +242,15 @@ def test_an_answer_larger_than_its_cap_names_the_setting(
     comfyui.behaviour = "padded:2"
     with pytest.raises(ComfyUIError, match=r"more than 1 MiB; .* raise max_catalog_size"):
         connect(comfyui.url).get_json("/object_info", max_bytes=1024**2, cap="max_catalog_size")
+
+
+def test_an_answer_of_more_values_than_its_memory_allows(connect: Connect) -> None:
+    dense: dict[str, list[Any]] = {"A": [[]] * 100_000}
+    with StandIn(object_info=dense) as comfyui:
+        client = connect(comfyui.url)
+        assert client.get_json("/object_info", max_bytes=4 * 1024**2, cap="max_catalog_size")
+        with pytest.raises(ComfyUIError, match=r"65,536 values, .* raise max_catalog_size, and"):
+            client.get_json("/object_info", max_bytes=1024**2, cap="max_catalog_size")
 
 
 def test_https_needs_a_trusted_authority(tls: Certificates, connect: Connect) -> None:

@@ -138,7 +138,7 @@ def test_the_service_of_a_user() -> None:
         "CPUWeight=20",
         "IOSchedulingClass=idle",
         "IOWeight=20",
-        "MemoryMax=2G",
+        "MemoryMax=3G",
         "OOMScoreAdjust=1000",
         "TasksMax=128",
         "LockPersonality=true",

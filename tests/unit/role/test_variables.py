@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from comfywatchman.settings import Settings
+from comfywatchman.settings import Settings, load, memory_needed
 from tests.unit.role import collection
-from tests.unit.role.test_templates import render
+from tests.unit.role.test_templates import internal_variable, render
 
 SPECS: dict[str, Any] = yaml.safe_load(
     (collection.ROLE / "meta" / "argument_specs.yml").read_text()
@@ -123,3 +123,51 @@ def test_variables_are_named_after_the_role() -> None:
     internal = yaml.safe_load((collection.ROLE / "vars" / "main.yml").read_text())
     assert all(name.startswith("comfywatchman_") for name in OPTIONS)
     assert all(name.startswith("__comfywatchman_") for name in internal)
+
+
+def too_little_memory(**variables: Any) -> list[str]:
+    problems = internal_variable("__comfywatchman_input_problems", **variables)
+    return [problem for problem in problems if "of memory" in problem]
+
+
+def test_the_default_limits_fit_each_other() -> None:
+    defaults = {name: default_of(option) for name, option in OPTIONS.items()}
+    assert defaults["comfywatchman_memory_max"] == "3G"
+    ours = load({})
+    assert memory_needed(ours.max_catalog_size, ours.max_workflow_size) < 3 * 1024**3
+    assert too_little_memory() == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "raise_to"),
+    [
+        ({"comfywatchman_max_catalog_size": "512MiB"}, "7.3 GiB with .* raise it to 8G"),
+        ({"comfywatchman_max_catalog_size": "0.5 GiB"}, "7.3 GiB with .* raise it to 8G"),
+        ({"comfywatchman_max_catalog_size": 536870912}, "7.3 GiB with .* raise it to 8G"),
+        ({"comfywatchman_max_workflow_size": "256MB"}, "3.9 GiB with .* raise it to 4G"),
+        ({"comfywatchman_memory_max": "1G"}, "2.4 GiB with .* raise it to 3G"),
+        ({"comfywatchman_memory_max": 1073741824}, "2.4 GiB with .* raise it to 3G"),
+        (
+            {"comfywatchman_unit_overrides": {"service": {"Service": {"MemoryMax": "1G"}}}},
+            "2.4 GiB with .* raise it to 3G",
+        ),
+        ({"comfywatchman_memory_max": "1G", "comfywatchman_max_catalog_size": "24MiB",
+          "comfywatchman_max_workflow_size": "48MiB"}, None),
+        ({"comfywatchman_memory_max": "8G", "comfywatchman_max_catalog_size": "512MiB"}, None),
+        ({"comfywatchman_memory_max": "infinity", "comfywatchman_max_catalog_size": "1GiB"}, None),
+        ({"comfywatchman_memory_max": "20%"}, None),
+        ({"comfywatchman_unit_overrides": {"service": {"Service": {"Nice": 5}}}}, None),
+    ],
+)  # fmt: skip
+def test_limits_that_do_not_fit_are_refused(
+    variables: dict[str, Any], raise_to: str | None
+) -> None:
+    found = too_little_memory(**variables)
+    assert len(found) == (0 if raise_to is None else 1)
+    assert raise_to is None or re.search(raise_to, found[0]), found
+
+
+def test_the_role_counts_as_the_program_does() -> None:
+    sizes = {"comfywatchman_max_catalog_size": 10**8, "comfywatchman_max_workflow_size": 10**7}
+    needed = internal_variable("__comfywatchman_memory_needed", **sizes)
+    assert int(needed) == memory_needed(10**8, 10**7)
