@@ -25,6 +25,7 @@ LEAST: Final = 8
 
 _LARGE: Final = 256 * 1024
 """Bytes from which on a text is searched more coarsely, see :meth:`Redactor.hide`."""
+_HUGE: Final = 8 * 1024**2
 _LONGEST: Final = 2048
 """Characters of a secret that are compared; what follows them without a break goes with them."""
 _BLOCK: Final = 30
@@ -87,23 +88,32 @@ class Redactor:
         self._all = _longest_first(form[:_LONGEST] for form in [*whole, *parts])
         self._reach = len(self._all[0]) * _WIDEST if kept else 0
         self._blocks = _blocks(self._all, 4)
+        self._beginnings = _blocks({form[:_LONGEST] for form in whole}, 1).texts
         self._few_blocks = _blocks({form[:_LONGEST] for form in whole}, 2)
         self._escapes = _escapes_of(b"".join(self._all)) if kept else None
         self._suspicious = _suspicious(self._blocks) if kept else None
 
-    def hide(self, data: bytes) -> bytes:
+    def hide(self, data: bytes, *, coarsely: bool = False) -> bytes:
         """Put :data:`HIDDEN` in the place of every secret.
 
         What is JSON stays JSON. From 256 KiB on, one that is broken into lines or partly escaped is
         found if one half of it is whole (below: one quarter), and in base64 if nothing else is
         encoded with it but what :func:`protect` was given.
 
+        Args:
+            data: any bytes.
+            coarsely: find only what is in one piece and not escaped: 0.06 s for 100 MB, a fifth.
+
         Returns:
             ``data`` itself if it holds none.
         """
         if self._escapes is None:
             return data
-        anchors = self._anchors(data, self._few_blocks if len(data) >= _LARGE else self._blocks)
+        if coarsely:
+            anchors = sorted({at for text in self._beginnings for at in _places(text, data)})
+        else:
+            blocks = self._few_blocks if len(data) >= _LARGE else self._blocks
+            anchors = self._anchors(data, blocks)
         spans = sorted({span for part in self._regions(data, anchors) for span in self._in(*part)})
         if not spans:
             return data
@@ -299,8 +309,12 @@ def some_are_too_short() -> bool:
 
 
 def hide(data: bytes) -> bytes:
-    """What a server sent, without the credential; see :meth:`Redactor.hide`."""
-    return _in_use.hide(data)
+    """What a server sent, without the credential; see :meth:`Redactor.hide`.
+
+    Of 8 MiB on it is looked for coarsely: of a list of node types so large a few words are ever
+    shown, and in those it is found, in whatever form, when they are.
+    """
+    return _in_use.hide(data, coarsely=len(data) >= _HUGE)
 
 
 def hide_text(text: str) -> str:

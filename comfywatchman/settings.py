@@ -314,7 +314,7 @@ class Settings(BaseSettings):
         Flag("Largest list of node types to read.", "access"),
         Field(
             description="Refuse a list of node types, or a saved catalog, larger than this, or of "
-            "more values than one in 16 bytes of it: parsed, it takes up to 13 times its size. "
+            "more values than one in 16 bytes of it: parsed, it takes up to 15 times its size. "
             "`MemoryMax` of the service must be as large (docs/operating.md)."
         ),
     ] = ByteSize(128 * 1024**2)
@@ -434,10 +434,10 @@ def memory_needed(max_catalog_size: int, max_workflow_size: int) -> int:
     """Bytes of memory that a cycle may take at these limits; ``MemoryMax`` of the service fits it.
 
     What a list of node types takes once it is parsed was measured: 4 times its size if it is long
-    names, 9 times if it is that of a real server, 13 times at the most that it may hold of values
+    names, 9 times if it is that of a real server, 15 times at the most that it may hold of values
     (``lenient_json.values_allowed``).
     """
-    return 256 * 1024**2 + 13 * max_catalog_size + 8 * max_workflow_size
+    return 256 * 1024**2 + 15 * max_catalog_size + 8 * max_workflow_size
 
 
 def declared_flags() -> dict[str, Flag]:

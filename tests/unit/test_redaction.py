@@ -108,6 +108,19 @@ def test_in_large_texts_and_at_their_ends(size: int) -> None:
         assert hidden == b"***" + filler + b"***" + filler + b"***"
 
 
+def test_a_huge_answer_loses_what_is_in_one_piece_at_once_and_the_rest_when_it_is_shown(
+    protected: None,
+) -> None:
+    filler = b'"some model.safetensors", ' * 400_000
+    escaped = FORMS["all percent"](TOKEN)
+    encoded = FORMS["base64"](TOKEN).encode()
+    raw = TOKEN.encode() + filler + encoded + filler + escaped.encode()
+    hidden = redaction.hide(raw)
+    assert hidden == b"***" + filler + b"***=" + filler + escaped.encode()
+    assert visible(escaped) == HIDDEN
+    assert redaction.catch(hidden) == b"***" + filler + b"***=" + filler + b"***"
+
+
 def test_it_is_hidden_before_text_is_cut_off(protected: None) -> None:
     assert visible(f"{'x' * 95}{TOKEN}", limit=100) == f"{'x' * 95}***"
 
