@@ -11,6 +11,7 @@ from comfywatchman.findings import declare
 from comfywatchman.judging.identity import identified
 from comfywatchman.judging.prompt import judge
 from comfywatchman.results import Severity, Verdict, WorkflowReport
+from comfywatchman.workflow.budget import Budget
 from comfywatchman.workflow.convert import convert
 from comfywatchman.workflow.load import load
 from comfywatchman.workflow.prompt import WorkflowError
@@ -95,7 +96,8 @@ def _judged(
     if kept is not None:
         return kept
     try:
-        conversion = convert(load(raw, max_depth=max_depth), verdicts.catalog)
+        document = load(raw, max_depth=max_depth)
+        conversion = convert(document, verdicts.catalog, Budget(len(raw)))
         for missing in missing_types(conversion.prompt, conversion.nodes, verdicts.catalog):
             verdicts.inquiry.look_into(*missing)
         judgement = judge(

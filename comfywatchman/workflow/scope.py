@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman.findings import declare, quoted
 from comfywatchman.results import Severity
+from comfywatchman.workflow.budget import NODE, TOO_MUCH_UNFOLDED, Budget, steps_of_values
 from comfywatchman.workflow.graph import (
     BYPASSED,
     MUTED,
@@ -35,14 +36,6 @@ MAX_NESTING: Final = 50
 MAX_REPORTED: Final = 1_000
 """Instances that are reported; more than a report holds, and few enough for the memory."""
 
-TOO_MANY_NODES: Final = declare(
-    "workflow_too_many_nodes",
-    Severity.ERROR,
-    title="Workflow that unfolds into too many nodes",
-    explanation=f"With its sub-graphs unfolded the workflow has more than {MAX_NODES:,} nodes:"
-    " sub-graphs that hold each other several times grow without bound. It was not judged.",
-    remedy="Remove the file: it is damaged or made to do harm.",
-)
 DEFINITION_MISSING: Final = declare(
     "subgraph_definition_missing",
     Severity.ERROR,
@@ -71,6 +64,8 @@ class Scope:
         parent: the scope its host is in; None for the root.
         host: the instance, a node of the parent; None for the root.
         promoted: by input slot of the definition, the value the host gives it.
+        inner: by input slot, the value of the widget inside, where the host gives none; all
+            instances of the definition share it.
         overrides: by inner node, then by widget, the value the host gives it past the inputs.
         instances: by host id, the scope of each instance inside that is in use.
         sent: by node id, the prompt's id of each node that is there and gives out its own outputs:
@@ -82,6 +77,7 @@ class Scope:
     parent: Scope | None = None
     host: Node | None = None
     promoted: dict[int, Any] = field(default_factory=dict)
+    inner: Mapping[int, Any] = field(default_factory=dict)
     overrides: dict[Id, dict[str, Any]] = field(default_factory=dict)
     instances: dict[Id, Scope] = field(default_factory=dict)
     sent: dict[Id, str] = field(default_factory=dict)
@@ -111,13 +107,22 @@ class Unfolding:
         root: the workflow's own graph.
         definitions: the sub-graph definitions by id.
         packs: the packs whose JavaScript runs.
+        budget: what unfolding it is taken from.
 
     Raises:
-        WorkflowError: it unfolds into more than :data:`MAX_NODES` nodes.
+        WorkflowError: it unfolds into more than :data:`MAX_NODES` nodes, or than the budget allows.
     """
 
-    def __init__(self, graph: Graph, definitions: Mapping[str, Definition], packs: Packs) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        definitions: Mapping[str, Definition],
+        packs: Packs,
+        budget: Budget,
+    ) -> None:
         self._definitions = definitions
+        self._budget = budget
+        self._steps: dict[Node, int] = {}
         self.findings: list[Finding] = []
         self.assumed: dict[str, None] = {}
         self.nodes: list[tuple[Scope, Node, str]] = []
@@ -131,6 +136,8 @@ class Unfolding:
                 seen += 1
                 if seen > MAX_NODES:
                     raise WorkflowError(too_many_nodes())
+                if scope is not root:
+                    budget.spend(self._steps_of(scope, node), TOO_MUCH_UNFOLDED)
                 off = node.mode in (MUTED, BYPASSED)
                 # Inside a sub-graph the frontend unfolds an instance that is switched off, too.
                 if packs.is_virtual(node) or (off and scope is root):
@@ -151,6 +158,16 @@ class Unfolding:
                 break
             else:
                 pending.pop()
+
+    def _steps_of(self, scope: Scope, node: Node) -> int:
+        """Steps for one more copy of a node of a sub-graph, down to its verdict."""
+        steps = self._steps.get(node)
+        if steps is None:
+            declared = len(node.known.inputs) if node.known is not None else 0
+            named = node.raw.get("widgets_values_named")
+            steps = NODE + declared + steps_of_values(node.widgets_values, named)
+            self._steps[node] = steps
+        return steps + len(scope.prefix) // NODE
 
     def end(self) -> None:
         """Let go of the scopes, which hold one another and through their graphs the whole file.
@@ -237,7 +254,7 @@ def number_apart(root: Graph, definitions: Iterable[Definition]) -> int:
 
 def too_many_nodes() -> Finding:
     """What is said of a workflow with more than :data:`MAX_NODES` nodes."""
-    return TOO_MANY_NODES.finding(
+    return TOO_MUCH_UNFOLDED.finding(
         f"the workflow has more than {MAX_NODES:,} nodes, sub-graphs unfolded",
-        fix=TOO_MANY_NODES.remedy,
+        fix=TOO_MUCH_UNFOLDED.remedy,
     )
