@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from comfywatchman.findings import Code
 
 LEAST_STEPS: Final = 500_000
-"""Steps that any file may take; the official workflows need less than a thirtieth."""
+"""Steps that any file may take; the official workflows need less than a fiftieth."""
 
 STEPS_A_BYTE: Final = 2
 """Steps more for each byte of the file."""

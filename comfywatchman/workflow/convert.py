@@ -112,7 +112,7 @@ def _from_graph(document: Mapping[str, Any], catalog: Catalog, budget: Budget) -
     conversion = Conversion(prompt, findings=findings, not_checked=untold, meant=meant)
     saved: dict[Node, SavedNode] = {}
     for scope, node, node_id in unfolding.nodes:
-        if scope.host is None:
+        if not scope.repeated:
             conversion.nodes[node_id] = _saved_node(node)
         else:
             if node not in saved:
@@ -167,39 +167,42 @@ def _prompt(unfolding: Unfolding, packs: Packs, budget: Budget) -> Prompt:
     resolver = Resolver(packs, budget)
     read: dict[Node, dict[str, Any]] = {}
     prompt = {
-        node_id: _entry(scope, node, resolver, _read(scope, node, packs, read))
+        node_id: _entry(scope, node, resolver, packs, read)
         for scope, node, node_id in unfolding.nodes
     }
     _drop_dangling_links(prompt)
     return prompt
 
 
-def _read(
-    scope: Scope, node: Node, packs: Packs, read: dict[Node, dict[str, Any]]
+def _entry(
+    scope: Scope,
+    node: Node,
+    resolver: Resolver,
+    packs: Packs,
+    read: dict[Node, dict[str, Any]],
 ) -> dict[str, Any]:
-    """The values that a node has saved; those of a sub-graph are read once for all instances."""
-    if node in read:
-        return dict(read[node])
-    saved = packs.saved(node)
-    inputs = unnamed(saved) if node.known is None else layout(node.known).read(saved)
-    packs.values(node, inputs)
-    if scope.host is not None:
-        read[node] = dict(inputs)
-    return inputs
-
-
-def _entry(scope: Scope, node: Node, resolver: Resolver, inputs: dict[str, Any]) -> dict[str, Any]:
-    """What the prompt says of one node, to whose saved values is added what comes by links."""
+    """What the prompt says of one node; ``read`` holds the values that many instances share."""
     widgets = None if node.known is None else layout(node.known)
+    if scope.repeated and node in read:
+        inputs = dict(read[node])
+    else:
+        saved = packs.saved(node)
+        inputs = unnamed(saved) if widgets is None else widgets.read(saved)
+        packs.values(node, inputs)
+        if scope.repeated:
+            read[node] = dict(inputs)
     if node.id in scope.overrides:
         for name, value in scope.overrides[node.id].items():
             if name in inputs:
                 inputs[name] = _given(Value(value, typed=False), name, widgets)
-    for index in resolver.wired(scope, node):
+    sockets = resolver.wired(scope, node) if scope.repeated else enumerate(node.inputs)
+    for index, socket in sockets:
+        if socket.get("link") is None:
+            continue
         found = resolver.resolve(scope, node, index)
         if found is None:
             continue
-        wired = node.inputs[index].get("name")
+        wired = socket.get("name")
         if not isinstance(wired, str):
             continue
         if isinstance(found, Output):

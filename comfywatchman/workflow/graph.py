@@ -208,6 +208,7 @@ class Definition(Graph):
         name: what a person calls it.
         input_names: the names of its inputs.
         output_links: for each output slot, the link inside that feeds it.
+        uses: how many instances of it have been unfolded.
 
     Args:
         raw: the saved definition; its ``id`` must be a string.
@@ -217,6 +218,7 @@ class Definition(Graph):
     def __init__(self, raw: Mapping[str, Any], catalog: Catalog) -> None:
         super().__init__(raw, catalog)
         self.id: str = raw["id"]
+        self.uses = 0
         name = raw.get("name")
         self.name = name if isinstance(name, str) else ""
         self._inputs = objects(raw.get("inputs"))

@@ -15,7 +15,7 @@ from comfywatchman.workflow.graph import BYPASSED, MUTED, SUBGRAPH_INPUT, Defini
 from comfywatchman.workflow.sockets import StandIns, input_type
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Mapping
 
     from comfywatchman.workflow.budget import Budget
     from comfywatchman.workflow.graph import Graph, Link, Node
@@ -75,19 +75,17 @@ class Resolver:
         self._chosen: dict[tuple[Node, int, str], int | None] = {}
         self._setters: dict[Graph, dict[str, Node]] = {}
 
-    def wired(self, scope: Scope, node: Node) -> Sequence[int]:
-        """Which saved inputs of a node have a link that may be fed, in their order.
+    def wired(self, scope: Scope, node: Node) -> Iterable[tuple[int, Mapping[str, Any]]]:
+        """The saved inputs of a node in a sub-graph that something may feed, by their places.
 
-        Inside a sub-graph these are few, where its instance gives values to few of its inputs.
+        These are few, where an instance gives values to few of the sub-graph's inputs.
 
         Raises:
             WorkflowError: they are more than the budget allows.
         """
-        if scope.host is None or not isinstance(scope.graph, Definition):
-            return [at for at, s in enumerate(node.inputs) if s.get("link") is not None]
+        if not isinstance(scope.graph, Definition):
+            return enumerate(node.inputs)
         inside, outside = scope.graph.wired_inputs[node.id]
-        if not outside:
-            return inside
         given, inner = self._given_to(scope, scope.graph), scope.inner
         slots: Collection[int] = outside
         if len(given) + len(inner) < len(outside):
@@ -97,7 +95,7 @@ class Resolver:
             if slot in given or slot in inner:
                 wired += outside.get(slot, ())
         self._budget.spend(len(slots) + _GIVEN * len(wired), TOO_MANY_PROMOTED)
-        return sorted(wired)
+        return [(at, node.inputs[at]) for at in sorted(wired)]
 
     def _given_to(self, scope: Scope, graph: Definition) -> frozenset[int]:
         """The inputs of a sub-graph that its instance is wired at, or gives a value of its own."""
@@ -135,8 +133,14 @@ class Resolver:
         origin = scope.graph.nodes.get(link.origin)
         if origin is not None and origin.type in self._packs.primitives:
             return _primitive_value(origin)
-        wanted = input_type(node, index)
-        found = self._follow(scope, link, wanted)
+        start = _Input(scope, node, index)
+        first = self._follow(scope, link, start)
+        return self._reach(first, start) if isinstance(first, _Input) else first
+
+    def _reach(self, first: _Input, start: _Input) -> Output | Value | None:
+        """Go on from an input until there is no further, for the input that it began at."""
+        found: Output | Value | _Input | None = first
+        wanted = input_type(start.node, start.socket)
         passed: dict[_Input, None] = {}
         by_type = 0  # so many of them are fed by something else where another type is wanted
         while isinstance(found, _Input):
@@ -152,7 +156,7 @@ class Resolver:
                 scope, node, index = found
                 next_link = scope.graph.link(node.inputs[index])
                 self._by_type = False
-                found = None if next_link is None else self._follow(scope, next_link, wanted)
+                found = None if next_link is None else self._follow(scope, next_link, start)
                 by_type = len(passed) if self._by_type else by_type
         for at, each in enumerate(passed):
             if at < by_type:
@@ -161,8 +165,8 @@ class Resolver:
                 self._fed[each] = found
         return found
 
-    def _follow(self, scope: Scope, link: Link, wanted: str) -> Output | Value | _Input | None:
-        """Take one step along a link that leads to an input of a type."""
+    def _follow(self, scope: Scope, link: Link, start: _Input) -> Output | Value | _Input | None:
+        """Take one step along a link, for the input that following it began at."""
         if link.origin == SUBGRAPH_INPUT and scope.host is not None:
             return _outside(scope, link.slot)
         node, slot = scope.graph.nodes.get(link.origin), link.slot
@@ -179,7 +183,7 @@ class Resolver:
         if node is None or node.mode == MUTED:
             return None
         if node.mode == BYPASSED:
-            return self._past_bypassed(scope, node, slot, wanted)
+            return self._past_bypassed(scope, node, slot, start)
         if self._is_sent(scope, node):
             return Output(scope.node_id(node), slot)
         if node.type in self._packs.getters:
@@ -196,8 +200,9 @@ class Resolver:
             and node.id not in scope.instances
         )
 
-    def _past_bypassed(self, scope: Scope, node: Node, slot: int, wanted: str) -> _Input | None:
+    def _past_bypassed(self, scope: Scope, node: Node, slot: int, start: _Input) -> _Input | None:
         self._by_type = True
+        wanted = input_type(start.node, start.socket)
         key = (node, slot, wanted)
         if key not in self._chosen:
             if node not in self._stand_ins:

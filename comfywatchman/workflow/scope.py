@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 MAX_NODES: Final = 100_000
 """Nodes a workflow may unfold into; the largest official one has some hundred."""
 
+_FEW: Final = 8
+"""Instances of a sub-graph that are no more work than their file is large."""
+
 MAX_NESTING: Final = 50
 """Sub-graphs within one another that are followed."""
 
@@ -63,6 +66,8 @@ class Scope:
         prefix: what the ids of its nodes start with in the prompt: ``""``, ``"12:"``, ``"12:7:"``.
         parent: the scope its host is in; None for the root.
         host: the instance, a node of the parent; None for the root.
+        repeated: whether so many instances of its sub-graph came before it that to remember what
+            they share is worth it.
         promoted: by input slot of the definition, the value the host gives it.
         inner: by input slot, the value of the widget inside, where the host gives none; all
             instances of the definition share it.
@@ -76,6 +81,7 @@ class Scope:
     prefix: str = ""
     parent: Scope | None = None
     host: Node | None = None
+    repeated: bool = False
     promoted: dict[int, Any] = field(default_factory=dict)
     inner: Mapping[int, Any] = field(default_factory=dict)
     overrides: dict[Id, dict[str, Any]] = field(default_factory=dict)
@@ -136,7 +142,7 @@ class Unfolding:
                 seen += 1
                 if seen > MAX_NODES:
                     raise WorkflowError(too_many_nodes())
-                if scope is not root:
+                if scope.repeated:
                     budget.spend(self._steps_of(scope, node), TOO_MUCH_UNFOLDED)
                 off = node.mode in (MUTED, BYPASSED)
                 # Inside a sub-graph the frontend unfolds an instance that is switched off, too.
@@ -191,7 +197,9 @@ class Unfolding:
             if has_room:
                 self._report_recursive(scope, node, definition)
             return None
-        return Scope(definition, f"{scope.node_id(node)}:", scope, node)
+        definition.uses += 1
+        prefix = f"{scope.node_id(node)}:"
+        return Scope(definition, prefix, scope, node, repeated=definition.uses > _FEW)
 
     def _report_missing(self, scope: Scope, node: Node) -> None:
         title = f" ({quoted(node.title)})" if node.title else ""

@@ -14,7 +14,7 @@ from comfywatchman.workflow.graph import as_id
 from comfywatchman.workflow.widgets import AUTOGROW, DYNAMIC_COMBO, layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from comfywatchman.workflow.budget import Budget
     from comfywatchman.workflow.graph import Graph, Id, Node
@@ -82,20 +82,6 @@ def output_type(node: Node, slot: int) -> str:
         return _any_if_taken_on(node.known.outputs[slot])
     saved = node.outputs
     return _type(saved[slot]) if 0 <= slot < len(saved) else "*"
-
-
-def compatible(one: str, other: str, kinds: Callable[[str], frozenset[str]] | None = None) -> bool:
-    """Whether the frontend lets sockets of these types be connected.
-
-    Args:
-        one: a type.
-        other: another.
-        kinds: gives the types that a type may be one of, if they are known already.
-    """
-    if one == other or one in _ANY or other in _ANY:
-        return True
-    kinds = kinds or _kinds
-    return not kinds(one).isdisjoint(kinds(other))
 
 
 class StandIns:
@@ -170,19 +156,18 @@ class StandIns:
         return first
 
     def _fit(self, one: str, other: str) -> bool:
-        return compatible(one, other, self._kinds_of)
+        """Whether the frontend lets sockets of these types be connected."""
+        if one == other or one in _ANY or other in _ANY:
+            return True
+        return not self._kinds_of(one).isdisjoint(self._kinds_of(other))
 
     def _kinds_of(self, union: str) -> frozenset[str]:
+        """The types that a type may be one of."""
         kinds = self._kinds.get(union)
         if kinds is None:
             self._budget.spend(len(union) // 8, TOO_TANGLED)
-            kinds = self._kinds[union] = _kinds(union)
+            kinds = self._kinds[union] = frozenset(union.lower().split(","))
         return kinds
-
-
-def _kinds(union: str) -> frozenset[str]:
-    """The types that a type may be one of."""
-    return frozenset(union.lower().split(","))
 
 
 def settle(graph: Graph) -> None:
