@@ -1,4 +1,4 @@
-"""How what a workflow costs grows with its size, shape by shape, in CPU and memory for each byte."""
+"""How what a workflow costs grows with its size, shape by shape, for each byte of it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from comfywatchman.judging.workflow import judge_workflow
 from tests import growth
 
 if TYPE_CHECKING:
+    from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.results import WorkflowReport
 
 SIZES = (120_000, 240_000, 480_000)
@@ -39,6 +40,7 @@ class _InMemory:
 
     def read(self, max_bytes: int) -> bytes:
         """The whole file."""
+        assert len(self.raw) <= max_bytes
         return self.raw
 
 
@@ -70,7 +72,7 @@ def main(rounds: int, only: str | None = None) -> None:
         print(f"{name:<26}{cells}{ratios}  {costs[-1].ending}", flush=True)
 
 
-def _apart(raw: bytes, catalog: growth.Catalog) -> Cost:
+def _apart(raw: bytes, catalog: Catalog) -> Cost:
     """Judge a file in a process of its own, so that its peak of memory is its own."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -81,7 +83,7 @@ def _apart(raw: bytes, catalog: growth.Catalog) -> Cost:
         try:
             report = _judge(raw, verdicts)
             ending = f"{report.verdict} {report.findings[0].code if report.findings else ''}"
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  (told by the other process)
             ending = f"{type(error).__name__}"
         cpu = time.process_time() - start
         peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024

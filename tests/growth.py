@@ -328,7 +328,7 @@ def widgets(n: int) -> Document:
     return _workflow([_node(1, "Nope", widgets_values=values),
                       _node(2, "KSampler", widgets_values=values),
                       _node(3, "VHS_VideoCombine", widgets_values={str(v): v for v in values}),
-                      _node(4, "CustomCombo", widgets_values=[str(v) for v in values])])  # fmt: skip
+                      _node(4, "CustomCombo", widgets_values=[*map(str, values)])])  # fmt: skip
 
 
 def loras(n: int) -> Document:

@@ -19,7 +19,7 @@ from comfywatchman import state
 if TYPE_CHECKING:
     from pathlib import Path
 
-_EVERY: Final = 1.0
+_EVERY: Final = 0.25
 """Seconds from one portion to the next."""
 _AT_MOST: Final = 256 * 1024
 """Bytes of verdicts that wait for the next."""

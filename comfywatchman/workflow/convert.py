@@ -112,7 +112,7 @@ def _from_graph(document: Mapping[str, Any], catalog: Catalog, budget: Budget) -
     conversion = Conversion(prompt, findings=findings, not_checked=untold, meant=meant)
     saved: dict[Node, SavedNode] = {}
     for scope, node, node_id in unfolding.nodes:
-        if not scope.repeated:
+        if not scope.counted:
             conversion.nodes[node_id] = _saved_node(node)
         else:
             if node not in saved:
@@ -183,19 +183,19 @@ def _entry(
 ) -> dict[str, Any]:
     """What the prompt says of one node; ``read`` holds the values that many instances share."""
     widgets = None if node.known is None else layout(node.known)
-    if scope.repeated and node in read:
+    if scope.counted and node in read:
         inputs = dict(read[node])
     else:
         saved = packs.saved(node)
         inputs = unnamed(saved) if widgets is None else widgets.read(saved)
         packs.values(node, inputs)
-        if scope.repeated:
+        if scope.counted:
             read[node] = dict(inputs)
     if node.id in scope.overrides:
         for name, value in scope.overrides[node.id].items():
             if name in inputs:
                 inputs[name] = _given(Value(value, typed=False), name, widgets)
-    sockets = resolver.wired(scope, node) if scope.repeated else enumerate(node.inputs)
+    sockets = resolver.wired(scope, node) if scope.counted else enumerate(node.inputs)
     for index, socket in sockets:
         if socket.get("link") is None:
             continue

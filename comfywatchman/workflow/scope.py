@@ -32,6 +32,8 @@ MAX_NODES: Final = 100_000
 
 _FEW: Final = 8
 """Instances of a sub-graph that are no more work than their file is large."""
+_LONG: Final = 400
+"""Letters before the number of a node, likewise: fifty sub-graphs within one another."""
 
 MAX_NESTING: Final = 50
 """Sub-graphs within one another that are followed."""
@@ -66,8 +68,8 @@ class Scope:
         prefix: what the ids of its nodes start with in the prompt: ``""``, ``"12:"``, ``"12:7:"``.
         parent: the scope its host is in; None for the root.
         host: the instance, a node of the parent; None for the root.
-        repeated: whether so many instances of its sub-graph came before it that to remember what
-            they share is worth it.
+        counted: whether its nodes are taken from the budget, and what instances share is
+            remembered: others came before it, or its nodes have very long ids.
         promoted: by input slot of the definition, the value the host gives it.
         inner: by input slot, the value of the widget inside, where the host gives none; all
             instances of the definition share it.
@@ -81,7 +83,7 @@ class Scope:
     prefix: str = ""
     parent: Scope | None = None
     host: Node | None = None
-    repeated: bool = False
+    counted: bool = False
     promoted: dict[int, Any] = field(default_factory=dict)
     inner: Mapping[int, Any] = field(default_factory=dict)
     overrides: dict[Id, dict[str, Any]] = field(default_factory=dict)
@@ -142,7 +144,7 @@ class Unfolding:
                 seen += 1
                 if seen > MAX_NODES:
                     raise WorkflowError(too_many_nodes())
-                if scope.repeated:
+                if scope.counted:
                     budget.spend(self._steps_of(scope, node), TOO_MUCH_UNFOLDED)
                 off = node.mode in (MUTED, BYPASSED)
                 # Inside a sub-graph the frontend unfolds an instance that is switched off, too.
@@ -199,7 +201,8 @@ class Unfolding:
             return None
         definition.uses += 1
         prefix = f"{scope.node_id(node)}:"
-        return Scope(definition, prefix, scope, node, repeated=definition.uses > _FEW)
+        counted = definition.uses > _FEW or len(prefix) > _LONG
+        return Scope(definition, prefix, scope, node, counted=counted)
 
     def _report_missing(self, scope: Scope, node: Node) -> None:
         title = f" ({quoted(node.title)})" if node.title else ""
