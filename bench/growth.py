@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import resource
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 SIZES = (120_000, 240_000, 480_000)
 """Bytes of the file: once, twice and four times."""
+LIMIT = 1.5
+"""Most that a byte of the largest may cost, as a multiple of one of the smallest."""
 _LIMITS = {"max_bytes": 64 * 1024**2, "max_depth": 200}
 
 
@@ -50,9 +53,14 @@ def main(rounds: int, only: str | None = None) -> None:
     Args:
         rounds: measured runs of each; the fastest counts.
         only: the name of a shape; None: all.
+
+    Raises:
+        SystemExit: of some shape a larger file costs more for each byte.
     """
     catalog = growth.catalog()
-    _judge(b'{"nodes": []}', VerdictCache(None, catalog, Inventory(), {}))
+    dear = []
+    for shape in growth.SHAPES.values():  # what is made once for a catalog is made here
+        _judge(json.dumps(shape(9)).encode(), VerdictCache(None, catalog, Inventory(), {}))
     print(
         f"{'MB/CPU s and MiB at':<26}"
         + "".join(f"{f'{s // 1000} kB':>16}" for s in SIZES)
@@ -67,9 +75,13 @@ def main(rounds: int, only: str | None = None) -> None:
             for raw in files
         ]
         per_byte = [cost.cpu / len(raw) for cost, raw in zip(costs, files, strict=True)]
+        if per_byte[-1] > LIMIT * per_byte[0]:
+            dear.append(name)
         cells = "".join(f"{cost.cpu:>8.2f}s{cost.peak:>6.0f}M" for cost in costs)
         ratios = "".join(f"{each / per_byte[0]:>9.2f}" for each in per_byte[1:])
         print(f"{name:<26}{cells}{ratios}  {costs[-1].ending}", flush=True)
+    if dear:
+        raise SystemExit(f"a byte of a larger file costs more: {', '.join(dear)}")
 
 
 def _apart(raw: bytes, catalog: Catalog) -> Cost:

@@ -152,6 +152,56 @@ def doubling(n: int) -> Document:
     return _with_subgraphs([_node(1, uuid(1))], [*graphs, _subgraph(n + 1, [], [])])
 
 
+def texts_in_instances(n: int) -> Document:
+    """Instances of a sub-graph with a long text inside."""
+    inner = _node(1, "CLIPTextEncode", widgets_values=["{a|b} embedding:x " * 5 * n])
+    return _with_subgraphs([_node(k + 10, uuid(1)) for k in range(n)], [_subgraph(1, [inner], [])])
+
+
+def names_in_instances(n: int) -> Document:
+    """Instances of a sub-graph with a node that has as many values saved by name."""
+    inner = _node(1, "EmptyImage", widgets_values=[1, 2, 3, 4],
+                  widgets_values_named={f"w{k}": k for k in range(n)})  # fmt: skip
+    return _with_subgraphs([_node(k + 10, uuid(1)) for k in range(n)], [_subgraph(1, [inner], [])])
+
+
+def hosts_in_instances(n: int) -> Document:
+    """Instances that each change what a host inside gives to as many widgets."""
+    proxies = [[str(k + 1), "w"] for k in range(n)]
+    host = _node(5, uuid(1), widgets_values=list(range(n)), properties={"proxyWidgets": proxies})
+    around = {"widgets_values": [1], "properties": {"proxyWidgets": [["5", "w"]]}}
+    hosts = [_node(k + 10, uuid(2), **around) for k in range(n)]
+    return _with_subgraphs(hosts, [_subgraph(1, [], []), _subgraph(2, [host], [])])
+
+
+def wired_instances(n: int) -> Document:
+    """Instances that are wired at an input whose name as many inputs of the sub-graph have."""
+    inner = _node(1, "Nope", inputs=[_socket(f"i{k}", k, "INT") for k in range(n)])
+    slots = [{"id": str(k), "name": "i", "type": "INT"} for k in range(n)]
+    links = [_into_subgraph(k, k, 1, k) for k in range(n)]
+    nodes = [_node(5, "PrimitiveInt", widgets_values=[1])]
+    nodes += [_node(k + 10, uuid(1), inputs=[_socket("i", k, "INT")]) for k in range(n)]
+    document = _with_subgraphs(nodes, [_subgraph(1, [inner], links, inputs=slots)])
+    return document | {"links": [[k, 5, 0, k + 10, 0, "INT"] for k in range(n)]}
+
+
+def outputs_through_levels(n: int) -> Document:
+    """Forty sub-graphs within one another that hand as many outputs outwards."""
+    graphs = []
+    for depth in range(1, 41):
+        links = [
+            {"id": k, "origin_id": 1, "origin_slot": k, "target_id": -20, "target_slot": k}
+            for k in range(n)
+        ]
+        inner = _node(1, uuid(depth + 1) if depth < 40 else "EmptyImage")
+        outputs = [{"name": f"o{k}"} for k in range(n)]
+        graphs.append(_subgraph(depth, [inner], links, outputs=outputs))
+    nodes = [_node(1, uuid(1))]
+    nodes += [_node(k + 10, "PreviewImage", inputs=[_socket("images", k)]) for k in range(n)]
+    links_outside = [[k, 1, k, k + 10, 0, "IMAGE"] for k in range(n)]
+    return _with_subgraphs(nodes, graphs) | {"links": links_outside}
+
+
 def definitions(n: int) -> Document:
     """Sub-graphs that nothing uses, with as many inputs and outputs as nodes."""
     graphs = [_subgraph(d, [_node(1, "EmptyImage")], []) for d in range(n)]
@@ -299,6 +349,14 @@ def group_sockets(n: int) -> Document:
              "inputs": [_socket(f"images.image{k}") for k in range(n)]}  # fmt: skip
     recipe = {"nodes": [inner], "links": [], "external": []}
     return _workflow([_node(1, "workflow>G", inputs=[])], extra={"groupNodes": {"G": recipe}})
+
+
+def group_links(n: int) -> Document:
+    """A group node whose recipe has as many links, used as often."""
+    recipe = {"nodes": [{"type": "PreviewImage", "index": 0}],
+              "links": [[0, 0, 0, 0, 1, "X"]] * n, "external": [[0, 0, "X"]] * n}  # fmt: skip
+    uses = [_node(k, "workflow>G") for k in range(n)]
+    return _workflow(uses, extra={"groupNodes": {"G": recipe}})
 
 
 def broadcasts(n: int) -> Document:
@@ -498,7 +556,9 @@ SHAPES: Final[dict[str, Callable[[int], Document]]] = {
     shape.__name__: shape
     for shape in (
         plain, promoted, promoted_to_one_widget, promoted_to_many_nodes, promoted_by_proxies,
-        promoted_through_levels, instances, doubling, definitions, long_ids, bypassed,
+        promoted_through_levels, texts_in_instances, names_in_instances, hosts_in_instances,
+        wired_instances, outputs_through_levels, instances, doubling, definitions, long_ids,
+        group_links, bypassed,
         bypassed_outputs, bypassed_unions, bypass_chain, bypassed_in_one_type, fan, reroute_circle,
         setters, getters_inside, primitives, loose_links, loose_fan, group, group_wires,
         group_sockets, broadcasts, broadcast_groups, widgets, loras, options, option_inputs,

@@ -100,7 +100,9 @@ class SoFar:
 
     def _open(self, frame: str) -> bytes:
         """Open the file behind what is sound in it, and say what comes first."""
-        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | os.O_NONBLOCK
+        flags = os.O_WRONLY | os.O_CREAT
+        for more in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
+            flags |= getattr(os, more, 0)
         self._descriptor = os.open(self._file, flags, 0o600)
         if owner := state.owner_besides_root(self._file.parent):
             with suppress(OSError):

@@ -29,6 +29,9 @@ _NONE: Final = object()
 
 _OWN_INPUT: Final = "-1"
 
+_COPIED: Final = 4
+"""Steps for one more copy of a value that a host sets."""
+
 
 class _HostValues(NamedTuple):
     """What one host sets: by input slot; and, where no input leads, by inner node and widget."""
@@ -167,10 +170,8 @@ class Promotion:
         sources: dict[str, str] = {}
         for source, widget in _proxies(host):
             sources.setdefault(widget, source)
-        overrides = sum(map(len, values.overrides.values()))
-        self._budget.spend(
-            len(values.promoted) + overrides + len(sources) + len(overriding), TOO_MANY_PROMOTED
-        )
+        copied = len(values.promoted) + sum(map(len, values.overrides.values()))
+        self._budget.spend(_COPIED * copied + len(sources) + len(overriding), TOO_MANY_PROMOTED)
         for widget, value in overriding.items():
             if definition.input_slot(widget) is not None:
                 _set(values, definition, _OWN_INPUT, widget, value)

@@ -22,10 +22,14 @@ REFUSED = {
     "bypass_chain": "workflow_too_tangled",
     "doubling": "workflow_too_many_nodes",
     "group": "workflow_too_many_nodes",
+    "group_links": "workflow_too_many_nodes",
     "instances": "workflow_too_many_nodes",
     "long_ids": "workflow_too_many_nodes",
     "promoted_to_many_nodes": "workflow_too_many_nodes",
     "promoted_to_one_widget": "workflow_too_many_promoted",
+    "names_in_instances": "workflow_too_many_nodes",
+    "texts_in_instances": "workflow_too_many_nodes",
+    "wired_instances": "workflow_too_many_promoted",
 }
 """Shapes that are far more than their file is large."""
 
