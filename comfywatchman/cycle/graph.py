@@ -277,11 +277,13 @@ def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
     settings, inquiry = context.settings, state["inquiry"]
     depth, size = settings.max_workflow_depth, settings.max_workflow_size
     kept, so_far = None, None
-    if context.store is not None and settings.cache:
+    if context.store is not None:
         kept = context.store.verdicts
         so_far = SoFar(context.store.verdicts_so_far, adds=context.is_whole)
     limits = {"depth": depth, "ask_server": settings.ask_server.value}
-    verdicts = VerdictCache(kept, state["catalog"], state["inventory"], limits, inquiry, so_far)
+    verdicts = VerdictCache(
+        kept, state["catalog"], state["inventory"], limits, inquiry, so_far, reuses=settings.cache
+    )
     if verdicts.damage:
         runtime.stream_writer(Noted(verdicts.damage))
     asking = _asking(runtime, state["catalog"], verdicts)

@@ -149,6 +149,7 @@ class VerdictCache:
         inquiry: what is asked about node types that the catalog lacks; without it, nobody is.
         so_far: where verdicts are kept as they are reached, and those of a cycle that was killed
             are found; None: nowhere.
+        reuses: whether verdicts are used again; else all are reached, and kept, anew.
     """
 
     def __init__(
@@ -159,6 +160,8 @@ class VerdictCache:
         limits: Mapping[str, Any],
         inquiry: Inquiry | None = None,
         so_far: SoFar | None = None,
+        *,
+        reuses: bool = True,
     ) -> None:
         self._file = file
         self.inquiry = inquiry or Inquiry(catalog)
@@ -175,6 +178,8 @@ class VerdictCache:
         if so_far is not None and so_far.left:
             self._old.update(so_far.entries(self._frame))
             self._judged.update(so_far.judged)
+        if not reuses:
+            self._old.clear()
         self._this = 1 + max(self._judged.values(), default=0)
         self._judged_now: dict[str, int] = {}
         self._is_cut_off = False

@@ -36,11 +36,11 @@ REFUSED = {
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a file of 120 kB of each shape, and one that is runnable."""
+    """A folder with a file of 200 kB of each shape, and one that is runnable."""
     folder = tmp_path_factory.mktemp("shapes")
     for name, shape in growth.SHAPES.items():
-        (folder / f"{name}.json").write_bytes(growth.of_size(shape, 120_000))
-    (folder / "z.png").write_bytes(growth.in_picture(growth.of_size(growth.group, 120_000)))
+        (folder / f"{name}.json").write_bytes(growth.of_size(shape, 200_000))
+    (folder / "z.png").write_bytes(growth.in_picture(growth.of_size(growth.group, 200_000)))
     (folder / "~ the last.json").write_text(json.dumps(RUNNABLE))
     return folder
 
