@@ -13,11 +13,17 @@ from tests import growth
 from tests.faults.conftest import KEPT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.faults.conftest import Host
     from tests.standin.comfyui import StandIn
 
 SO_FAR = "verdicts-so-far.cache"
 MANY = 600
+
+
+def size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 def save_many(host: Host) -> None:
@@ -52,7 +58,7 @@ def test_a_check_by_hand_takes_the_time_it_needs(host: Host, comfyui: StandIn) -
 def test_verdicts_outlive_the_cycle(host: Host, comfyui: StandIn, number: signal.Signals) -> None:
     save_many(host)
     with host.start(comfyui_url=comfyui.url) as killed:
-        while killed.poll() is None and not (host.state / SO_FAR).exists():
+        while killed.poll() is None and not size(host.state / SO_FAR):
             time.sleep(0.01)
         killed.send_signal(number)
         killed.communicate()
