@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench import cycle, deploy, fleet, load, peer, scale
+from bench import cycle, deploy, fleet, growth, load, many, peer, scale
+from tests.growth import SHAPES
 
 
 def main() -> None:
@@ -14,7 +15,7 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("cycle", "deploy", "fleet", "load", "scale", "peer"),
+        choices=("cycle", "deploy", "fleet", "growth", "load", "many", "scale", "peer"),
         default="cycle",
     )
     parser.add_argument("--rounds", type=int, default=9, help="measured runs of each (9)")
@@ -22,8 +23,9 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, nargs="+", help="deploy: on so many test hosts")
     parser.add_argument("--comfy", type=Path, help="peer: the program comfy of comfy-cli")
     parser.add_argument(
-        "--before", type=Path, help="cycle, scale: another checkout, measured in the same run"
+        "--before", type=Path, help="cycle, many, scale: another checkout, measured in the same run"
     )
+    parser.add_argument("--shape", choices=tuple(SHAPES), help="growth: of this shape alone")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
@@ -31,6 +33,10 @@ def main() -> None:
         cycle.main(options.rounds, options.before)
     elif options.what == "fleet":
         fleet.main()
+    elif options.what == "growth":
+        growth.main(options.rounds, options.shape)
+    elif options.what == "many":
+        many.main(options.rounds, options.before)
     elif options.what == "load":
         load.main(options.rounds)
     elif options.what == "scale":

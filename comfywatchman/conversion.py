@@ -10,7 +10,9 @@ from comfywatchman import basis
 from comfywatchman.comfyui import catalog_file
 from comfywatchman.comfyui.client import ComfyUIError
 from comfywatchman.exclusion import Exclusion
+from comfywatchman.judging.workflow import failure
 from comfywatchman.workflow import find
+from comfywatchman.workflow.budget import Budget
 from comfywatchman.workflow.convert import convert
 from comfywatchman.workflow.load import load
 from comfywatchman.workflow.prompt import WorkflowError
@@ -72,6 +74,11 @@ def convert_all(paths: Sequence[Path], catalog: Catalog, settings: Settings) -> 
         try:
             raw = workflow.read(settings.max_workflow_size)
             document = load(raw, max_depth=settings.max_workflow_depth)
-            yield Converted(workflow.path, prompt=convert(document, catalog).prompt)
+            conversion = convert(document, catalog, Budget(len(raw)))
         except WorkflowError as error:
-            yield Converted(workflow.path, error=str(error))
+            converted = Converted(workflow.path, error=str(error))
+        except Exception as bug:  # noqa: BLE001  (no file may cost the others their prompts)
+            converted = Converted(workflow.path, error=failure(bug).message)
+        else:
+            converted = Converted(workflow.path, prompt=conversion.prompt)
+        yield converted

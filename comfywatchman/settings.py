@@ -405,7 +405,11 @@ class Settings(BaseSettings):
         Seconds,
         Flag("Seconds after which a cycle is ended.", "schedule"),
         Field(
-            description="How long a cycle of the schedule may take before it is ended, in seconds."
+            description="How long a cycle may take, in seconds. At four fifths of it judging ends, "
+            "and the cycle reports what it has; the workflows that are left are named, and come "
+            "first in the next cycle. `comfywatchman schedule` ends a cycle that takes longer than "
+            "the whole. A systemd service has a limit of its own, `TimeoutStartSec=` (15 minutes), "
+            "which is not to be shorter."
         ),
     ] = 900.0
 

@@ -15,6 +15,7 @@ REPORT_HTML = "report.html"
 INVENTORY = "inventory.json"
 NODE_MAP = "node-map.cache"
 VERDICTS = "verdicts.cache"
+VERDICTS_SO_FAR = "verdicts-so-far.cache"
 ANSWERS = "server-answers.json"
 OFF_SWITCH = "ask-server.off"
 CRASH = "last-crash.txt"
@@ -30,6 +31,7 @@ FILES = (
     INVENTORY,
     NODE_MAP,
     VERDICTS,
+    VERDICTS_SO_FAR,
     ANSWERS,
     OFF_SWITCH,
     CRASH,

@@ -202,18 +202,23 @@ class Inventory:
                 return _Place(folder, parts[:-1])
             if not parts:
                 return _Place(None, _parts(self._real_path(folder))[:-1])
-            target = self.links.get(folder, {}).get("/".join(parts))
+            target = self._target(folder, parts)
             if target is None:
                 return _Place(folder, parts[:-1], out)
             return _Place(None, _parts(target)[:-1])
         parts = (*parts, part)
         if folder is None:
             return self._located(parts, home)
-        target = self.links.get(folder, {}).get("/".join(parts))
+        target = self._target(folder, parts)
         if target is None:
             return _Place(folder, parts, out)
         located = self._located(_parts(target), home)
         return _Place(folder, parts, out=True) if located.folder is None else located
+
+    def _target(self, folder: str, parts: tuple[str, ...]) -> str | None:
+        """Where the link at a place leads; None if there is none."""
+        links = self.links.get(folder)
+        return links.get("/".join(parts)) if links else None
 
     def _located(self, parts: tuple[str, ...], home: str) -> _Place:
         """An absolute path, seen from the folder of ComfyUI's that it is in."""

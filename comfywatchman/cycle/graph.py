@@ -6,6 +6,7 @@ What a node needs from outside (settings, server, lock) is injected as the graph
 
 from __future__ import annotations
 
+import math
 import operator
 import socket
 import time
@@ -40,7 +41,8 @@ from comfywatchman.gate import disk, gpu, lock
 from comfywatchman.gate.comfyui import ServerReading
 from comfywatchman.gate.gpu import NvmlReading
 from comfywatchman.judging.cache import VerdictCache
-from comfywatchman.judging.workflow import judge_workflow
+from comfywatchman.judging.so_far import SoFar
+from comfywatchman.judging.workflow import judge_workflow, postpone
 from comfywatchman.report.store import ReportStore
 from comfywatchman.results import (
     GateAnswer,
@@ -51,7 +53,7 @@ from comfywatchman.results import (
     WorkflowReport,
 )
 from comfywatchman.settings import AskServer, Settings
-from comfywatchman.workflow import find
+from comfywatchman.workflow import find, postponed
 from comfywatchman.workflow.find import Workflow
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ if TYPE_CHECKING:
 
 _TELL_EVERY = 0.1
 """Seconds between two words of progress."""
+_JUDGING = 0.8
+"""The part of a cycle's time after which no more is judged; the rest is for the report."""
 _GATE_ORDER = ("comfyui", "gpu", "disk", "lock")
 
 
@@ -97,6 +101,11 @@ class CycleContext:
     clock: CycleClock
     saved: Basis | None = None
     """The saved catalog that stands in for the server."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that the settings name is judged, for a server, as the timer does."""
+        return self.client is not None and not self.target.paths
 
 
 def _first_reason(first: str, later: str) -> str:
@@ -263,38 +272,49 @@ def find_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
 
 
 def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
-    """Judge each workflow."""
+    """Judge each workflow, those first for which the last time is longest ago."""
     context = runtime.context
     settings, inquiry = context.settings, state["inquiry"]
     depth, size = settings.max_workflow_depth, settings.max_workflow_size
-    kept = context.store.verdicts if context.store and settings.cache else None
+    kept, so_far = None, None
+    if context.store is not None:
+        kept = context.store.verdicts
+        so_far = SoFar(context.store.verdicts_so_far, adds=context.is_whole)
     limits = {"depth": depth, "ask_server": settings.ask_server.value}
-    verdicts = VerdictCache(kept, state["catalog"], state["inventory"], limits, inquiry)
+    verdicts = VerdictCache(
+        kept, state["catalog"], state["inventory"], limits, inquiry, so_far, reuses=settings.cache
+    )
     if verdicts.damage:
         runtime.stream_writer(Noted(verdicts.damage))
     asking = _asking(runtime, state["catalog"], verdicts)
     known = asking.known if asking else None
     runtime.stream_writer(WorkflowsFound(len(state["found"])))
-    judged: list[WorkflowReport] = []
+    judged: dict[int, WorkflowReport] = {}
     unanswered: list[int] = []
     to_tell: list[WorkflowReport] = []
     told_at = time.monotonic()
-    for workflow in state["found"]:
-        report = judge_workflow(workflow, verdicts, max_bytes=size, max_depth=depth, ask=known)
+    seconds = _JUDGING * settings.cycle_time_limit if context.is_whole else math.inf
+    for position in verdicts.oldest_first(state["found"]):
+        workflow = state["found"][position]
+        if context.clock.elapsed() < seconds:
+            report = judge_workflow(workflow, verdicts, max_bytes=size, max_depth=depth, ask=known)
+        else:
+            report = postpone(workflow)
+        verdicts.reached(report)
         if asking and asking.missed():
-            unanswered.append(len(judged))
+            unanswered.append(position)
         else:
             to_tell.append(report)
-        judged.append(report)
+        judged[position] = report
         if time.monotonic() - told_at > _TELL_EVERY:
             runtime.stream_writer(Judged(to_tell))
             to_tell, told_at = [], time.monotonic()
     runtime.stream_writer(Judged(to_tell))
     return {
-        "workflows": judged,
+        "workflows": [judged[position] for position in range(len(judged))],
         "verdicts": verdicts,
         "asking": asking,
-        "unanswered": unanswered,
+        "unanswered": sorted(unanswered),
         "not_checked": inquiry.not_checked,
     }
 
@@ -367,12 +387,14 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
     context, workflows, asking = runtime.context, state["workflows"], state["asking"]
     summary = summarize(workflows)
     asked = asking.asked if asking else 0
+    left = sum(postponed.is_postponed(workflow.findings) for workflow in workflows)
     made = Report(
         comfywatchman_version=__version__,
         host=socket.gethostname(),
         started_at=context.clock.started_at(),
         duration_s=context.clock.elapsed(),
         reason=in_words(summary, state["left_out"])
+        + postponed.in_words(left)
         + (f"; asked the server about {asked:,}" if asked else ""),
         server=Server(
             url=context.settings.comfyui_url if context.client else None,

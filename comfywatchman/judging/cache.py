@@ -5,12 +5,16 @@ node types that were looked up, on what was asked of the inventory, and on what 
 the catalog as a whole; one that holds the server's own word rests on all of the catalog. All of it
 is recorded while a workflow is judged, and compared before its verdict is used again. What does not
 compare equal is judged anew.
+
+In which cycle each workflow was judged last is kept too, by a number that grows with each: one that
+has no time for all of them begins with those for which that is longest ago.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,12 +27,15 @@ from comfywatchman.comfyui.inventory import Inventory, Presence
 from comfywatchman.comfyui.provenance.inquiry import Inquiry
 from comfywatchman.comfyui.provenance.origin import Provenance
 from comfywatchman.results import WorkflowReport
+from comfywatchman.workflow.postponed import is_postponed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from comfywatchman.comfyui.provenance.manager import Change
     from comfywatchman.comfyui.provenance.origin import Origin
+    from comfywatchman.judging.so_far import SoFar
+    from comfywatchman.workflow.find import Workflow
 
 _Entry = dict[str, Any]
 _PACKAGE: Final = Path(__file__).parents[1]
@@ -140,6 +147,9 @@ class VerdictCache:
         inventory: the inventory of this cycle.
         limits: settings that a verdict depends on.
         inquiry: what is asked about node types that the catalog lacks; without it, nobody is.
+        so_far: where verdicts are kept as they are reached, and those of a cycle that was killed
+            are found; None: nowhere.
+        reuses: whether verdicts are used again; else all are reached, and kept, anew.
     """
 
     def __init__(
@@ -149,6 +159,9 @@ class VerdictCache:
         inventory: Inventory,
         limits: Mapping[str, Any],
         inquiry: Inquiry | None = None,
+        so_far: SoFar | None = None,
+        *,
+        reuses: bool = True,
     ) -> None:
         self._file = file
         self.inquiry = inquiry or Inquiry(catalog)
@@ -159,9 +172,20 @@ class VerdictCache:
         self._declarations: dict[str, str | None] = {}
         self._limits = dict(limits)
         self.damage: str | None = None
+        self._judged: dict[str, int] = {}
         self._old = self._load()
+        self._so_far = so_far
+        if so_far is not None and so_far.left:
+            self._old.update(so_far.entries(self._frame))
+            self._judged.update(so_far.judged)
+        if not reuses:
+            self._old.clear()
+        self._this = 1 + max(self._judged.values(), default=0)
+        self._judged_now: dict[str, int] = {}
+        self._is_cut_off = False
         self._new: dict[str, _Entry] = {}
         self._key = ""
+        self._entry: bytes | None = None
 
     def get(self, digest: str, path: str, name: str) -> WorkflowReport | None:
         """The verdict on a file of this content, if all it rests on is as it was.
@@ -171,7 +195,7 @@ class VerdictCache:
             path: where the file is now.
             name: what it is called now.
         """
-        self._key = digest
+        self._key, self._entry = digest, None
         entry = self._old.get(self._key)
         if entry is None or not self._holds(entry):
             self.catalog.asked = set()
@@ -183,8 +207,10 @@ class VerdictCache:
 
     def put(self, report: WorkflowReport) -> None:
         """Keep the verdict on the file that :meth:`get` did not know, with what was asked since."""
+        if self._file is None:
+            return
         content = report.model_dump_json(exclude={"path", "name"})
-        self._new[self._key] = {
+        entry: _Entry = {
             "types": {name: self._declaration(name) for name in sorted(self.catalog.asked)},
             "asked": {
                 question: dict(answers)
@@ -194,7 +220,34 @@ class VerdictCache:
             "report": orjson.Fragment(content),
         }
         if report.server_asked:
-            self._new[self._key]["catalog"] = self.catalog_digest
+            entry["catalog"] = self.catalog_digest
+        with suppress(TypeError):  # a name in it holds half a surrogate pair
+            self._entry = orjson.dumps(entry)
+            self._new[self._key] = entry
+
+    def oldest_first(self, workflows: Sequence[Workflow]) -> list[int]:
+        """The positions of workflows in the order in which they are to be judged.
+
+        Those that were never judged come first, then those that were judged longest ago.
+        """
+        last = [self._judged.get(workflow.path, 0) for workflow in workflows]
+        return sorted(range(len(workflows)), key=last.__getitem__)
+
+    def reached(self, report: WorkflowReport) -> None:
+        """Note what became of a workflow in this cycle: a verdict, or that it was postponed.
+
+        What was postponed keeps its place in the order, and its verdict, should it be of use again.
+        """
+        path = report.path
+        if is_postponed(report.findings):
+            self._is_cut_off = True
+            if path in self._judged:
+                self._judged_now[path] = self._judged[path]
+            return
+        self._judged_now[path] = self._this
+        if self._so_far is not None:
+            self._so_far.add(self._frame, self._this, path, self._key, self._entry)
+        self._entry = None
 
     @cached_property
     def _frame(self) -> str:
@@ -215,10 +268,14 @@ class VerdictCache:
         Raises:
             OSError: they could not be written.
         """
-        if self._file is not None:
-            entries = {key: entry for key, entry in self._new.items() if _can_be_kept(entry)}
-            content = redaction.catch(orjson.dumps({"frame": self._frame, "entries": entries}))
-            state.replace_file(self._file, _digest(content).encode() + b"\n" + content)
+        if self._file is None:
+            return
+        entries = {**self._old, **self._new} if self._is_cut_off else self._new
+        kept = {"frame": self._frame, "entries": entries, "judged": self._judged_now}
+        content = redaction.catch(orjson.dumps(kept))
+        state.replace_file(self._file, _digest(content).encode() + b"\n" + content)
+        if self._so_far is not None:
+            self._so_far.end()
 
     def _load(self) -> dict[str, _Entry]:
         if self._file is None:
@@ -232,8 +289,10 @@ class VerdictCache:
         if checksum != _digest(content).encode():
             return self._damaged("is damaged")
         kept = orjson.loads(content)
-        ours = isinstance(kept, dict) and kept.get("frame") == self._frame
-        return kept["entries"] if ours else {}
+        if not isinstance(kept, dict):
+            return {}
+        self._judged = kept.get("judged", {})
+        return kept["entries"] if kept.get("frame") == self._frame else {}
 
     def _damaged(self, what: str) -> dict[str, _Entry]:
         assert self._file is not None  # noqa: S101  (it was read)
@@ -273,15 +332,6 @@ class VerdictCache:
             declaration = self.catalog.declarations.get(name)
             self._declarations[name] = None if declaration is None else _digest(_dump(declaration))
         return self._declarations[name]
-
-
-def _can_be_kept(entry: _Entry) -> bool:
-    """Whether no name in it holds half a surrogate pair."""
-    try:
-        orjson.dumps([entry["types"], entry["asked"]])
-    except TypeError:
-        return False
-    return True
 
 
 def _outline(catalog: Catalog) -> bytes:

@@ -7,12 +7,15 @@ import traceback
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.missing_node_type import missing_types
+from comfywatchman.comfyui.client import ComfyUIError
 from comfywatchman.findings import declare
 from comfywatchman.judging.identity import identified
 from comfywatchman.judging.prompt import judge
 from comfywatchman.results import Severity, Verdict, WorkflowReport
+from comfywatchman.workflow.budget import Budget
 from comfywatchman.workflow.convert import convert
 from comfywatchman.workflow.load import load
+from comfywatchman.workflow.postponed import not_judged
 from comfywatchman.workflow.prompt import WorkflowError
 
 if TYPE_CHECKING:
@@ -28,6 +31,17 @@ INTERNAL_ERROR = declare(
     explanation="Judging this workflow ran into a bug of ComfyWatchman. The others were judged all "
     "the same. The verdict is `unknown`.",
     remedy="Report it, with the workflow if you can share it.",
+)
+
+OUT_OF_MEMORY = declare(
+    "out_of_memory",
+    Severity.WARNING,
+    title="Workflow that there was no memory for",
+    explanation="Judging this workflow needed more memory than the check may use or the host has "
+    "left. The others were judged all the same. The verdict is `unknown`.",
+    remedy="See what else uses the host's memory, or raise the limit that the check runs under "
+    "(`MemoryMax=` of its service, `ulimit -v`); if the file is none that people use, move it out "
+    "of the workflow folder.",
 )
 
 
@@ -58,6 +72,23 @@ def judge_workflow(
     return identified(_judge(workflow, verdicts, max_bytes, max_depth, ask))
 
 
+def postpone(workflow: Workflow) -> WorkflowReport:
+    """Name a workflow that there is no time for in this cycle."""
+    return identified(_refused(workflow, not_judged(), None))
+
+
+def failure(bug: Exception) -> Finding:
+    """What is said of a workflow at which the program failed, or for which it had no memory."""
+    if isinstance(bug, MemoryError):
+        return OUT_OF_MEMORY.finding(
+            "there was not enough memory to judge it", fix=OUT_OF_MEMORY.remedy
+        )
+    return INTERNAL_ERROR.finding(
+        f"ComfyWatchman failed on this workflow ({type(bug).__name__} in {_place(bug)})",
+        fix="Report this, with the workflow if you can share it.",
+    )
+
+
 def _judge(
     workflow: Workflow, verdicts: VerdictCache, max_bytes: int, max_depth: int, ask: Ask | None
 ) -> WorkflowReport:
@@ -68,19 +99,12 @@ def _judge(
         return _judged(workflow, raw, digest, verdicts, max_depth, ask)
     except WorkflowError as unread:
         return _refused(workflow, unread.finding, digest)
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-        RecursionError,
-    ) as bug:
-        finding = INTERNAL_ERROR.finding(
-            f"ComfyWatchman failed on this workflow ({type(bug).__name__} in {_place(bug)})",
-            fix="Report this, with the workflow if you can share it.",
-        )
-        return _refused(workflow, finding, digest)
+    except ComfyUIError:
+        raise
+    except Exception as bug:  # noqa: BLE001  (no file may cost the others their verdicts)
+        finding = failure(bug)
+    # Here, what the failed attempt held is free again.
+    return _refused(workflow, finding, digest)
 
 
 def _judged(
@@ -95,7 +119,8 @@ def _judged(
     if kept is not None:
         return kept
     try:
-        conversion = convert(load(raw, max_depth=max_depth), verdicts.catalog)
+        document = load(raw, max_depth=max_depth)
+        conversion = convert(document, verdicts.catalog, Budget(len(raw)))
         for missing in missing_types(conversion.prompt, conversion.nodes, verdicts.catalog):
             verdicts.inquiry.look_into(*missing)
         judgement = judge(

@@ -40,6 +40,11 @@ class ReportStore:
         return self.folder / state_files.VERDICTS
 
     @property
+    def verdicts_so_far(self) -> Path:
+        """Where those are that a cycle has reached which has not ended."""
+        return self.folder / state_files.VERDICTS_SO_FAR
+
+    @property
     def node_map(self) -> Path:
         """Where the node map of the server's Manager is kept."""
         return self.folder / state_files.NODE_MAP

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman.findings import declare, quoted
 from comfywatchman.results import Severity
+from comfywatchman.workflow.budget import TOO_MANY_PROMOTED, Budget
 from comfywatchman.workflow.disagreement import disagreements
 from comfywatchman.workflow.graph import Graph, as_mapping
 from comfywatchman.workflow.groups import unfold_groups
 from comfywatchman.workflow.load import NOT_A_WORKFLOW
 from comfywatchman.workflow.pack import loaded
-from comfywatchman.workflow.promoted import Promotion
+from comfywatchman.workflow.promoted import Promotion, effective
 from comfywatchman.workflow.prompt import Conversion, SavedNode, WorkflowError
 from comfywatchman.workflow.resolve import Output, Resolver, Value
 from comfywatchman.workflow.scope import (
     MAX_NODES,
+    MAX_REPORTED,
     Scope,
     Unfolding,
     definitions,
@@ -26,7 +29,7 @@ from comfywatchman.workflow.sockets import settle
 from comfywatchman.workflow.widgets import layout, unnamed, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.results import Finding
@@ -45,7 +48,9 @@ MALFORMED_NODE: Final = declare(
 )
 
 
-def convert(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
+def convert(
+    document: Mapping[str, Any], catalog: Catalog, budget: Budget | None = None
+) -> Conversion:
     """Make the prompt of a saved workflow.
 
     Both forms are taken: a workflow as the frontend saves it, and a prompt as *Export (API)*
@@ -55,15 +60,16 @@ def convert(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
         document: what :func:`~comfywatchman.workflow.load.load` returned.
         catalog: the server's node types. Nodes of other types stay in the prompt without
             ``class_type``, as in the frontend's.
+        budget: what it may cost; None: what any file may.
 
     Returns:
         The prompt; ids of nodes inside sub-graphs are paths, ``outer:inner:leaf``.
 
     Raises:
-        WorkflowError: it is neither form, or too large to unfold.
+        WorkflowError: it is neither form, too large to unfold, or takes more than the budget.
     """
     if isinstance(document.get("nodes"), list):
-        return _from_graph(document, catalog)
+        return _from_graph(document, catalog, budget or Budget())
     prompt = document.get("prompt")
     for candidate in (prompt, document):
         if isinstance(candidate, dict) and _is_prompt(candidate):
@@ -71,40 +77,51 @@ def convert(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
     raise WorkflowError(_not_a_workflow(document))
 
 
-def _from_graph(document: Mapping[str, Any], catalog: Catalog) -> Conversion:
+def _from_graph(document: Mapping[str, Any], catalog: Catalog, budget: Budget) -> Conversion:
     packs = loaded(catalog.packs)
     root = Graph(document, catalog)
     defined = definitions(document, catalog)
     last = number_apart(root, defined.values())
-    grouped, findings = unfold_groups(root, document, catalog, packs, last)
+    grouped, findings = unfold_groups(root, document, catalog, packs, last, budget)
     defined.update(grouped)
-    unfolding = Unfolding(root, defined, packs)
+    unfolding = Unfolding(root, defined, packs, budget)
     untold: list[str] = []
     for graph in (root, *defined.values()):
         settle(graph)
-        untold += [sentence for wiring in packs.wirings for sentence in wiring(graph)]
-    promotion = Promotion(defined)
+        untold += [sentence for wiring in packs.wirings for sentence in wiring(graph, budget)]
+    promotion = Promotion(defined, budget)
     _promote(promotion, unfolding)
-    prompt = _prompt(unfolding, packs)
+    prompt = _prompt(unfolding, packs, budget)
     meant = None
     if promotion.misleads:
-        misled = [(scope.promoted, scope.overrides) for scope in unfolding.scopes]
-        promotion = Promotion(defined, as_meant=True)
+        misled = [_promoted(scope, budget) for scope in unfolding.scopes]
+        promotion = Promotion(defined, budget, as_meant=True)
         _promote(promotion, unfolding)
-        if not all(map(_has_promoted, unfolding.scopes, misled)):
-            meant = _prompt(unfolding, packs)
+        if not all(
+            _are_promoted(_promoted(scope, budget), before)
+            for scope, before in zip(unfolding.scopes, misled, strict=True)
+        ):
+            meant = _prompt(unfolding, packs, budget)
     for scope in unfolding.scopes:
-        if scope.host is not None and scope.parent is not None:
-            host_id = scope.parent.node_id(scope.host)
-            findings += disagreements(scope.host, host_id, promotion.by_name(scope))
+        host, parent = scope.host, scope.parent
+        if host is not None and parent is not None and "widgets_values_named" in host.raw:
+            used = promotion.by_name(scope)
+            findings += _with_room(findings, disagreements(host, parent.node_id(host), used))
     untold += map(_seems_virtual, unfolding.assumed)
     findings += unfolding.findings
     conversion = Conversion(prompt, findings=findings, not_checked=untold, meant=meant)
-    for _, node, node_id in unfolding.nodes:
-        conversion.nodes[node_id] = _saved_node(node)
+    saved: dict[Node, SavedNode] = {}
+    for scope, node, node_id in unfolding.nodes:
+        if not scope.counted:
+            conversion.nodes[node_id] = _saved_node(node)
+        else:
+            if node not in saved:
+                saved[node] = _saved_node(node)
+            conversion.nodes[node_id] = saved[node]
         if node.known is not None and "widgets_values_named" in node.raw:
             used = layout(node.known).saved_values(node.widgets_values)
-            conversion.findings.extend(disagreements(node, node_id, used))
+            found = _with_room(conversion.findings, disagreements(node, node_id, used))
+            conversion.findings.extend(found)
     unfolding.end()
     malformed = root.malformed + sum(graph.malformed for graph in defined.values())
     if malformed:
@@ -117,13 +134,26 @@ def _promote(promotion: Promotion, unfolding: Unfolding) -> None:
         promotion.apply(scope)
 
 
-def _has_promoted(scope: Scope, values: tuple[dict[int, Any], dict[Id, dict[str, Any]]]) -> bool:
-    """Whether a scope has these promoted values and overrides, and no others."""
-    promoted, overrides = values
+def _with_room(before: list[Finding], more: Iterable[Finding]) -> Iterable[Finding]:
+    """As many of more findings as a report could hold."""
+    return islice(more, max(0, MAX_REPORTED - len(before)))
+
+
+_Promoted = tuple[dict[int, Any], dict["Id", dict[str, Any]]]
+
+
+def _promoted(scope: Scope, budget: Budget) -> _Promoted:
+    """The promoted values and overrides that a scope has."""
+    budget.spend(len(scope.promoted) + len(scope.inner), TOO_MANY_PROMOTED)
+    return effective(scope), scope.overrides
+
+
+def _are_promoted(ours: _Promoted, others: _Promoted) -> bool:
+    """Whether they are the same promoted values and overrides."""
     return (
-        _are_same(scope.promoted, promoted)
-        and scope.overrides.keys() == overrides.keys()
-        and all(_are_same(widgets, overrides[at]) for at, widgets in scope.overrides.items())
+        _are_same(ours[0], others[0])
+        and ours[1].keys() == others[1].keys()
+        and all(_are_same(widgets, others[1][at]) for at, widgets in ours[1].items())
     )
 
 
@@ -132,27 +162,41 @@ def _are_same(ours: Mapping[Any, Any], others: Mapping[Any, Any]) -> bool:
     return ours.keys() == others.keys() and all(others[key] is v for key, v in ours.items())
 
 
-def _prompt(unfolding: Unfolding, packs: Packs) -> Prompt:
+def _prompt(unfolding: Unfolding, packs: Packs, budget: Budget) -> Prompt:
     """What is sent, promoted values included."""
-    resolver = Resolver(packs)
+    resolver = Resolver(packs, budget)
+    read: dict[Node, dict[str, Any]] = {}
     prompt = {
-        node_id: _entry(scope, node, resolver, packs) for scope, node, node_id in unfolding.nodes
+        node_id: _entry(scope, node, resolver, packs, read)
+        for scope, node, node_id in unfolding.nodes
     }
     _drop_dangling_links(prompt)
     return prompt
 
 
-def _entry(scope: Scope, node: Node, resolver: Resolver, packs: Packs) -> dict[str, Any]:
-    """What the prompt says of one node."""
+def _entry(
+    scope: Scope,
+    node: Node,
+    resolver: Resolver,
+    packs: Packs,
+    read: dict[Node, dict[str, Any]],
+) -> dict[str, Any]:
+    """What the prompt says of one node; ``read`` holds the values that many instances share."""
     widgets = None if node.known is None else layout(node.known)
-    saved = packs.saved(node)
-    inputs = unnamed(saved) if widgets is None else widgets.read(saved)
-    packs.values(node, inputs)
+    if scope.counted and node in read:
+        inputs = dict(read[node])
+    else:
+        saved = packs.saved(node)
+        inputs = unnamed(saved) if widgets is None else widgets.read(saved)
+        packs.values(node, inputs)
+        if scope.counted:
+            read[node] = dict(inputs)
     if node.id in scope.overrides:
         for name, value in scope.overrides[node.id].items():
             if name in inputs:
                 inputs[name] = _given(Value(value, typed=False), name, widgets)
-    for index, socket in enumerate(node.inputs):
+    sockets = resolver.wired(scope, node) if scope.counted else enumerate(node.inputs)
+    for index, socket in sockets:
         if socket.get("link") is None:
             continue
         found = resolver.resolve(scope, node, index)

@@ -55,7 +55,9 @@ class Node:
         raw: the saved node itself.
     """
 
-    __slots__ = ("_positions", "id", "inputs", "known", "mode", "number", "raw", "type")
+    __slots__ = (
+        "_outputs", "_positions", "id", "inputs", "known", "mode", "number", "raw", "type",
+    )  # fmt: skip
 
     def __init__(self, node_id: Id, raw: Mapping[str, Any], catalog: Catalog) -> None:
         self.id = self.number = node_id
@@ -65,12 +67,15 @@ class Node:
         self.known = catalog.find(self.type)
         self.mode = raw.get("mode", ALWAYS)
         self.inputs = objects(raw.get("inputs"))
+        self._outputs: Sequence[Mapping[str, Any]] | None = None
         self._positions: dict[str, int] | None = None
 
     @property
     def outputs(self) -> Sequence[Mapping[str, Any]]:
         """The saved outputs: objects with ``name`` and ``type``."""
-        return objects(self.raw.get("outputs"))
+        if self._outputs is None:
+            self._outputs = objects(self.raw.get("outputs"))
+        return self._outputs
 
     @property
     def properties(self) -> Mapping[str, Any]:
@@ -183,6 +188,18 @@ class Graph:
         return loose
 
 
+class Wired(NamedTuple):
+    """The inputs of a node in a sub-graph that have a link.
+
+    Attributes:
+        inside: the positions of those that are wired to another node in it.
+        outside: by input slot of the sub-graph, the positions of those that it feeds.
+    """
+
+    inside: list[int]
+    outside: dict[int, list[int]]
+
+
 class Definition(Graph):
     """A sub-graph definition: a graph with inputs and outputs of its own.
 
@@ -191,6 +208,7 @@ class Definition(Graph):
         name: what a person calls it.
         input_names: the names of its inputs.
         output_links: for each output slot, the link inside that feeds it.
+        uses: how many instances of it have been unfolded.
 
     Args:
         raw: the saved definition; its ``id`` must be a string.
@@ -200,6 +218,7 @@ class Definition(Graph):
     def __init__(self, raw: Mapping[str, Any], catalog: Catalog) -> None:
         super().__init__(raw, catalog)
         self.id: str = raw["id"]
+        self.uses = 0
         name = raw.get("name")
         self.name = name if isinstance(name, str) else ""
         self._inputs = objects(raw.get("inputs"))
@@ -233,6 +252,30 @@ class Definition(Graph):
                 first = [key for key in map(as_id, listed) if key is not None and key in targets]
                 fed[slot] = {key: targets[key] for key in (*first, *targets)}
         return {slot: list(targets.values()) for slot, targets in fed.items()}
+
+    @cached_property
+    def wired_inputs(self) -> Mapping[Id, Wired]:
+        """By node, its inputs that have a link. To be asked for once they have settled."""
+        wired: dict[Id, Wired] = {}
+        for node_id, node in self.nodes.items():
+            inside, outside = wired[node_id] = Wired([], {})
+            for at, socket in enumerate(node.inputs):
+                link = self.link(socket)
+                if link is None:
+                    continue
+                if link.origin == SUBGRAPH_INPUT and SUBGRAPH_INPUT not in self.nodes:
+                    outside.setdefault(link.slot, []).append(at)
+                else:
+                    inside.append(at)
+        return wired
+
+    @cached_property
+    def input_slots(self) -> Mapping[str, Sequence[int]]:
+        """By name, the positions of its inputs."""
+        slots: dict[str, list[int]] = {}
+        for slot, name in enumerate(self.input_names):
+            slots.setdefault(name, []).append(slot)
+        return slots
 
     @cached_property
     def _leading(self) -> Mapping[tuple[Id, str], int]:

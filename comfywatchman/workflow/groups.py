@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from comfywatchman.findings import declare, quoted
 from comfywatchman.results import Severity
 from comfywatchman.workflow import sockets
+from comfywatchman.workflow.budget import NODE, TOO_MUCH_UNFOLDED, steps_of_values
 from comfywatchman.workflow.graph import (
     ALWAYS,
     SUBGRAPH_INPUT,
@@ -23,6 +24,7 @@ from comfywatchman.workflow.graph import (
     as_mapping,
     objects,
 )
+from comfywatchman.workflow.scope import MAX_REPORTED
 from comfywatchman.workflow.widgets import layout
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.results import Finding
-    from comfywatchman.workflow.graph import Graph
+    from comfywatchman.workflow.budget import Budget
+    from comfywatchman.workflow.graph import Graph, Id
     from comfywatchman.workflow.pack import Packs
 
 UNSUPPORTED: Final = declare(
@@ -49,7 +52,12 @@ _PREFIXES: Final = ("workflow>", "workflow/")
 
 
 def unfold_groups(
-    root: Graph, document: Mapping[str, Any], catalog: Catalog, packs: Packs, last: int
+    root: Graph,
+    document: Mapping[str, Any],
+    catalog: Catalog,
+    packs: Packs,
+    last: int,
+    budget: Budget,
 ) -> tuple[dict[str, Definition], list[Finding]]:
     """Turn the group nodes of a graph into instances of sub-graphs.
 
@@ -59,20 +67,30 @@ def unfold_groups(
         catalog: the server's node types.
         packs: the packs whose JavaScript runs.
         last: the highest node id given out so far; the nodes get those after it.
+        budget: what unfolding them is taken from.
 
     Returns:
-        The definitions of those sub-graphs by id, and a finding for each group node left as it is.
+        The definitions of those sub-graphs by id, and a finding for each group node left as it is,
+        as far as a report could hold them.
+
+    Raises:
+        WorkflowError: that takes more than the budget allows.
     """
     recipes = as_mapping(as_mapping(document.get("extra")).get("groupNodes"))
     definitions: dict[str, Definition] = {}
     findings: list[Finding] = []
+    steps: dict[str, int] = {}
     for node in root.nodes.values():
         if not node.type.startswith(_PREFIXES):
             continue
         name = node.type[len(_PREFIXES[0]) :]
+        if name not in steps:
+            steps[name] = _steps_of(recipes.get(name), catalog)
+        budget.spend(steps[name], TOO_MUCH_UNFOLDED)
         inner = _inner_nodes(recipes.get(name), catalog, packs)
         if inner is None:
-            findings.append(_unsupported(node, name))
+            if len(findings) < MAX_REPORTED:
+                findings.append(_unsupported(node, name))
             continue
         recipe = _Recipe(inner, recipes[name], catalog, packs)
         definition = recipe.definition(f"{node.type} {node.id}", name, node)
@@ -84,6 +102,19 @@ def unfold_groups(
             part.number = number
         last += len(parts)
     return definitions, findings
+
+
+def _steps_of(recipe: object, catalog: Catalog) -> int:
+    """Steps for making a sub-graph of a recipe once."""
+    parts = as_mapping(recipe)
+    nodes = objects(parts.get("nodes"))
+    known = (catalog.find(kind) for node in nodes if isinstance(kind := node.get("type"), str))
+    return (
+        3 * NODE * len(nodes)
+        + 5 * sum(len(node_type.inputs) for node_type in known if node_type is not None)
+        + 5 * sum(len(objects(node.get("inputs"))) for node in nodes)
+        + steps_of_values(parts)
+    )
 
 
 def _inner_nodes(recipe: object, catalog: Catalog, packs: Packs) -> list[Node] | None:
@@ -106,6 +137,7 @@ class _Recipe:
         self._catalog = catalog
         self._primitives = packs.primitives
         self._links: list[list[Any]] = []
+        self._new: dict[int, list[tuple[int | None, str, Id]]] = {}
         self._wired: set[tuple[int, str]] = set()
         self._used: set[tuple[int, int]] = set()
         self._converted = {
@@ -136,6 +168,8 @@ class _Recipe:
         wired = {socket.get("name") for socket in host.inputs if socket.get("link") is not None}
         inputs = list(self._open_inputs(wired))
         outputs = list(self._open_outputs())
+        for at, wires in self._new.items():
+            self._nodes[at].wire(wires)
         return Definition(
             {
                 "id": definition_id,
@@ -162,8 +196,8 @@ class _Recipe:
     def _wire(self, origin: int, slot: int, target: int, name: str) -> None:
         link_id = len(self._links) + 1
         self._links.append([link_id, origin, slot, target, -1, "*"])
-        node = self._nodes[target]
-        node.wire([(node.input_index(name), name, link_id)])
+        place = self._nodes[target].input_index(name)
+        self._new.setdefault(target, []).append((place, name, link_id))
 
     def _open_inputs(self, wired: Collection[object]) -> Iterator[dict[str, Any]]:
         """The inputs of the sub-graph: sockets inside that nothing inside is wired to.

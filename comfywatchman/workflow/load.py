@@ -72,11 +72,13 @@ TOO_DEEP: Final = declare(
 )
 TOO_MANY_VALUES: Final = declare(
     "workflow_too_many_values",
-    Severity.ERROR,
+    Severity.WARNING,
     title="More values than any workflow has",
     explanation=f"The file holds more than {MAX_VALUES:,} objects, lists and list entries. Reading"
-    " it would take gigabytes of memory from a host that renders; it was not read further.",
-    remedy="Remove the file: it is damaged or made to do harm.",
+    " it would take gigabytes of memory from a host that renders; it was not read further. The"
+    " verdict is `unknown`.",
+    remedy="If people use it, divide it into several workflows; else move it out of the workflow"
+    " folder: it is damaged or made to do harm.",
 )
 NOT_UTF8: Final = declare(
     "workflow_not_utf8",

@@ -18,11 +18,12 @@ from comfywatchman.workflow import packs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from comfywatchman.workflow.budget import Budget
     from comfywatchman.workflow.graph import Graph, Node
 
     Saved = Callable[[Node], Any]
     Values = Callable[[Node, dict[str, Any]], None]
-    Wiring = Callable[[Graph], Iterable[str]]
+    Wiring = Callable[[Graph, Budget], Iterable[str]]
 
 NAME_OF_ITS_TYPE: Final = "Node name for S&R"
 """Property that the frontend gives to every node of a type that a server offered."""
@@ -48,8 +49,8 @@ class Pack:
         marks: what the names of its node types hold, where nothing else tells whose they are.
         saved: gives the ``widgets_values`` of a node of this pack as they are restored.
         values: changes what is sent for the inputs of a node of this pack.
-        wiring: adds the links that are made when the workflow is queued to a graph; gives back a
-            sentence for each thing that could not be told.
+        wiring: adds the links that are made when the workflow is queued to a graph, out of a
+            budget; gives back a sentence for each thing that could not be told.
     """
 
     name: str

@@ -1,35 +1,30 @@
 """Following a link to what really feeds an input.
 
 Between an input and its origin may lie bypassed nodes, reroutes, setters and getters, and the
-borders of sub-graphs. Every step leads from one input to the next, so following is a loop.
+borders of sub-graphs. Every step leads from one input to the next, so following is a loop. What an
+input was found to be fed by is kept, for the many links that lead through the same nodes.
 """
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from comfywatchman.findings import declare
-from comfywatchman.results import Severity
+from comfywatchman.workflow.budget import TOO_MANY_PROMOTED, TOO_TANGLED
 from comfywatchman.workflow.graph import BYPASSED, MUTED, SUBGRAPH_INPUT, Definition
-from comfywatchman.workflow.prompt import WorkflowError
-from comfywatchman.workflow.sockets import input_type, stand_in
+from comfywatchman.workflow.sockets import StandIns, input_type
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from comfywatchman.workflow.budget import Budget
     from comfywatchman.workflow.graph import Graph, Link, Node
     from comfywatchman.workflow.pack import Packs
     from comfywatchman.workflow.scope import Scope
-
-MAX_ALL_HOPS: Final = 1_000_000
-"""Steps that are spent on one workflow."""
-
-TOO_TANGLED: Final = declare(
-    "workflow_too_tangled",
-    Severity.ERROR,
-    title="Workflow whose links cannot be followed",
-    explanation=f"Following the links through bypassed nodes and reroutes took more than"
-    f" {MAX_ALL_HOPS:,} steps; no real workflow needs a hundredth of it. It was not judged.",
-    remedy="Remove the file: it is damaged or made to do harm.",
-)
+_HOP: Final = 6
+"""Steps for going from one input to the next, and remembering it."""
+_GIVEN: Final = 4
+"""Steps for a value that an instance of a sub-graph gives to an input inside."""
 
 
 class Output(NamedTuple):
@@ -64,14 +59,56 @@ class Resolver:
 
     Args:
         packs: the packs whose JavaScript runs.
+        budget: what following them is taken from.
     """
 
-    def __init__(self, packs: Packs) -> None:
+    def __init__(self, packs: Packs, budget: Budget) -> None:
         self._packs = packs
+        self._budget = budget
         self._passing = packs.reroutes | packs.setters
-        self._hops = 0
-        self._stand_ins: dict[tuple[Node, int, str], int | None] = {}
+        self._fed: dict[_Input, Output | Value | None] = {}
+        self._fed_as: dict[tuple[_Input, str], Output | Value | None] = {}
+        self._by_type = False
+        """Whether the last step depended on the type of the input that following began at."""
+        self._given: dict[Scope, frozenset[int]] = {}
+        self._stand_ins: dict[Node, StandIns] = {}
+        self._chosen: dict[tuple[Node, int, str], int | None] = {}
         self._setters: dict[Graph, dict[str, Node]] = {}
+
+    def wired(self, scope: Scope, node: Node) -> Iterable[tuple[int, Mapping[str, Any]]]:
+        """The saved inputs of a node in a sub-graph that something may feed, by their places.
+
+        These are few, where an instance gives values to few of the sub-graph's inputs.
+
+        Raises:
+            WorkflowError: they are more than the budget allows.
+        """
+        if not isinstance(scope.graph, Definition):
+            return enumerate(node.inputs)
+        inside, outside = scope.graph.wired_inputs[node.id]
+        given, inner = self._given_to(scope, scope.graph), scope.inner
+        slots: Collection[int] = outside
+        if len(given) + len(inner) < len(outside):
+            slots = [*given, *(slot for slot in inner if slot not in given)]
+        wired = list(inside)
+        for slot in slots:
+            if slot in given or slot in inner:
+                wired += outside.get(slot, ())
+        self._budget.spend(len(slots) + _GIVEN * len(wired), TOO_MANY_PROMOTED)
+        return [(at, node.inputs[at]) for at in sorted(wired)]
+
+    def _given_to(self, scope: Scope, graph: Definition) -> frozenset[int]:
+        """The inputs of a sub-graph that its instance is wired at, or gives a value of its own."""
+        given = self._given.get(scope)
+        if given is None:
+            host, parent = scope.host, scope.parent
+            assert host is not None  # noqa: S101  (only the root has none)
+            assert parent is not None  # noqa: S101
+            wired = (s.get("name") for s in host.inputs if parent.graph.link(s) is not None)
+            slots = (graph.input_slots.get(n, ()) for n in wired if isinstance(n, str))
+            given = self._given[scope] = frozenset(chain(scope.promoted, *slots))
+            self._budget.spend(len(host.inputs) + len(given), TOO_MANY_PROMOTED)
+        return given
 
     def resolve(self, scope: Scope, node: Node, index: int) -> Output | Value | None:
         """Find what feeds an input.
@@ -97,18 +134,35 @@ class Resolver:
         if origin is not None and origin.type in self._packs.primitives:
             return _primitive_value(origin)
         start = _Input(scope, node, index)
-        found = self._follow(scope, link, start)
-        passed: set[_Input] = set()
+        first = self._follow(scope, link, start)
+        return self._reach(first, start) if isinstance(first, _Input) else first
+
+    def _reach(self, first: _Input, start: _Input) -> Output | Value | None:
+        """Go on from an input until there is no further, for the input that it began at."""
+        found: Output | Value | _Input | None = first
+        wanted = input_type(start.node, start.socket)
+        passed: dict[_Input, None] = {}
+        by_type = 0  # so many of them are fed by something else where another type is wanted
         while isinstance(found, _Input):
-            if found in passed:
-                return None  # a circle
-            passed.add(found)
-            self._hops += 1
-            if self._hops > MAX_ALL_HOPS:
-                raise too_tangled()
-            scope, node, index = found
-            next_link = scope.graph.link(node.inputs[index])
-            found = None if next_link is None else self._follow(scope, next_link, start)
+            if found in self._fed:
+                found = self._fed[found]
+            elif (found, wanted) in self._fed_as:
+                found, by_type = self._fed_as[found, wanted], len(passed)
+            elif found in passed:
+                found, by_type = None, by_type and len(passed)  # a circle
+            else:
+                passed[found] = None
+                self._budget.spend(_HOP, TOO_TANGLED)
+                scope, node, index = found
+                next_link = scope.graph.link(node.inputs[index])
+                self._by_type = False
+                found = None if next_link is None else self._follow(scope, next_link, start)
+                by_type = len(passed) if self._by_type else by_type
+        for at, each in enumerate(passed):
+            if at < by_type:
+                self._fed_as[each, wanted] = found
+            else:
+                self._fed[each] = found
         return found
 
     def _follow(self, scope: Scope, link: Link, start: _Input) -> Output | Value | _Input | None:
@@ -147,11 +201,14 @@ class Resolver:
         )
 
     def _past_bypassed(self, scope: Scope, node: Node, slot: int, start: _Input) -> _Input | None:
+        self._by_type = True
         wanted = input_type(start.node, start.socket)
         key = (node, slot, wanted)
-        if key not in self._stand_ins:
-            self._stand_ins[key] = stand_in(node, slot, wanted)
-        index = self._stand_ins[key]
+        if key not in self._chosen:
+            if node not in self._stand_ins:
+                self._stand_ins[node] = StandIns(node, self._budget)
+            self._chosen[key] = self._stand_ins[node].find(slot, wanted)
+        index = self._chosen[key]
         return None if index is None else _Input(scope, node, index)
 
     def _setter(self, scope: Scope, getter: Node) -> _Input | None:
@@ -190,18 +247,10 @@ def _outside(scope: Scope, slot: int) -> Value | _Input | None:
         index = host.input_index(graph.input_names[slot])
         if index is not None and parent.graph.link(host.inputs[index]) is not None:
             return _Input(parent, host, index)
-    return Value(scope.promoted[slot], typed=False) if slot in scope.promoted else None
+    given = scope.promoted if slot in scope.promoted else scope.inner
+    return Value(given[slot], typed=False) if slot in given else None
 
 
 def _first_value(node: Node) -> str:
     values = node.widgets_values
     return values[0] if isinstance(values, list) and values and isinstance(values[0], str) else ""
-
-
-def too_tangled() -> WorkflowError:
-    """What is raised of a workflow whose links take too many steps."""
-    return WorkflowError(
-        TOO_TANGLED.finding(
-            f"following the links took more than {MAX_ALL_HOPS:,} steps", fix=TOO_TANGLED.remedy
-        )
-    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman.findings import declare, quoted
 from comfywatchman.results import Severity
+from comfywatchman.workflow.budget import NODE, TOO_MUCH_UNFOLDED, Budget, steps_of_values
 from comfywatchman.workflow.graph import (
     BYPASSED,
     MUTED,
@@ -29,20 +30,17 @@ if TYPE_CHECKING:
 MAX_NODES: Final = 100_000
 """Nodes a workflow may unfold into; the largest official one has some hundred."""
 
+_FEW: Final = 8
+"""Instances of a sub-graph that are no more work than their file is large."""
+_LONG: Final = 400
+"""Letters before the number of a node, likewise: fifty sub-graphs within one another."""
+
 MAX_NESTING: Final = 50
 """Sub-graphs within one another that are followed."""
 
 MAX_REPORTED: Final = 1_000
 """Instances that are reported; more than a report holds, and few enough for the memory."""
 
-TOO_MANY_NODES: Final = declare(
-    "workflow_too_many_nodes",
-    Severity.ERROR,
-    title="Workflow that unfolds into too many nodes",
-    explanation=f"With its sub-graphs unfolded the workflow has more than {MAX_NODES:,} nodes:"
-    " sub-graphs that hold each other several times grow without bound. It was not judged.",
-    remedy="Remove the file: it is damaged or made to do harm.",
-)
 DEFINITION_MISSING: Final = declare(
     "subgraph_definition_missing",
     Severity.ERROR,
@@ -70,7 +68,11 @@ class Scope:
         prefix: what the ids of its nodes start with in the prompt: ``""``, ``"12:"``, ``"12:7:"``.
         parent: the scope its host is in; None for the root.
         host: the instance, a node of the parent; None for the root.
+        counted: whether its nodes are taken from the budget, and what instances share is
+            remembered: others came before it, or its nodes have very long ids.
         promoted: by input slot of the definition, the value the host gives it.
+        inner: by input slot, the value of the widget inside, where the host gives none; all
+            instances of the definition share it.
         overrides: by inner node, then by widget, the value the host gives it past the inputs.
         instances: by host id, the scope of each instance inside that is in use.
         sent: by node id, the prompt's id of each node that is there and gives out its own outputs:
@@ -81,7 +83,9 @@ class Scope:
     prefix: str = ""
     parent: Scope | None = None
     host: Node | None = None
+    counted: bool = False
     promoted: dict[int, Any] = field(default_factory=dict)
+    inner: Mapping[int, Any] = field(default_factory=dict)
     overrides: dict[Id, dict[str, Any]] = field(default_factory=dict)
     instances: dict[Id, Scope] = field(default_factory=dict)
     sent: dict[Id, str] = field(default_factory=dict)
@@ -111,13 +115,22 @@ class Unfolding:
         root: the workflow's own graph.
         definitions: the sub-graph definitions by id.
         packs: the packs whose JavaScript runs.
+        budget: what unfolding it is taken from.
 
     Raises:
-        WorkflowError: it unfolds into more than :data:`MAX_NODES` nodes.
+        WorkflowError: it unfolds into more than :data:`MAX_NODES` nodes, or than the budget allows.
     """
 
-    def __init__(self, graph: Graph, definitions: Mapping[str, Definition], packs: Packs) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        definitions: Mapping[str, Definition],
+        packs: Packs,
+        budget: Budget,
+    ) -> None:
         self._definitions = definitions
+        self._budget = budget
+        self._steps: dict[Node, int] = {}
         self.findings: list[Finding] = []
         self.assumed: dict[str, None] = {}
         self.nodes: list[tuple[Scope, Node, str]] = []
@@ -131,6 +144,8 @@ class Unfolding:
                 seen += 1
                 if seen > MAX_NODES:
                     raise WorkflowError(too_many_nodes())
+                if scope.counted:
+                    budget.spend(self._steps_of(scope, node), TOO_MUCH_UNFOLDED)
                 off = node.mode in (MUTED, BYPASSED)
                 # Inside a sub-graph the frontend unfolds an instance that is switched off, too.
                 if packs.is_virtual(node) or (off and scope is root):
@@ -151,6 +166,16 @@ class Unfolding:
                 break
             else:
                 pending.pop()
+
+    def _steps_of(self, scope: Scope, node: Node) -> int:
+        """Steps for one more copy of a node of a sub-graph, down to its verdict."""
+        steps = self._steps.get(node)
+        if steps is None:
+            declared = len(node.known.inputs) if node.known is not None else 0
+            named = node.raw.get("widgets_values_named")
+            steps = NODE + declared + steps_of_values(node.widgets_values, named)
+            self._steps[node] = steps
+        return steps + len(scope.prefix) // NODE
 
     def end(self) -> None:
         """Let go of the scopes, which hold one another and through their graphs the whole file.
@@ -174,7 +199,10 @@ class Unfolding:
             if has_room:
                 self._report_recursive(scope, node, definition)
             return None
-        return Scope(definition, f"{scope.node_id(node)}:", scope, node)
+        definition.uses += 1
+        prefix = f"{scope.node_id(node)}:"
+        counted = definition.uses > _FEW or len(prefix) > _LONG
+        return Scope(definition, prefix, scope, node, counted=counted)
 
     def _report_missing(self, scope: Scope, node: Node) -> None:
         title = f" ({quoted(node.title)})" if node.title else ""
@@ -237,7 +265,7 @@ def number_apart(root: Graph, definitions: Iterable[Definition]) -> int:
 
 def too_many_nodes() -> Finding:
     """What is said of a workflow with more than :data:`MAX_NODES` nodes."""
-    return TOO_MANY_NODES.finding(
+    return TOO_MUCH_UNFOLDED.finding(
         f"the workflow has more than {MAX_NODES:,} nodes, sub-graphs unfolded",
-        fix=TOO_MANY_NODES.remedy,
+        fix=TOO_MUCH_UNFOLDED.remedy,
     )

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from comfywatchman.workflow.budget import TOO_TANGLED
 from comfywatchman.workflow.graph import as_id
 from comfywatchman.workflow.widgets import AUTOGROW, DYNAMIC_COMBO, layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from comfywatchman.workflow.budget import Budget
     from comfywatchman.workflow.graph import Graph, Id, Node
 
+_ANY: Final = ("", "*")
 _TAKES_ON_A_TYPE: Final = "COMFY_MATCHTYPE_V3"
 """Declared type of sockets that take on the type of what they are wired to."""
 
@@ -81,31 +84,90 @@ def output_type(node: Node, slot: int) -> str:
     return _type(saved[slot]) if 0 <= slot < len(saved) else "*"
 
 
-def compatible(one: str, other: str) -> bool:
-    """Whether the frontend lets sockets of these types be connected."""
-    if one == other or one in ("", "*") or other in ("", "*"):
-        return True
-    return not set(one.lower().split(",")).isdisjoint(other.lower().split(","))
-
-
-def stand_in(node: Node, slot: int, wanted: str) -> int | None:
-    """Which saved input of a bypassed node stands in for one of its outputs.
+class StandIns:
+    """Which saved inputs of a bypassed node stand in for its outputs.
 
     Args:
         node: the bypassed node.
-        slot: the output.
-        wanted: type of the input that is wired to it.
+        budget: what looking through its inputs is taken from.
     """
-    sockets = inputs(node)
-    same = sockets[slot] if 0 <= slot < len(sockets) else None
-    if wanted == "*":
-        chosen = same or next(iter(sockets), None)
-    else:
-        output = output_type(node, slot)
-        fitting = [s for s in sockets if compatible(s.type, output) and compatible(s.type, wanted)]
-        equal = (s for s in sockets if s.type == wanted)
-        chosen = same if same in fitting else next(equal, next(iter(fitting), None))
-    return None if chosen is None else chosen.saved
+
+    __slots__ = ("_any", "_budget", "_by_kind", "_by_type", "_kinds", "_node", "_sockets")
+
+    _any: int
+    """Where the first input that takes anything is."""
+
+    def __init__(self, node: Node, budget: Budget) -> None:
+        self._node = node
+        self._budget = budget
+        self._sockets = inputs(node)
+        self._by_type: dict[str, int] = {}
+        self._by_kind: dict[str, list[int]] = {}
+        self._kinds: dict[str, frozenset[str]] = {}
+        self._any = len(self._sockets)
+        for at, socket in enumerate(self._sockets):
+            self._by_type.setdefault(socket.type, at)
+            if socket.type in _ANY:
+                self._any = min(self._any, at)
+                continue
+            for kind in self._kinds_of(socket.type):
+                self._by_kind.setdefault(kind, []).append(at)
+
+    def find(self, slot: int, wanted: str) -> int | None:
+        """Find the one for an output.
+
+        Args:
+            slot: the output.
+            wanted: type of the input that is wired to it.
+
+        Raises:
+            WorkflowError: it takes more steps than the budget has.
+        """
+        sockets = self._sockets
+        same = sockets[slot] if 0 <= slot < len(sockets) else None
+        if wanted == "*":
+            chosen = same or next(iter(sockets), None)
+            return None if chosen is None else chosen.saved
+        output = output_type(self._node, slot)
+        if same is not None and self._fit(same.type, output) and self._fit(same.type, wanted):
+            return same.saved
+        at = self._by_type.get(wanted)
+        if at is None:
+            at = self._first(output, wanted)
+        return sockets[at].saved if at < len(sockets) else None
+
+    def _first(self, *types: str) -> int:
+        """Where the first input is that may be wired to each of some types."""
+        asked = [self._kinds_of(each) for each in types if each not in _ANY]
+        if not asked:
+            return 0
+        *others, last = asked
+        self._budget.spend(len(last), TOO_TANGLED)
+        first = self._any
+        for kind in last:
+            places = self._by_kind.get(kind, ())
+            self._budget.spend(len(places), TOO_TANGLED)
+            for at in places:
+                if at >= first:
+                    break
+                own = self._kinds_of(self._sockets[at].type)
+                if not any(map(own.isdisjoint, others)):
+                    first = at
+        return first
+
+    def _fit(self, one: str, other: str) -> bool:
+        """Whether the frontend lets sockets of these types be connected."""
+        if one == other or one in _ANY or other in _ANY:
+            return True
+        return not self._kinds_of(one).isdisjoint(self._kinds_of(other))
+
+    def _kinds_of(self, union: str) -> frozenset[str]:
+        """The types that a type may be one of."""
+        kinds = self._kinds.get(union)
+        if kinds is None:
+            self._budget.spend(len(union) // 8, TOO_TANGLED)
+            kinds = self._kinds[union] = frozenset(union.lower().split(","))
+        return kinds
 
 
 def settle(graph: Graph) -> None:

@@ -49,12 +49,14 @@ class Host:
         workflows: the folder of saved workflows; holds a runnable and a broken one.
         environment: settings and other variables of the processes.
         prefix: a command that runs them.
+        program: what Python is told to run.
     """
 
     state: Path
     workflows: Path
     environment: dict[str, str] = field(default_factory=dict)
     prefix: list[str] = field(default_factory=list)
+    program: list[str] = field(default_factory=lambda: ["-m", "comfywatchman.cli"])
 
     @property
     def reports(self) -> dict[str, bytes]:
@@ -68,8 +70,7 @@ class Host:
             [
                 *self.prefix,
                 sys.executable,
-                "-m",
-                "comfywatchman.cli",
+                *self.program,
                 *(arguments or ["--run-check"]),
             ],
             cwd=self.workflows.parent,

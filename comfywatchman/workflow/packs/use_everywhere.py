@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from comfywatchman.findings import quoted
 from comfywatchman.workflow import sockets
+from comfywatchman.workflow.budget import TOO_TANGLED
 from comfywatchman.workflow.graph import (
     BYPASSED,
     MUTED,
@@ -27,19 +28,16 @@ from comfywatchman.workflow.graph import (
     objects,
 )
 from comfywatchman.workflow.pack import Pack
-from comfywatchman.workflow.resolve import too_tangled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from comfywatchman.workflow.budget import Budget
     from comfywatchman.workflow.graph import Graph, Id, Node
     from comfywatchman.workflow.sockets import Socket
 
     Test = Callable[[str], bool]
     Fits = Callable[[Node, Socket], bool]
-
-MAX_STEPS: Final = 1_000_000
-"""Comparisons that are spent on the broadcasts of one graph."""
 
 _LONGEST_EXPRESSION: Final = 200
 _LONGEST_NAME: Final = 1_000
@@ -72,6 +70,7 @@ class _Broadcast(NamedTuple):
         fits: whether an input of a node may have it, for all that does not depend on types.
         to_any: whether it also goes to inputs that take anything.
         to_choices: whether it also goes to choices.
+        steps: what it takes to see whether it fits.
     """
 
     controller: Id
@@ -82,17 +81,18 @@ class _Broadcast(NamedTuple):
     fits: Fits
     to_any: bool
     to_choices: bool
+    steps: int
 
 
-def wiring(graph: Graph) -> Iterable[str]:
+def wiring(graph: Graph, budget: Budget) -> Iterable[str]:
     """Add the links of the broadcasts in a graph."""
     senders = [node for node in graph.nodes.values() if _is_live(node) and _can_send(node)]
     if not senders:
         return ()
-    air = _Air(graph)
+    air = _Air(graph, budget)
     for sender in senders:
         for sent in air.sent_by(sender):
-            air.sent.setdefault(sent.type, []).append(sent)
+            air.send(sent)
     for node in graph.nodes.values():
         if not _is_live(node) or _is_own(node) or node.properties.get("rejects_ue_links"):
             continue
@@ -112,15 +112,16 @@ class _Air:
     """What is broadcast in one graph.
 
     Attributes:
-        sent: the broadcasts by type.
         untold: a sentence for each thing that could not be told.
     """
 
-    def __init__(self, graph: Graph) -> None:
-        self.sent: dict[str, list[_Broadcast]] = {}
+    def __init__(self, graph: Graph, budget: Budget) -> None:
         self.untold: dict[str, None] = {}
         self._graph = graph
-        self._steps = 0
+        self._budget = budget
+        self._sent: dict[str, list[_Broadcast]] = {}
+        self._from: dict[tuple[object, ...], _Broadcast] = {}
+        self._ranked: dict[str, list[_Broadcast]] = {}
         self._sources: dict[tuple[Id, int, str], Link | None] = {}
         self._sockets: dict[Id, tuple[list[Socket], dict[str, Socket]]] = {}
         links = as_mapping(graph.raw.get("extra")).get("ue_links")
@@ -130,17 +131,28 @@ class _Air:
             if type(link.get("downstream_slot")) is int
         }
 
+    def send(self, broadcast: _Broadcast) -> None:
+        """Add a broadcast, before any input is asked for."""
+        self._sent.setdefault(broadcast.type, []).append(broadcast)
+        place = (broadcast.type, broadcast.origin, broadcast.slot)
+        self._from.setdefault(place, broadcast)
+        self._from.setdefault((*place, broadcast.controller), broadcast)
+
     def received(self, node: Node, socket: Socket) -> _Broadcast | None:
-        """The broadcast that an input gets."""
+        """The broadcast that an input gets: the first that fits, if no other fits as well."""
         said = self._said(self._listed.get((node.id, socket.saved)))
         if said is not None:
             return said
-        candidates = self._candidates(socket.type)
-        self._spend(len(candidates))
-        fitting = [s for s in candidates if s.origin != node.id and s.fits(node, socket)]
-        first = max((s.priority for s in fitting), default=0.0)
-        best = [s for s in fitting if s.priority == first]
-        return best[0] if len(best) == 1 else None
+        best: _Broadcast | None = None
+        for sent in self._candidates(socket.type):
+            if best is not None and sent.priority != best.priority:
+                break
+            self._spend(sent.steps)
+            if sent.origin != node.id and sent.fits(node, socket):
+                if best is not None:
+                    return None
+                best = sent
+        return best
 
     def unfed(self, node: Node) -> Iterator[Socket]:
         """The inputs of a node that nothing feeds and that a broadcast may."""
@@ -169,6 +181,8 @@ class _Air:
         several = any(count > 1 for count in counts.values())
         priority = _priority(sender, settings, several=several)
         restricted = self._restrictions(sender, settings)
+        expressions = (_pattern(settings, key) for key in ("title", "input", "group"))
+        steps = 2 + sum(min(len(e), _LONGEST_EXPRESSION) for e in expressions) // 2
         for label, link in sources:
             by_name = counts[link.type] > 1 or bool(settings.get("apply_to_unrepeated"))
             named = [self._by_name(sender, settings, label)] if by_name else []
@@ -181,6 +195,7 @@ class _Air:
                 _all_of([*named, *restricted]),
                 to_any=_is_set(settings.get("send_to_any")),
                 to_choices=_is_set(settings.get("string_to_combo")),
+                steps=steps + by_name * min(len(label), _LONGEST_EXPRESSION) // 2,
             )
 
     def _said(self, link: Mapping[str, Any] | None) -> _Broadcast | None:
@@ -189,21 +204,23 @@ class _Air:
         if link is None or not isinstance(kind, str):
             return None
         origin, controller = as_id(link.get("upstream")), as_id(link.get("controller"))
-        candidates = self.sent.get(kind, ())
-        self._spend(len(candidates))
-        for sent in candidates:
-            is_it = (sent.origin, sent.slot) == (origin, link.get("upstream_slot"))
-            if is_it and controller in (None, sent.controller):
-                return sent
-        return None
+        slot = link.get("upstream_slot")
+        if not isinstance(slot, (int, float)):
+            return None
+        place = (kind, origin, slot)
+        return self._from.get(place if controller is None else (*place, controller))
 
     def _candidates(self, kind: str) -> list[_Broadcast]:
-        same = self.sent.get(kind, [])
-        if kind == "COMBO":
-            return [*same, *(s for s in self.sent.get("STRING", ()) if s.to_choices)]
-        if kind == "*":
-            return [s for every in self.sent.values() for s in every if s.to_any]
-        return same
+        """What an input of a type may get, the highest priority first."""
+        ranked = self._ranked.get(kind)
+        if ranked is None:
+            found = self._sent.get(kind, [])
+            if kind == "COMBO":
+                found = [*found, *(s for s in self._sent.get("STRING", ()) if s.to_choices)]
+            elif kind == "*":
+                found = [s for every in self._sent.values() for s in every if s.to_any]
+            ranked = self._ranked[kind] = sorted(found, key=lambda s: -s.priority)
+        return ranked
 
     def _offered(self, sender: Node, settings: Mapping[str, Any]) -> Iterator[tuple[str, Link]]:
         """What a node has to broadcast, and what it calls it."""
@@ -356,9 +373,7 @@ class _Air:
         return lambda text: any(_matches(part, text) for part in understood) is not inverted
 
     def _spend(self, steps: int) -> None:
-        self._steps += steps
-        if self._steps > MAX_STEPS:
-            raise too_tangled()
+        self._budget.spend(steps, TOO_TANGLED)
 
 
 def _is_own(node: Node) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.results import Severity
-from comfywatchman.workflow import resolve, scope
+from comfywatchman.workflow import budget, scope
 from comfywatchman.workflow.convert import convert
 from comfywatchman.workflow.prompt import Conversion, WorkflowError
 from tests.unit.workflow.saved import (
@@ -407,7 +407,7 @@ class TestLinks:
     def test_links_that_take_too_many_steps_are_refused(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(resolve, "MAX_ALL_HOPS", 20)
+        monkeypatch.setattr(budget, "LEAST_STEPS", 100)
         chain = [node(i, "Reroute", {"": i - 1}) for i in range(1, 20)]
         ends = [node(20 + i, "Sink", {"image": 19}) for i in range(5)]
         links = [[i, i, 0, i + 1, 0, "*"] for i in range(20)]

@@ -278,11 +278,16 @@ class TestListedLinks:
         assert self.listed(everywhere(3, 10), **{field: value}) == ["1", 0]
 
 
-def test_very_many_broadcasts_are_refused() -> None:
-    count = 1_100
+@pytest.mark.parametrize("fits", [False, True])
+def test_very_many_broadcasts_are_refused_if_none_fits(fits: bool) -> None:
+    count = 600
     nodes = [node(1, "Source")]
-    nodes += [everywhere(n, n) for n in range(2, count)]
+    to = restricted(title_regex="" if fits else "nowhere")
+    nodes += [everywhere(n, n, properties=to) for n in range(2, count)]
     nodes += [node(n, "Sink") for n in range(count, 2 * count)]
     links = [[n, 1, 0, n, 0, "IMAGE"] for n in range(2, count)]
-    with pytest.raises(WorkflowError, match="steps"):
-        converted(CATALOG, nodes, links)
+    if fits:
+        assert converted(CATALOG, nodes, links)
+    else:
+        with pytest.raises(WorkflowError, match="steps"):
+            converted(CATALOG, nodes, links)
