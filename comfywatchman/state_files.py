@@ -15,6 +15,7 @@ REPORT_HTML = "report.html"
 INVENTORY = "inventory.json"
 NODE_MAP = "node-map.cache"
 VERDICTS = "verdicts.cache"
+SERVER_WORKFLOWS = "server-workflows.sqlite3"
 ANSWERS = "server-answers.json"
 OFF_SWITCH = "ask-server.off"
 CRASH = "last-crash.txt"
@@ -30,6 +31,7 @@ FILES = (
     INVENTORY,
     NODE_MAP,
     VERDICTS,
+    SERVER_WORKFLOWS,
     ANSWERS,
     OFF_SWITCH,
     CRASH,
@@ -53,7 +55,7 @@ _OURS = re.compile(
     rf"(?:{_NAME})(?:{re.escape(DAMAGED)})?"
     rf"|\.(?:{_NAME})(?:\.[0-9]+)+{re.escape(PART)}"
     rf"|{re.escape(SCHEDULE_LOG)}\.[0-9]+"
-    rf"|{re.escape(HISTORY)}-(?:journal|wal|shm)"
+    rf"|(?:{re.escape(SERVER_WORKFLOWS)}|{re.escape(HISTORY)})-(?:journal|wal|shm)"
 )
 
 

@@ -61,8 +61,10 @@ def judge_workflow(
 def _judge(
     workflow: Workflow, verdicts: VerdictCache, max_bytes: int, max_depth: int, ask: Ask | None
 ) -> WorkflowReport:
-    digest = None
+    digest = workflow.digest(max_bytes)
     try:
+        if digest is not None and (kept := verdicts.get(digest, workflow.path, workflow.name)):
+            return kept
         raw = workflow.read(max_bytes)
         digest = hashlib.sha256(raw).hexdigest()
         return _judged(workflow, raw, digest, verdicts, max_depth, ask)

@@ -340,7 +340,7 @@ def test_a_flood_is_not_read_to_its_end(comfyui: StandIn, connect: Connect) -> N
 def test_nothing_but_get_is_in_the_source() -> None:
     """The one call of httpx is a GET: what cannot be sent cannot queue anything."""
     source = Path(module.__file__).read_text()
-    assert source.count("self._http.stream(") == 1
+    assert source.count("http.stream(") == 1
     assert json.dumps("GET") in source
     for verb in ("post", "put", "delete", "patch", "request(", "send("):
-        assert f"_http.{verb}" not in source
+        assert f"http.{verb}" not in source
