@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench import cycle, deploy, fleet, load, peer, scale
+from bench import cycle, deploy, fleet, load, peer, scale, slow
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("cycle", "deploy", "fleet", "load", "scale", "peer"),
+        choices=("cycle", "deploy", "fleet", "load", "scale", "slow", "peer"),
         default="cycle",
     )
     parser.add_argument("--rounds", type=int, default=9, help="measured runs of each (9)")
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, nargs="+", help="deploy: on so many test hosts")
     parser.add_argument("--comfy", type=Path, help="peer: the program comfy of comfy-cli")
     parser.add_argument(
-        "--before", type=Path, help="cycle, scale: another checkout, measured in the same run"
+        "--before", type=Path, help="cycle, scale, slow: another checkout, measured in the same run"
     )
     options = parser.parse_args()
     if options.rounds < 1:
@@ -35,6 +35,8 @@ def main() -> None:
         load.main(options.rounds)
     elif options.what == "scale":
         scale.main(options.rounds, options.before)
+    elif options.what == "slow":
+        slow.main(options.before)
     elif options.what == "peer":
         if options.comfy is None:
             parser.error("peer needs --comfy: where comfy-cli's program is")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+WAIT: Final = 5.0
+"""Seconds to wait for somebody else who has it open."""
 _SCHEMA: Final = 1
 _TABLE: Final = """
 CREATE TABLE workflow (
@@ -65,7 +67,7 @@ class WorkflowDatabase:
         with _told():
             _make(file)
             # The nodes of a cycle run in threads, one after the other.
-            self._database = sqlite3.connect(file, check_same_thread=False)
+            self._database = sqlite3.connect(file, WAIT, check_same_thread=False)
         try:
             with _told():
                 self._prepare()
