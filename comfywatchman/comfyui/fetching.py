@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from bisect import bisect
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from comfywatchman.comfyui.connections import AT_ONCE
 from comfywatchman.comfyui.kept_workflows import Packed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from comfywatchman.comfyui.client import ComfyUIClient
     from comfywatchman.comfyui.kept_workflows import KeptWorkflows
@@ -80,6 +79,7 @@ class Fetching:
         max_bytes: refuse larger ones.
         answer_s: seconds that one answer may take.
         ends: when to end, by the monotonic clock.
+        sent: is called each time that the server has sent one.
     """
 
     client: ComfyUIClient
@@ -87,13 +87,14 @@ class Fetching:
     max_bytes: int
     answer_s: float
     ends: float
+    sent: Callable[[], object]
     _fresh: deque[_Wanted] = field(default_factory=deque)
     _later: list[_Wanted] = field(default_factory=list)
     _given_up: list[_Wanted] = field(default_factory=list)
     _requests: int = 0
     _seconds: list[float] = field(default_factory=list)
     _sent: list[tuple[float, float]] = field(default_factory=list)
-    """When each workflow was there, and how many seconds it took."""
+    """When each workflow was asked for that the server sent, and how many seconds it took."""
     _control: SavedOnServer | None = None
     """One that the server has sent."""
     _streak: list[ComfyUIError] = field(default_factory=list)
@@ -162,10 +163,11 @@ class Fetching:
             error = failure
         else:
             self._seconds.append(now - began)
-            self._sent.append((now, now - began))
+            self._sent.append((began, now - began))
             self._control = wanted.saved
             self._streak.clear()
             self.kept.put(wanted.saved, packed)
+            self.sent()
             return
         if error.late:
             self._seconds.append(now - began)
@@ -197,8 +199,8 @@ class Fetching:
         return now - wanted.failed_first <= self.answer_s and now + error.pause < self.ends
 
     def _sent_since(self, moment: float) -> list[float]:
-        """Seconds that each workflow took which was there after a moment."""
-        return [seconds for _, seconds in self._sent[bisect(self._sent, (moment,)) :]]
+        """Seconds that each workflow took which was asked for after a moment, and sent."""
+        return [seconds for began, seconds in self._sent if began > moment]
 
     def _is_swift(self, seconds: float) -> bool:
         return seconds <= _SWIFT * self.answer_s
@@ -224,29 +226,33 @@ class Fetching:
     def _concluded(self) -> Fetched:
         refused: dict[SavedOnServer, ComfyUIError] = {}
         not_read: list[SavedOnServer] = []
-        doubtful: list[_Wanted] = []
+        doubtful: list[tuple[SavedOnServer, ComfyUIError]] = []
+        left_alone: ComfyUIError | None = None
         for wanted in self._given_up:
             error = wanted.error
-            if error is None or error.status == HTTPStatus.TOO_MANY_REQUESTS:
+            if error is None:
+                not_read.append(wanted.saved)
+            elif error.status == HTTPStatus.TOO_MANY_REQUESTS:
+                left_alone = error
                 not_read.append(wanted.saved)
             elif not is_of_the_server(error) or self._sent_others(wanted, error):
                 refused[wanted.saved] = error
             else:
-                doubtful.append(wanted)
+                doubtful.append((wanted.saved, error))
         if doubtful and self._stopped is None:
             sends = self._sends_control() if self._control else lives(self.client)
-            for wanted in list(doubtful):
-                # Where it sent nothing at all, one that comes late may well be the server's fault.
-                if wanted.error and sends and (self._control or not wanted.error.late):
-                    refused[wanted.saved] = wanted.error
-                    doubtful.remove(wanted)
-        not_read += [wanted.saved for wanted in doubtful]
+            # Where it sent nothing at all, one that comes late may well be the server's fault.
+            blames = [each for each in doubtful if self._control or not each[1].late]
+            refused.update(blames if sends else ())
+        not_read += [saved for saved, _ in doubtful if saved not in refused]
         for wanted in self._given_up:
             if wanted.error is not None and (wanted.error.late or wanted.saved in refused):
                 self.kept.note_asked(wanted.saved)
         self.kept.commit()
-        median = statistics.median(self._seconds) if self._seconds else None
         time_up = self._stopped is None and time.monotonic() >= self.ends
+        if left_alone is not None and not time_up:
+            self._stopped = self._stopped or str(left_alone)
+        median = statistics.median(self._seconds) if self._seconds else None
         return Fetched(refused, not_read, self._requests, median, self._stopped, time_up)
 
     def _sent_others(self, wanted: _Wanted, error: ComfyUIError) -> bool:

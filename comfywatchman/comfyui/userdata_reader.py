@@ -6,6 +6,7 @@ until the time for it is up.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,7 @@ from comfywatchman.comfyui.fetching import Fetching, is_of_the_server, lives
 from comfywatchman.comfyui.kept_workflows import KeptWorkflows, Packed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from comfywatchman.comfyui.client import ComfyUIClient
     from comfywatchman.comfyui.fetching import Fetched
@@ -43,15 +44,19 @@ class UserdataReader:
     Args:
         client: the server.
         kept: what earlier cycles read; None: nothing is kept.
+        most_s: seconds that reading may take, if not less time is left for other reasons.
     """
 
-    def __init__(self, client: ComfyUIClient, kept: KeptWorkflows | None = None) -> None:
+    def __init__(
+        self, client: ComfyUIClient, kept: KeptWorkflows | None = None, most_s: float = math.inf
+    ) -> None:
         self.url = client.url
         self.remark: str | None = None
         self.brief: str | None = None
         self._client = client
         self._kept = kept or KeptWorkflows(None, client.url)
         self._answer_s = client.answer_s
+        self._most_s = most_s
         self._seconds = 0.0
         self._ends: float | None = None
         self._refused: dict[SavedOnServer, ComfyUIError] = {}
@@ -67,8 +72,8 @@ class UserdataReader:
         """How long reading may still take; its time runs from when this is first asked."""
         now = time.monotonic()
         if self._ends is None:
-            most = self._client.seconds_left - _RESERVED * self._answer_s
-            self._seconds = max(0.0, min(ANSWERS * self._answer_s, most))
+            left = self._client.seconds_left - _RESERVED * self._answer_s
+            self._seconds = max(0.0, min(ANSWERS * self._answer_s, self._most_s, left))
             self._ends = now + self._seconds
         return self._ends - now
 
@@ -90,15 +95,21 @@ class UserdataReader:
         ]
         return sorted(changed, key=self._kept.asked_at)
 
-    def fetch(self, workflows: Sequence[SavedOnServer], max_bytes: int) -> None:
+    def fetch(
+        self,
+        workflows: Sequence[SavedOnServer],
+        max_bytes: int,
+        sent: Callable[[], object] = lambda: None,
+    ) -> None:
         """Ask for workflows, until all are read or the time is up.
 
         Args:
             workflows: as :meth:`to_fetch` gives them.
             max_bytes: refuse larger ones.
+            sent: is called each time that the server has sent one.
         """
         ends = time.monotonic() + self.seconds_left
-        fetching = Fetching(self._client, self._kept, max_bytes, self._answer_s, ends)
+        fetching = Fetching(self._client, self._kept, max_bytes, self._answer_s, ends, sent)
         fetched = fetching.run(workflows)
         self._refused.update(fetched.refused)
         self._not_read.update(fetched.not_read)
@@ -147,8 +158,8 @@ class UserdataReader:
         pace = f"{fetched.requests:,} requests, at most {AT_ONCE} at once{took}"
         what = f"{len(fetched.not_read):,} of {wanted:,} workflows were not read from the server"
         if fetched.stopped is not None:
-            self.brief = f"the server stopped answering ({pace})"
-            self.remark = f"{what}: {fetched.stopped}"
+            self.brief = f"the server sent only some of its workflows ({pace})"
+            self.remark = f"{what}: {fetched.stopped} ({pace})"
             return
         over = ""
         if fetched.time_up:

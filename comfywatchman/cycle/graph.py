@@ -33,7 +33,15 @@ from comfywatchman.comfyui.provenance.inquiry import Inquiry
 from comfywatchman.comfyui.provenance.kept_map import KeptMap
 from comfywatchman.comfyui.userdata_reader import UserdataReader
 from comfywatchman.cycle.asking import Asking
-from comfywatchman.cycle.progress import Alarmed, GateAnswered, Judged, Noted, WorkflowsFound
+from comfywatchman.cycle.progress import (
+    Alarmed,
+    GateAnswered,
+    Judged,
+    Noted,
+    ReadingBegins,
+    WasRead,
+    WorkflowsFound,
+)
 from comfywatchman.escape import visible
 from comfywatchman.exclusion import Exclusion
 from comfywatchman.gate import comfyui as comfyui_gate
@@ -274,9 +282,8 @@ def fetch_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
         return {}
     wanted = context.reader.to_fetch(saved, size)
     if wanted:
-        text = f"reading {len(wanted):,} of {len(saved):,} workflows from the server"
-        runtime.stream_writer(Noted(text))
-        context.reader.fetch(wanted, size)
+        runtime.stream_writer(ReadingBegins(len(wanted), len(saved)))
+        context.reader.fetch(wanted, size, lambda: runtime.stream_writer(WasRead(1)))
     remarks = [context.reader.remark] if context.reader.remark else []
     for text in filter(None, [*remarks, context.reader.trouble]):
         runtime.stream_writer(Noted(text))

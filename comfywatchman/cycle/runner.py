@@ -42,6 +42,9 @@ _TRACING_SWITCHES = (
 )
 """langchain-core sends traces to a third party where the environment says so: never from here."""
 
+_READING = 0.4
+"""The part of a cycle's time that reading what is saved on the server may take."""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -82,7 +85,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
             else:
                 client = stack.enter_context(ComfyUIClient(settings, credentials.read(settings)))
                 kept = stack.enter_context(_kept_workflows(settings, store))
-                reader = UserdataReader(client, kept)
+                reader = UserdataReader(client, kept, _READING * settings.cycle_time_limit)
             only_one = lock.make(store.folder / state_files.LOCK) if store else None
             context = graph.CycleContext(
                 settings, target, client, store, only_one, clock, saved, reader

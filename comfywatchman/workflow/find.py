@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -329,7 +330,8 @@ def on_server(
         found.not_checked.append(f"the workflows saved on the server were not seen: {error}")
         return found
     too_late = 0
-    listings = at_once(lambda user: _listing(client, user, reader.seconds_left), users)
+    ends = time.monotonic() + reader.seconds_left
+    listings = at_once(lambda user: _listing(client, user, ends), users)
     for user, listing in zip(users, listings, strict=True):
         if listing is None:
             too_late += 1
@@ -349,14 +351,14 @@ def on_server(
 
 
 def _listing(
-    client: ComfyUIClient, user: str, seconds: float
+    client: ComfyUIClient, user: str, ends: float
 ) -> list[userdata.SavedOnServer] | ComfyUIError | None:
     """What a user has saved, or why it cannot be seen; None if there is no time for it.
 
     Raises:
         ComfyUIError: the server is gone.
     """
-    if seconds <= 0:
+    if time.monotonic() >= ends:
         return None
     try:
         return userdata.workflows(client, user)

@@ -45,7 +45,7 @@ import sys
 import threading
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -222,6 +222,8 @@ class Exchange(BaseHTTPRequestHandler):
                 self.close_connection = True
                 return
         answer = answer or self.stand_in.answer(self.request_, path or "")
+        if behaviour.name == "closes" and behaviour.argument == "told":
+            answer = replace(answer, headers={**answer.headers, "Connection": "close"})
         self.request_.sent = len(answer.body) if self.command != "HEAD" else 0
         self.send(answer)
         if behaviour.name == "closes":

@@ -324,8 +324,11 @@ def test_no_more_than_four_are_asked_at_once(comfyui: StandIn, connect: Connect)
     assert set(connections(comfyui)) == {1, 2, 3, 4}
 
 
-def test_a_server_that_closes_each_connection(comfyui: StandIn, connect: Connect) -> None:
-    comfyui.behaviour = "closes"
+@pytest.mark.parametrize("behaviour", ["closes", "closes:told"])
+def test_a_server_that_closes_each_connection(
+    comfyui: StandIn, connect: Connect, behaviour: str
+) -> None:
+    comfyui.behaviour = behaviour
     client = connect(comfyui.url, read_timeout=0.5)  # shorter than the first pause
     for _ in range(5):
         assert client.get_json("/queue")

@@ -66,6 +66,19 @@ def test_an_answer_of_another_length_than_listed_is_asked_for_again(file: Path) 
     assert got(file, SavedOnServer("default", "a.json", 99, 1.0)) == (None, None)
 
 
+def test_a_cycle_that_is_killed_leaves_what_was_sent_until_shortly_before(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("comfywatchman.comfyui.kept_workflows._COMMIT_EVERY", 0.0)
+    killed = KeptWorkflows(file, URL)
+    killed.put(A, Packed.of(RAW))
+    monkeypatch.setattr("comfywatchman.comfyui.kept_workflows._COMMIT_EVERY", 100.0)
+    killed.put(B, Packed.of(RAW))
+    assert got(file, A)[1] == RAW
+    assert got(file, B)[1] is None
+    killed.__exit__(None, None, None)
+
+
 def test_nothing_is_made_where_nothing_is_kept(file: Path) -> None:
     with KeptWorkflows(file, URL) as kept:
         kept.open()
