@@ -121,9 +121,9 @@ class WorkflowDatabase:
         self._database.close()
 
     def _prepare(self) -> None:
-        self._database.execute("PRAGMA auto_vacuum = FULL")
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
         if version != _SCHEMA:
+            self._database.execute("PRAGMA auto_vacuum = FULL")
             self._database.execute("DROP TABLE IF EXISTS workflow")
             self._database.execute(_TABLE)
             self._database.execute(f"PRAGMA user_version = {_SCHEMA}")
