@@ -9,6 +9,7 @@ import contextlib
 import queue
 import socket
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -123,6 +124,9 @@ class Connection:
 class Connections:
     """The connections to one server. They may be shared between threads.
 
+    Attributes:
+        close: closes all of them; what is no longer used is closed by itself.
+
     Args:
         make: makes a client that keeps to :data:`LIMITS`.
     """
@@ -134,6 +138,7 @@ class Connections:
         self._free: queue.LifoQueue[Connection | None] = queue.LifoQueue()
         for _ in range(AT_ONCE):
             self._free.put(None)
+        self.close = weakref.finalize(self, _close, self._made)
 
     @contextlib.contextmanager
     def one(self, patience: float) -> Iterator[Connection]:
@@ -157,7 +162,7 @@ class Connections:
         finally:
             self._free.put(connection)
 
-    def close(self) -> None:
-        """Close all of them."""
-        for connection in self._made:
-            connection.http.close()
+
+def _close(connections: list[Connection]) -> None:
+    for connection in connections:
+        connection.http.close()

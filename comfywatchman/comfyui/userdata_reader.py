@@ -156,7 +156,10 @@ class UserdataReader:
         if fetched.median is not None:
             took = f", {fetched.median:.2g} s each in the middle"
         pace = f"{fetched.requests:,} requests, at most {AT_ONCE} at once{took}"
-        what = f"{len(fetched.not_read):,} of {wanted:,} workflows were not read from the server"
+        what = (
+            f"{len(fetched.not_read):,} of {wanted:,} new or changed workflows were not read from "
+            "the server"
+        )
         if fetched.stopped is not None:
             self.brief = f"the server sent only some of its workflows ({pace})"
             self.remark = f"{what}: {fetched.stopped} ({pace})"

@@ -204,7 +204,9 @@ def test_a_server_that_is_slow_or_gone_half_way_is_named_and_no_file_is(
                 reader.read(each, MOST)
     assert len(read) == 0 if "429" in behaviour else 8 <= len(read) < MANY
     assert reader.remark is not None
-    assert reader.remark.startswith(f"{MANY - len(read)} of {MANY} workflows were not read")
+    assert reader.remark.startswith(
+        f"{MANY - len(read)} of {MANY} new or changed workflows were not"
+    )
     assert why in reader.remark
     assert server.url in reader.remark
     assert ".json" not in reader.remark
