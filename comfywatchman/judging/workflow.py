@@ -61,9 +61,10 @@ def judge_workflow(
 def _judge(
     workflow: Workflow, verdicts: VerdictCache, max_bytes: int, max_depth: int, ask: Ask | None
 ) -> WorkflowReport:
-    digest = workflow.digest(max_bytes)
+    digest = None
     try:
-        if digest is not None and (kept := verdicts.get(digest, workflow.path, workflow.name)):
+        known = workflow.digest(max_bytes)
+        if known is not None and (kept := verdicts.get(known, workflow.path, workflow.name)):
             return kept
         raw = workflow.read(max_bytes)
         digest = hashlib.sha256(raw).hexdigest()
