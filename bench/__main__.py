@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench import cycle, deploy, fleet, growth, load, many, peer, scale
+from bench import cycle, deploy, fleet, growth, load, many, peer, scale, slow
 from tests.growth import SHAPES
 
 
@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("cycle", "deploy", "fleet", "growth", "load", "many", "scale", "peer"),
+        choices=("cycle", "deploy", "fleet", "growth", "load", "many", "scale", "slow", "peer"),
         default="cycle",
     )
     parser.add_argument("--rounds", type=int, default=9, help="measured runs of each (9)")
@@ -23,7 +23,9 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, nargs="+", help="deploy: on so many test hosts")
     parser.add_argument("--comfy", type=Path, help="peer: the program comfy of comfy-cli")
     parser.add_argument(
-        "--before", type=Path, help="cycle, many, scale: another checkout, measured in the same run"
+        "--before",
+        type=Path,
+        help="cycle, many, scale, slow: another checkout, measured in the same run",
     )
     parser.add_argument("--shape", choices=tuple(SHAPES), help="growth: of this shape alone")
     options = parser.parse_args()
@@ -41,6 +43,8 @@ def main() -> None:
         load.main(options.rounds)
     elif options.what == "scale":
         scale.main(options.rounds, options.before)
+    elif options.what == "slow":
+        slow.main(options.before)
     elif options.what == "peer":
         if options.comfy is None:
             parser.error("peer needs --comfy: where comfy-cli's program is")

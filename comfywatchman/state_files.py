@@ -16,6 +16,7 @@ INVENTORY = "inventory.json"
 NODE_MAP = "node-map.cache"
 VERDICTS = "verdicts.cache"
 VERDICTS_SO_FAR = "verdicts-so-far.cache"
+SERVER_WORKFLOWS = "server-workflows.sqlite3"
 ANSWERS = "server-answers.json"
 OFF_SWITCH = "ask-server.off"
 CRASH = "last-crash.txt"
@@ -32,6 +33,7 @@ FILES = (
     NODE_MAP,
     VERDICTS,
     VERDICTS_SO_FAR,
+    SERVER_WORKFLOWS,
     ANSWERS,
     OFF_SWITCH,
     CRASH,
@@ -55,7 +57,7 @@ _OURS = re.compile(
     rf"(?:{_NAME})(?:{re.escape(DAMAGED)})?"
     rf"|\.(?:{_NAME})(?:\.[0-9]+)+{re.escape(PART)}"
     rf"|{re.escape(SCHEDULE_LOG)}\.[0-9]+"
-    rf"|{re.escape(HISTORY)}-(?:journal|wal|shm)"
+    rf"|(?:{re.escape(SERVER_WORKFLOWS)}|{re.escape(HISTORY)})-(?:journal|wal|shm)"
 )
 
 

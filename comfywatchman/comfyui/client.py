@@ -10,18 +10,17 @@ again after a pause; what was posted is not posted again.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
 import ssl
-import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Self
 
 from comfywatchman import __version__, lenient_json, redaction, state
+from comfywatchman.comfyui.connections import LIMITS, Connections, Turn
 from comfywatchman.comfyui.http import httpx
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from comfywatchman.comfyui.connections import Connection
     from comfywatchman.settings import Settings
 
 _SMALL = 16 * 1024**2
@@ -49,6 +49,8 @@ _NO_ANSWER = {
 """What an answer below 400 means that is neither 200 nor a redirect."""
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds before a question is asked again, in turn; the last one for all further times."""
+_CLOSED = (httpx.NetworkError, httpx.RemoteProtocolError)
+"""What comes of a request on a connection that the server has closed."""
 
 
 def patience(settings: Settings) -> float:
@@ -68,15 +70,26 @@ class ComfyUIError(Exception):
             until then another question is in vain.
         status: the HTTP status, when there was one.
         sent: whether the request may have reached the server.
+        late: whether the answer took longer than it may.
+        pause: seconds for which the server asks to be left alone.
     """
 
     def __init__(
-        self, reason: str, *, transient: bool, status: int | None = None, sent: bool = True
+        self,
+        reason: str,
+        *,
+        transient: bool,
+        status: int | None = None,
+        sent: bool = True,
+        late: bool = False,
+        pause: float = 0.0,
     ) -> None:
         super().__init__(reason)
         self.transient = transient
         self.status = status
         self.sent = sent
+        self.late = late
+        self.pause = pause
 
 
 class _RetryableError(ComfyUIError):
@@ -97,8 +110,11 @@ class _RetryableError(ComfyUIError):
         pause: float = 0.0,
         connected: bool = True,
     ) -> None:
-        super().__init__(reason, transient=True, status=status, sent=connected)
-        self.pause = pause
+        super().__init__(reason, transient=True, status=status, sent=connected, pause=pause)
+
+
+class _StaleError(Exception):
+    """The server had closed a connection that was kept, and did not see the request."""
 
 
 class ComfyUIClient:
@@ -108,7 +124,8 @@ class ComfyUIClient:
     :mod:`comfywatchman.redaction`.
 
     Attributes:
-        url: where the server is.
+        url: the server's address.
+        answer_s: seconds that one answer may take.
         reflections: answers so far whose body held the credential.
 
     Args:
@@ -125,21 +142,24 @@ class ComfyUIClient:
         self._has_answered = False
         self.url = settings.comfyui_url
         self.reflections = 0
+        self.answer_s = settings.read_timeout
+        verify = _tls(settings)
         # The environment's proxies and .netrc are left out: a cycle talks to its server alone.
-        self._http = httpx.Client(
-            auth=auth,
-            verify=_tls(settings),
-            trust_env=False,
-            follow_redirects=False,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            event_hooks={"response": [_hide_in_head]},
-            # One connection for one request, so that a deadline ends its own request alone.
-            limits=httpx.Limits(max_keepalive_connections=0),
-            headers={
-                "User-Agent": f"comfywatchman/{__version__}",
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-            },
+        self._connections = Connections(
+            lambda: httpx.Client(
+                auth=auth,
+                verify=verify,
+                trust_env=False,
+                follow_redirects=False,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                event_hooks={"response": [_hide_in_head]},
+                limits=LIMITS,
+                headers={
+                    "User-Agent": f"comfywatchman/{__version__}",
+                    "Accept": "application/json",
+                    "Accept-Encoding": "identity",
+                },
+            )
         )
 
     def __enter__(self) -> Self:
@@ -151,7 +171,7 @@ class ComfyUIClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._http.close()
+        self._connections.close()
 
     @property
     def seconds_left(self) -> float:
@@ -302,46 +322,76 @@ class ComfyUIClient:
         Of what is asked for with GET, or with ``only_success``, only HTTP 200 is an answer.
         """
         url = self.url + path
-        left = self.seconds_left
-        if left <= 0:
+        try:
+            with self._connections.one(self.seconds_left) as connection:
+                if content is not None:
+                    connection.renew()  # what was posted is not posted again
+                while True:
+                    with suppress(_StaleError):  # once: the next one is on a new connection
+                        return self._turn(
+                            connection, path, max_bytes, cap, limit, headers, content, only_success
+                        )
+        except TimeoutError:
             raise ComfyUIError(
                 f"{self.url} took more than {patience(self._settings):g} s for all that a cycle "
                 "asks; ComfyUI is very busy, or the network slow: the next cycle tries again",
                 transient=True,
                 sent=False,
-            )
+                late=True,
+            ) from None
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise ComfyUIError(
+                f"{visible(url)} is no address that can be asked: {error}",
+                transient=False,
+                sent=False,
+            ) from None
+
+    def _turn(
+        self,
+        connection: Connection,
+        path: str,
+        max_bytes: int,
+        cap: str | None,
+        limit: float,
+        headers: Mapping[str, str] | None,
+        content: bytes | None,
+        only_success: bool,
+    ) -> tuple[int, bytes]:
+        url = self.url + path
+        left = self.seconds_left
+        if left <= 0:
+            raise TimeoutError
         limit = min(limit, left)
         timeout = httpx.Timeout(limit, connect=min(self._settings.connect_timeout, left))
-        with _Deadline(limit) as deadline:
+        begun = False
+        with Turn(connection, limit) as turn:
             try:
-                with self._http.stream(
+                with connection.http.stream(
                     "GET" if content is None else "POST",
                     url,
                     headers=headers,
                     content=content,
                     timeout=timeout,
-                    extensions={"trace": deadline.trace},
+                    extensions={"trace": turn.trace},
                 ) as response:
+                    begun = True
                     if content is None or only_success:
                         self._refuse(response, path)
                     body = _body(response, url, max_bytes, cap)
-                if not deadline.passed:
+                if not turn.passed:
                     return response.status_code, self._hidden(body)
             except httpx.ReadTimeout:
                 pass  # the same as a deadline that passed
             except httpx.HTTPError as error:
-                if not deadline.passed:
+                if not turn.passed:
+                    if not (begun or turn.opened) and isinstance(error, _CLOSED):
+                        raise _StaleError from None
                     raise self._unreachable(error, url) from None
-            except (httpx.InvalidURL, UnicodeError) as error:
-                raise ComfyUIError(
-                    f"{visible(url)} is no address that can be asked: {error}",
-                    transient=False,
-                    sent=False,
-                ) from None
         raise ComfyUIError(
             f"{url} did not finish its answer within {limit:g} s; ComfyUI hangs or is very busy: "
             "look at its log, restart it if it stays so",
             transient=True,
+            late=True,
         )
 
     def _hidden(self, body: bytes) -> bytes:
@@ -430,38 +480,6 @@ class ComfyUIClient:
                 "ComfyUI may have stopped or is restarting"
             )
         return _RetryableError(reason, connected=connected)
-
-
-class _Deadline:
-    """Ends a request that takes too long, be it a byte at a time: httpx limits each read alone."""
-
-    def __init__(self, seconds: float) -> None:
-        self.passed = False
-        self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-
-    def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Learn the request's socket. To be given to httpx as the extension ``trace``."""
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            self._socket = info["return_value"].get_extra_info("socket")
-            if self.passed:
-                self._end()
-
-    def _end(self) -> None:
-        self.passed = True
-        if self._socket is not None:
-            # Wakes the thread that waits for the answer; SSLSocket.shutdown would pull the TLS
-            # state away from under it.
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 def _no_answer(response: httpx.Response) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
+from comfywatchman.comfyui.connections import at_once
 from comfywatchman.comfyui.files import names_below
 from comfywatchman.comfyui.inventory import Inventory
 
@@ -66,15 +67,22 @@ def take_inventory(
 
 
 def _models(client: ComfyUIClient) -> dict[str, tuple[str, ...]]:
-    models = {}
-    for folder in _strings(client.get_json("/models")):
-        try:
-            path = f"/models/{quote(folder, safe='', errors='surrogatepass')}"
-            models[folder] = tuple(_strings(client.get_json(path)))
-        except ComfyUIError as error:
-            if error.transient:
-                raise
-    return models
+    folders = _strings(client.get_json("/models"))
+    lists = at_once(lambda folder: _files(client, folder), folders)
+    return {
+        folder: files for folder, files in zip(folders, lists, strict=True) if files is not None
+    }
+
+
+def _files(client: ComfyUIClient, folder: str) -> tuple[str, ...] | None:
+    """The files in a model folder; None if the server does not list them."""
+    try:
+        path = f"/models/{quote(folder, safe='', errors='surrogatepass')}"
+        return tuple(_strings(client.get_json(path)))
+    except ComfyUIError as error:
+        if error.transient:
+            raise
+        return None
 
 
 def _strings(answer: object) -> list[str]:

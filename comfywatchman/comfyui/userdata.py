@@ -13,6 +13,7 @@ from comfywatchman.escape import visible
 if TYPE_CHECKING:
     from comfywatchman.comfyui.client import ComfyUIClient
 
+_LARGEST = 2**63
 _DEFAULT_USER = "default"
 _HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([ -~\x80-\xff]*[!-~\x80-\xff])?)?")
 """Latin-1 without control characters, and without blanks at its ends: RFC 9110, 5.5."""
@@ -20,11 +21,19 @@ _HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([ -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
 @dataclass(frozen=True, slots=True)
 class SavedOnServer:
-    """One saved workflow: ``path`` is relative to the user's ``workflows`` folder, POSIX."""
+    """One saved workflow.
+
+    Attributes:
+        user: whose it is.
+        path: relative to the user's ``workflows`` folder, POSIX.
+        size: in bytes; None if the server does not tell.
+        modified: when it was changed, in whatever unit the server has; None if it does not tell.
+    """
 
     user: str
     path: str
     size: int | None
+    modified: float | None = None
 
 
 def users(client: ComfyUIClient) -> list[str]:
@@ -59,16 +68,24 @@ def workflows(client: ComfyUIClient, user: str) -> list[SavedOnServer]:
         )
     found = []
     for entry in answer:
-        name, size = (
-            (entry.get("path"), entry.get("size")) if isinstance(entry, dict) else (entry, None)
-        )
+        about = entry if isinstance(entry, dict) else {"path": entry}
+        name = about.get("path")
         if isinstance(name, str) and is_workflow_name(name):
-            found.append(SavedOnServer(user, name, size if isinstance(size, int) else None))
+            size, modified = _size(about.get("size")), _time(about.get("modified"))
+            found.append(SavedOnServer(user, name, size, modified))
     return sorted(found, key=lambda w: w.path)
 
 
-def fetch(client: ComfyUIClient, workflow: SavedOnServer, max_bytes: int) -> bytes:
-    """Fetch one saved workflow.
+def fetch(
+    client: ComfyUIClient, workflow: SavedOnServer, max_bytes: int, *, seconds: float | None = None
+) -> bytes:
+    """Fetch one saved workflow. It is asked for once.
+
+    Args:
+        client: the server.
+        workflow: of :func:`workflows`.
+        max_bytes: refuse a larger one.
+        seconds: how long the answer may take; None means ``read_timeout``.
 
     Raises:
         ComfyUIError: it could not be had, or is larger than ``max_bytes``.
@@ -83,13 +100,27 @@ def fetch(client: ComfyUIClient, workflow: SavedOnServer, max_bytes: int) -> byt
         path,
         max_bytes=max_bytes,
         cap="max_workflow_size",
+        seconds=seconds,
         headers=_as(workflow.user),
+        again=False,
     )
 
 
 def is_workflow_name(path: str) -> bool:
     """Whether a file of this name is a saved workflow: ``*.json``, nothing hidden."""
     return path.lower().endswith(".json") and not any(p.startswith(".") for p in path.split("/"))
+
+
+def _size(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value < _LARGEST else None
+
+
+def _time(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if abs(value) < _LARGEST else None
 
 
 def _as(user: str) -> dict[str, str] | None:

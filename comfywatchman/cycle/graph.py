@@ -32,8 +32,17 @@ from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.comfyui.inventory import Inventory
 from comfywatchman.comfyui.provenance.inquiry import Inquiry
 from comfywatchman.comfyui.provenance.kept_map import KeptMap
+from comfywatchman.comfyui.userdata_reader import UserdataReader
 from comfywatchman.cycle.asking import Asking
-from comfywatchman.cycle.progress import Alarmed, GateAnswered, Judged, Noted, WorkflowsFound
+from comfywatchman.cycle.progress import (
+    Alarmed,
+    GateAnswered,
+    Judged,
+    Noted,
+    ReadingBegins,
+    WasRead,
+    WorkflowsFound,
+)
 from comfywatchman.escape import visible
 from comfywatchman.exclusion import Exclusion
 from comfywatchman.gate import comfyui as comfyui_gate
@@ -101,6 +110,8 @@ class CycleContext:
     clock: CycleClock
     saved: Basis | None = None
     """The saved catalog that stands in for the server."""
+    reader: UserdataReader | None = None
+    """Reads the workflows saved on the server; None where there is none."""
 
     @property
     def is_whole(self) -> bool:
@@ -259,7 +270,8 @@ def find_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
     workflows, left_out, not_checked = found.workflows, found.left_out, found.not_checked
     if client is not None and settings.userdata and not target.paths:
         folders = _folders(state, settings)
-        on_server = find.on_server(client, folders.user if folders else None, exclusion)
+        user_folder = folders.user if folders else None
+        on_server = find.on_server(client, user_folder, exclusion, runtime.context.reader)
         workflows = [*workflows, *on_server.workflows]
         left_out = [*left_out, *on_server.left_out]
         not_checked = [*not_checked, *on_server.not_checked]
@@ -269,6 +281,22 @@ def find_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
         "left_out": len(find.distinct([*kept, *left_out])) - len(kept),
         "not_checked": not_checked,
     }
+
+
+def fetch_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Read the workflows that only the server can give, as far as there is time for it."""
+    context = runtime.context
+    saved, size = find.saved_on_server(state["found"]), context.settings.max_workflow_size
+    if context.reader is None or not saved:
+        return {}
+    wanted = context.reader.to_fetch(saved, size)
+    if wanted:
+        runtime.stream_writer(ReadingBegins(len(wanted), len(saved)))
+        context.reader.fetch(wanted, size, lambda: runtime.stream_writer(WasRead(1)))
+    remarks = [context.reader.remark] if context.reader.remark else []
+    for text in filter(None, [*remarks, context.reader.trouble]):
+        runtime.stream_writer(Noted(text))
+    return {"not_checked": remarks}
 
 
 def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
@@ -395,6 +423,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         duration_s=context.clock.elapsed(),
         reason=in_words(summary, state["left_out"])
         + postponed.in_words(left)
+        + (f"; {context.reader.brief}" if context.reader and context.reader.brief else "")
         + (f"; asked the server about {asked:,}" if asked else ""),
         server=Server(
             url=context.settings.comfyui_url if context.client else None,
@@ -475,6 +504,7 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
         ("judge", judge),
     ):
         graph.add_node(name, asks_server, error_handler=skip_after_error)
+    graph.add_node("fetch_workflows", fetch_workflows)
     graph.add_node("ask_about_packs", ask_about_packs)
     graph.add_node("ask_server", ask_server)
     graph.add_node("report", report)
@@ -495,7 +525,8 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
     graph.add_conditional_edges("gate", _after_gate, ["fetch_catalog", "take_inventory", "skip"])
     graph.add_edge(["fetch_catalog", "take_inventory"], "find_workflows")
     graph.add_edge("fetch_catalog", "ask_about_packs")
-    graph.add_edge(["find_workflows", "ask_about_packs"], "judge")
+    graph.add_edge("find_workflows", "fetch_workflows")
+    graph.add_edge(["fetch_workflows", "ask_about_packs"], "judge")
     graph.add_edge("judge", "ask_server")
     graph.add_edge("ask_server", "report")
     graph.add_edge("report", END)

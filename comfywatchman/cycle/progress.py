@@ -37,6 +37,21 @@ class Alarmed:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadingBegins:
+    """Workflows are read from the server: so many of those that are saved there."""
+
+    count: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class WasRead:
+    """So many more of them are read."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class WorkflowsFound:
     """Judging begins."""
 
@@ -61,7 +76,7 @@ class Ended:
 _DEBUG = 7
 """The journal keeps such a line; a log file is better without."""
 
-Event = GateAnswered | Noted | Alarmed | WorkflowsFound | Judged | Ended
+Event = GateAnswered | Noted | Alarmed | ReadingBegins | WasRead | WorkflowsFound | Judged | Ended
 
 
 class Listener(Protocol):
@@ -93,8 +108,12 @@ class Lines:
                 self._say(6, text)
             case Alarmed(text):
                 self._say(3, f"ALARM: {text}")
+            case ReadingBegins(count, of):
+                self._say(6, f"reading {count:,} of {of:,} workflows from the server")
             case WorkflowsFound(count):
                 self._say(6, f"judging {count:,} saved workflows")
+            case WasRead():
+                pass
             case Judged(workflows):
                 for workflow in workflows:
                     self._judged(workflow)
@@ -142,17 +161,24 @@ class Bar:
     def __call__(self, event: Event) -> None:
         """Move the bar."""
         match event:
+            case ReadingBegins(count, _):
+                self._begin("Reading workflows from the server", count)
             case WorkflowsFound(count):
-                self._progress.start()
-                if self._task is not None:
-                    self._progress.remove_task(self._task)
-                self._task = self._progress.add_task("Judging saved workflows", total=count)
+                self._begin("Judging saved workflows", count)
+            case WasRead(count) if self._task is not None:
+                self._progress.advance(self._task, count)
             case Judged(workflows) if self._task is not None:
                 self._progress.advance(self._task, len(workflows))
             case Ended():
                 self._progress.stop()
             case _:
                 pass
+
+    def _begin(self, what: str, total: int) -> None:
+        self._progress.start()
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(what, total=total)
 
 
 def listener() -> Listener:

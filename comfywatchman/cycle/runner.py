@@ -16,7 +16,9 @@ from comfywatchman import __version__, discovery, room, state, state_files
 from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_file, credentials
 from comfywatchman.comfyui.client import ComfyUIClient
+from comfywatchman.comfyui.kept_workflows import KeptWorkflows, room_for
 from comfywatchman.comfyui.provenance import core
+from comfywatchman.comfyui.userdata_reader import UserdataReader
 from comfywatchman.cycle import graph
 from comfywatchman.cycle.progress import Ended, Listener
 from comfywatchman.errors import ConfigError, Exit
@@ -39,6 +41,9 @@ _TRACING_SWITCHES = (
     "LANGCHAIN_TRACING_V2",
 )
 """langchain-core sends traces to a third party where the environment says so: never from here."""
+
+_READING = 0.4
+"""The part of a cycle's time that reading what is saved on the server may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
     ending = threading.Event()
     with ExitStack() as stack:
         try:
-            client, saved = None, None
+            client, saved, reader = None, None, None
             if target.object_info is not None:
                 saved = catalog_file.read(
                     target.object_info,
@@ -79,8 +84,12 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
                 )
             else:
                 client = stack.enter_context(ComfyUIClient(settings, credentials.read(settings)))
+                kept = stack.enter_context(_kept_workflows(settings, store))
+                reader = UserdataReader(client, kept, _READING * settings.cycle_time_limit)
             only_one = lock.make(store.folder / state_files.LOCK) if store else None
-            context = graph.CycleContext(settings, target, client, store, only_one, clock, saved)
+            context = graph.CycleContext(
+                settings, target, client, store, only_one, clock, saved, reader
+            )
             stack.callback(_release, context)
             if store is not None:
                 _record_signals(context, listener, ending)
@@ -123,6 +132,15 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
                 code = Exit.UNWRITABLE if code is Exit.OK else code
     listener(Ended(outcome.value, reason))
     return Result(report, code)
+
+
+def _kept_workflows(settings: Settings, store: ReportStore | None) -> KeptWorkflows:
+    """What was read of the workflows that are saved on the server."""
+    if store is None or not settings.cache:
+        return KeptWorkflows(None, settings.comfyui_url)
+    file = store.server_workflows
+    room = room_for(file, settings.min_free_disk)
+    return KeptWorkflows(file, settings.comfyui_url, room)
 
 
 def _stream(context: CycleContext, listener: Listener) -> CycleState:
@@ -176,6 +194,8 @@ def _read_program() -> None:
     from comfywatchman.checks.engine import registry
     from comfywatchman.report import formats, html
 
+    with suppress(ImportError):  # a Python without SQLite
+        from comfywatchman.comfyui import workflow_database  # noqa: F401
     discovery.import_all(formats)
     registry.registered()
     core.core_type("")

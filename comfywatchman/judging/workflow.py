@@ -94,6 +94,9 @@ def _judge(
 ) -> WorkflowReport:
     digest = None
     try:
+        known = workflow.digest(max_bytes)
+        if known is not None and (kept := verdicts.get(known, workflow.path, workflow.name)):
+            return kept
         raw = workflow.read(max_bytes)
         digest = hashlib.sha256(raw).hexdigest()
         return _judged(workflow, raw, digest, verdicts, max_depth, ask)

@@ -49,6 +49,11 @@ class ReportStore:
         """Where the node map of the server's Manager is kept."""
         return self.folder / state_files.NODE_MAP
 
+    @property
+    def server_workflows(self) -> Path:
+        """Where the workflows that the server sent are kept."""
+        return self.folder / state_files.SERVER_WORKFLOWS
+
     def begin(self, started_at: datetime, paths: Sequence[str]) -> None:
         """Mark a cycle as running, so that one that is killed leaves a trace. Call it locked.
 

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from comfywatchman.comfyui import userdata
 from comfywatchman.comfyui.client import ComfyUIError
+from comfywatchman.comfyui.connections import at_once
+from comfywatchman.comfyui.fetching import is_of_the_server, lives
+from comfywatchman.comfyui.userdata_reader import NotReadError, UserdataReader
 from comfywatchman.escape import visible
 from comfywatchman.exclusion import Exclusion
 from comfywatchman.findings import declare
 from comfywatchman.results import Severity
 from comfywatchman.state import open_at_once
 from comfywatchman.workflow import pictures
+from comfywatchman.workflow.postponed import not_fetched
 from comfywatchman.workflow.prompt import WorkflowError
 
 if TYPE_CHECKING:
@@ -72,6 +76,10 @@ class WorkflowFile:
     def path(self) -> str:
         """How the report names it."""
         return visible(str(self.file))
+
+    def digest(self, _max_bytes: int) -> str | None:
+        """SHA-256 of what is to be read, if that is known without reading it: it is not."""
+        return None
 
     def read(self, max_bytes: int) -> bytes:
         """Read it.
@@ -149,7 +157,7 @@ def _must_be_regular(status: os.stat_result) -> None:
 class WorkflowOnServer:
     """A saved workflow that only the server can give."""
 
-    client: ComfyUIClient
+    reader: UserdataReader
     saved: userdata.SavedOnServer
 
     @property
@@ -162,20 +170,24 @@ class WorkflowOnServer:
         """How the report names it."""
         return visible(f"userdata:{self.saved.user}/workflows/{self.saved.path}")
 
+    def digest(self, max_bytes: int) -> str | None:
+        """SHA-256 of what is to be read, in hexadecimal, if that is known without reading it."""
+        too_large = self.saved.size is not None and self.saved.size > max_bytes
+        return None if too_large else self.reader.digest(self.saved)
+
     def read(self, max_bytes: int) -> bytes:
-        """Fetch it.
+        """Read it: what was fetched and kept, or fetch it now.
 
         Raises:
-            WorkflowError: the server does not give it, or it is too large.
-            ComfyUIError: the server is gone.
+            WorkflowError: the server does not give it, or not in time, or it is too large.
         """
         if self.saved.size is not None and self.saved.size > max_bytes:
             raise WorkflowError(_too_large(max_bytes, self.saved.size))
         try:
-            return userdata.fetch(self.client, self.saved, max_bytes)
+            return self.reader.read(self.saved, max_bytes)
+        except NotReadError:
+            raise WorkflowError(not_fetched(self.reader.url)) from None
         except ComfyUIError as error:
-            if _server_is_gone(self.client, error):
-                raise
             raise WorkflowError(
                 WORKFLOW_UNREADABLE.finding(
                     f"the server does not give it: {error}",
@@ -291,7 +303,10 @@ def _entries(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def on_server(
-    client: ComfyUIClient, user_folder: Path | None, exclusion: Exclusion = NOTHING_EXCLUDED
+    client: ComfyUIClient,
+    user_folder: Path | None,
+    exclusion: Exclusion = NOTHING_EXCLUDED,
+    reader: UserdataReader | None = None,
 ) -> Found:
     """Find the workflows saved on the server, of all its users.
 
@@ -300,11 +315,13 @@ def on_server(
         user_folder: where the server keeps them, if that is on this host: what lies there as the
             server lists it is read from the disk.
         exclusion: what to leave out, by the path below the ``workflows`` folder of each user.
+        reader: reads those that only the server can give; None: one that keeps nothing.
 
     Raises:
         ComfyUIError: the server is gone.
     """
     found = Found()
+    reader = reader or UserdataReader(client)
     try:
         users = userdata.users(client)
     except ComfyUIError as error:
@@ -312,33 +329,47 @@ def on_server(
             raise
         found.not_checked.append(f"the workflows saved on the server were not seen: {error}")
         return found
-    for user in users:
-        try:
-            saved = userdata.workflows(client, user)
-        except ComfyUIError as error:
-            if _server_is_gone(client, error):
-                raise
-            found.not_checked.append(f"the workflows of {visible(user)} were not seen: {error}")
-            continue
-        for each in saved:
-            kept = found.left_out if exclusion.leaves_out(each.path) else found.workflows
-            kept.append(_nearest(client, each, user_folder))
+    too_late = 0
+    ends = time.monotonic() + reader.seconds_left
+    listings = at_once(lambda user: _listing(client, user, ends), users)
+    for user, listing in zip(users, listings, strict=True):
+        if listing is None:
+            too_late += 1
+        elif isinstance(listing, ComfyUIError):
+            found.not_checked.append(f"the workflows of {visible(user)} were not seen: {listing}")
+        else:
+            for each in listing:
+                kept = found.left_out if exclusion.leaves_out(each.path) else found.workflows
+                kept.append(_nearest(reader, each, user_folder))
+    if too_late:
+        found.not_checked.append(
+            f"the workflows of {too_late:,} of {len(users):,} users were not seen: {client.url} is "
+            "slow, or the network is, and the time for reading them was over"
+        )
+    reader.begin(saved_on_server(found.workflows), all_seen=not found.not_checked)
     return found
 
 
-def _server_is_gone(client: ComfyUIClient, error: ComfyUIError) -> bool:
-    """Whether asking for another file is in vain, as it is not about the one that was asked for."""
-    if not error.transient or error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        return False
+def _listing(
+    client: ComfyUIClient, user: str, ends: float
+) -> list[userdata.SavedOnServer] | ComfyUIError | None:
+    """What a user has saved, or why it cannot be seen; None if there is no time for it.
+
+    Raises:
+        ComfyUIError: the server is gone.
+    """
+    if time.monotonic() >= ends:
+        return None
     try:
-        client.get_json("/system_stats")
-    except ComfyUIError:
-        return True
-    return False
+        return userdata.workflows(client, user)
+    except ComfyUIError as error:
+        if is_of_the_server(error) and not lives(client):
+            raise
+        return error
 
 
 def _nearest(
-    client: ComfyUIClient, saved: userdata.SavedOnServer, user_folder: Path | None
+    reader: UserdataReader, saved: userdata.SavedOnServer, user_folder: Path | None
 ) -> Workflow:
     if user_folder is not None and saved.size is not None:
         file = user_folder / saved.user / "workflows" / saved.path
@@ -346,10 +377,15 @@ def _nearest(
             status = file.stat()
             inside = file.resolve().is_relative_to(user_folder.resolve())
         except (OSError, ValueError):  # ValueError: no file can be named so
-            return WorkflowOnServer(client, saved)
+            return WorkflowOnServer(reader, saved)
         if inside and stat.S_ISREG(status.st_mode) and status.st_size == saved.size:
             return WorkflowFile(file, visible(f"{saved.user}/{saved.path}"))
-    return WorkflowOnServer(client, saved)
+    return WorkflowOnServer(reader, saved)
+
+
+def saved_on_server(workflows: Iterable[Workflow]) -> list[userdata.SavedOnServer]:
+    """Those of them that only the server can give."""
+    return [each.saved for each in workflows if isinstance(each, WorkflowOnServer)]
 
 
 def distinct(workflows: Iterable[Workflow]) -> list[Workflow]:

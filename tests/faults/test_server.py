@@ -249,6 +249,96 @@ def test_one_workflow_that_the_server_cannot_give_does_not_cost_the_others(
     }
 
 
+@pytest.fixture
+def saved(host: Host, tmp_path: Path) -> Path:
+    """The user folder of a server; eight workflows are saved there, the last one broken."""
+    folder = tmp_path / "user" / "default" / "workflows"
+    folder.mkdir(parents=True)
+    for number in range(8):
+        kind = "good" if number < 7 else "bad"
+        (folder / f"{number}.json").write_bytes((host.workflows / f"{kind}.json").read_bytes())
+    return tmp_path / "user"
+
+
+def fetched(server: StandIn) -> list[str]:
+    """The files that the server was asked for since the last time."""
+    begin = "/userdata/workflows%2F"
+    asked = [r.path.removeprefix(begin) for r in server.requests if r.path.startswith(begin)]
+    server.requests.clear()
+    return sorted(asked)
+
+
+def test_what_has_not_changed_on_the_server_is_not_fetched_but_judged(
+    host: Host, saved: Path
+) -> None:
+    all_of_them = [f"{number}.json" for number in range(8)]
+    folder = saved / "default" / "workflows"
+    (folder / "0.json").write_text(json.dumps(NEEDS_A_MODEL))
+    with StandIn(userdata=saved) as server:
+        host.run(comfyui_url=server.url)
+        assert host.last_run["summary"] == {"runnable": 8, "partial": 0, "broken": 2, "unknown": 0}
+        assert fetched(server) == all_of_them
+        assert host.files() == {*KEPT, "server-workflows.sqlite3"}
+
+        host.run(comfyui_url=server.url)
+        assert host.last_run["summary"] == {"runnable": 8, "partial": 0, "broken": 2, "unknown": 0}
+        assert fetched(server) == []
+
+        server.state = "empty"  # its models are gone: the verdict of 0.json with them
+        host.run(comfyui_url=server.url)
+        assert host.last_run["summary"] == {"runnable": 7, "partial": 0, "broken": 3, "unknown": 0}
+        assert fetched(server) == []
+
+        (folder / "7.json").write_bytes((host.workflows / "good.json").read_bytes())
+        (folder / "6.json").unlink()
+        host.run(comfyui_url=server.url)
+        assert host.last_run["summary"] == {"runnable": 7, "partial": 0, "broken": 2, "unknown": 0}
+        assert fetched(server) == ["7.json"]
+
+        host.run(comfyui_url=server.url, cache="false")
+        assert len(fetched(server)) == 7
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "why"),
+    [
+        ("slow-after:3,60000@/userdata", "the server is slow (8 requests, at most 4 at once"),
+        ("429:3600@/userdata/workflows%2F7.json", "the server sent only some of its workflows ("),
+        ("down-after:3@/userdata", "the server sent only some of its workflows ("),
+    ],
+)
+def test_a_slow_server_costs_what_it_does_not_send_and_nothing_else(
+    host: Host, saved: Path, behaviour: str, why: str
+) -> None:
+    with StandIn(userdata=saved, behaviour=behaviour) as server:
+        ended = host.run(comfyui_url=server.url, read_timeout="1")
+        assert ended.returncode == 0
+        assert host.last_run["outcome"] == "done"
+        assert f"; {why}" in host.last_run["reason"]
+        assert host.last_run["reason"] in host.run("status").stdout
+        judged = {w["name"]: w for w in host.latest["workflows"]}
+        assert (judged["good.json"]["verdict"], judged["bad.json"]["verdict"]) == (
+            "runnable",
+            "broken",
+        )
+        late = [w for w in judged.values() if w["verdict"] == "unknown"]
+        assert 1 <= len(late) <= 8
+        for workflow in late:
+            assert [f["code"] for f in workflow["findings"]] == ["not_fetched_in_time"]
+        (remark,) = [
+            line for line in host.latest["not_checked"] if "were not read from the server" in line
+        ]
+        assert remark.startswith(f"{len(late)} of 8 new or changed workflows")
+        assert server.url in remark
+        assert ".json" not in remark
+
+        server.behaviour = "ok"
+        fetched(server)
+        host.run(comfyui_url=server.url)
+        assert host.last_run["summary"] == {"runnable": 8, "partial": 0, "broken": 2, "unknown": 0}
+        assert len(fetched(server)) == len(late)
+
+
 def test_a_verdict_does_not_outlive_what_it_rests_on(host: Host, comfyui: StandIn) -> None:
     (host.workflows / "bad.json").write_text(json.dumps(NEEDS_A_MODEL))
     verdicts = []

@@ -59,7 +59,10 @@ def test_every_file_that_is_written_is_on_the_list_and_the_other_way_round(
 
     unknown = {"1": {"class_type": "Nobody's", "inputs": {}}}
     (host.workflows / "unknown.json").write_text(json.dumps(unknown))
-    with StandIn(manager="4.3") as with_manager:
+    saved = tmp_path / "user" / "default" / "workflows" / "saved.json"
+    saved.parent.mkdir(parents=True)
+    saved.write_text(json.dumps(unknown))
+    with StandIn(manager="4.3", userdata=tmp_path / "user") as with_manager:
         assert host.run(comfyui_url=with_manager.url).returncode == 0
     assert host.run(comfyui_url=comfyui.url).returncode == 0
     (host.state / state_files.VERDICTS).write_bytes(b"damaged")

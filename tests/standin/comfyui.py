@@ -45,7 +45,7 @@ import sys
 import threading
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -199,6 +199,11 @@ class Exchange(BaseHTTPRequestHandler):
         self.stand_in.log(ascii(format % args)[1:-1])
 
     def handle_request(self) -> None:
+        """Record, then misbehave or answer, in the sight of whoever counts what is under way."""
+        with self.stand_in.under_way():
+            self.respond()
+
+    def respond(self) -> None:
         """Record, then misbehave or answer."""
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
@@ -217,8 +222,12 @@ class Exchange(BaseHTTPRequestHandler):
                 self.close_connection = True
                 return
         answer = answer or self.stand_in.answer(self.request_, path or "")
+        if behaviour.name == "closes" and behaviour.argument == "told":
+            answer = replace(answer, headers={**answer.headers, "Connection": "close"})
         self.request_.sent = len(answer.body) if self.command != "HEAD" else 0
         self.send(answer)
+        if behaviour.name == "closes":
+            self.close_connection = True
         if behaviour.name == "down-after" and turn >= behaviour.number(1):
             self.stand_in.hang_up()
 
@@ -301,6 +310,14 @@ def flaky(exchange: Exchange, behaviour: Behaviour, turn: int, path: str) -> Ans
 def delay(exchange: Exchange, behaviour: Behaviour, turn: int, path: str) -> Answer | None:
     """Answer as usual, N ms (100 without N) later."""
     exchange.stand_in.closing.wait(behaviour.number(100) / 1000)
+    return None
+
+
+def slow_after(exchange: Exchange, behaviour: Behaviour, turn: int, path: str) -> Answer | None:
+    """N answers as usual, all further ones S milliseconds later."""
+    count, _, pause = behaviour.argument.partition(",")
+    if turn > int(count or 1):
+        exchange.stand_in.closing.wait(int(pause or 1000) / 1000)
     return None
 
 
@@ -526,10 +543,12 @@ BEHAVIOURS: dict[str, Fault | None] = {
     "nonsense": None,
     "refused": None,
     "reset-first": None,
+    "closes": None,
     "down-after": down_after,
     "starting": starting,
     "flaky": flaky,
     "delay": delay,
+    "slow-after": slow_after,
     "hang": hang,
     "hold": hold,
     "slow-loris": slow_loris,
@@ -582,6 +601,7 @@ class StandIn:
 
     Attributes:
         requests: all requests so far, refused ones too.
+        most_at_once: how many requests were under way at one time, at most.
         closing: set once the stand-in is being closed.
     """
 
@@ -625,6 +645,7 @@ class StandIn:
             self.object_info = removed(object_info or recorded_node_types(state), self.without)
         self.log = log
         self.requests: list[Request] = []
+        self.most_at_once = 0
         self.closing = threading.Event()
         self._authorization: str | None = None
         if token is not None:
@@ -640,6 +661,7 @@ class StandIn:
         self._turns = 0
         self._accepted = 0
         self._connected = 0
+        self._under_way = 0
         self._reserved: socket.socket | None = None
         self._listener: socket.socket | None = None
         self._connections: set[socket.socket] = set()
@@ -744,6 +766,18 @@ class StandIn:
                 self._turns += 1
             self._changed.notify_all()
             return self._turns
+
+    @contextlib.contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Count a request while it is answered."""
+        with self._changed:
+            self._under_way += 1
+            self.most_at_once = max(self.most_at_once, self._under_way)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way -= 1
 
     # Connections
 

@@ -22,6 +22,8 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
         "schedule.log.1",
         "schedule.log.12",
         "history.sqlite3-journal",
+        "server-workflows.sqlite3-journal",
+        "server-workflows.sqlite3.damaged",
         ".latest.json.7.8.part",
         ".report.md.7.part",
     ],

@@ -8,6 +8,7 @@ import re
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -15,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from httpcore import HTTP11Connection
 
 from comfywatchman import settings
 from comfywatchman.comfyui import client as module
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError, patience
 from comfywatchman.errors import ConfigError
-from tests.standin.comfyui import StandIn
+from tests.standin.comfyui import Answer, StandIn
 
 if TYPE_CHECKING:
     from tests.standin.certificates import Certificates
@@ -316,6 +318,78 @@ def test_a_secret_goes_to_no_other_server(tmp_path: Path, connect: Connect) -> N
         assert other.requests == []
 
 
+def connections(comfyui: StandIn) -> list[int]:
+    return [request.connection for request in comfyui.requests]
+
+
+def test_a_connection_is_kept(tls: Certificates, comfyui: StandIn, connect: Connect) -> None:
+    client = connect(comfyui.url)
+    for _ in range(5):
+        assert client.get_json("/queue")
+    assert connections(comfyui) == [1] * 5
+    with StandIn(tls=(tls.certificate, tls.key)) as secure:
+        client = connect(secure.url, ca_file=tls.authority)
+        for _ in range(5):
+            assert client.get_json("/queue")
+        assert connections(secure) == [1] * 5
+
+
+def test_no_more_than_four_are_asked_at_once(comfyui: StandIn, connect: Connect) -> None:
+    comfyui.behaviour = "delay:100"
+    client = connect(comfyui.url)
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(client.get_json, ["/queue"] * 12))
+    assert len(answers) == 12
+    assert comfyui.most_at_once == 4
+    assert set(connections(comfyui)) == {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("behaviour", ["closes", "closes:told"])
+def test_a_server_that_closes_each_connection(
+    comfyui: StandIn, connect: Connect, behaviour: str
+) -> None:
+    comfyui.behaviour = behaviour
+    client = connect(comfyui.url, read_timeout=0.5)  # shorter than the first pause
+    for _ in range(5):
+        assert client.get_json("/queue")
+    assert connections(comfyui) == [1, 2, 3, 4, 5]
+
+
+def test_a_connection_that_was_lost_meanwhile_costs_nothing(
+    comfyui: StandIn, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the server closes it while the request is on its way."""
+    monkeypatch.setattr(HTTP11Connection, "has_expired", lambda self: False)
+    client = connect(comfyui.url, read_timeout=0.5)
+    assert client.get_json("/queue")
+    comfyui.hang_up()
+    comfyui.behaviour = "ok"
+    assert client.get_json("/queue")
+    assert connections(comfyui) == [1, 2]
+
+
+def test_what_is_posted_goes_over_a_new_connection(connect: Connect) -> None:
+    with StandIn(posts=lambda method, path, body: Answer(200, b"{}")) as comfyui:
+        client = connect(comfyui.url)
+        assert client.get_json("/queue") == {}
+        assert client.post_once("/prompt", {}) == (200, b"{}")
+        assert client.get_json("/queue") == {}
+    assert connections(comfyui) == [1, 2, 2]
+
+
+def test_a_limit_ends_its_own_request_alone(comfyui: StandIn, connect: Connect) -> None:
+    client = connect(comfyui.url, read_timeout=0.5)
+    comfyui.behaviour = "hang@/users"
+    for _ in range(2):
+        assert client.get_json("/queue")
+        assert "did not finish its answer within 0.5 s" in str(failure(client, "/users"))
+    with ThreadPoolExecutor(4) as pool:
+        late = [pool.submit(failure, client, "/users") for _ in range(3)]
+        for _ in range(20):
+            assert client.get_json("/queue")
+        assert all(each.result().late for each in late)
+
+
 def test_proxies_of_the_environment_are_left_out(
     comfyui: StandIn, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -360,7 +434,7 @@ def test_a_flood_is_not_read_to_its_end(comfyui: StandIn, connect: Connect) -> N
 def test_nothing_but_get_is_in_the_source() -> None:
     """The one call of httpx is a GET: what cannot be sent cannot queue anything."""
     source = Path(module.__file__).read_text()
-    assert source.count("self._http.stream(") == 1
+    assert source.count("http.stream(") == 1
     assert json.dumps("GET") in source
     for verb in ("post", "put", "delete", "patch", "request(", "send("):
-        assert f"_http.{verb}" not in source
+        assert f"http.{verb}" not in source

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from comfywatchman.cycle.progress import Alarmed, Lines, Noted
+from comfywatchman.cycle.progress import Alarmed, Event, Lines, Noted, ReadingBegins, WasRead
 
 
 @pytest.mark.parametrize(
@@ -14,9 +14,11 @@ from comfywatchman.cycle.progress import Alarmed, Lines, Noted
     [
         (Alarmed("a prompt\nwas queued"), "<3>ALARM: a prompt\\nwas queued\n"),
         (Noted("nothing special"), "<6>nothing special\n"),
+        (ReadingBegins(4000, 5000), "<6>reading 4,000 of 5,000 workflows from the server\n"),
+        (WasRead(1), ""),
     ],
 )
-def test_priorities(event: Alarmed | Noted, line: str) -> None:
+def test_priorities(event: Event, line: str) -> None:
     stream = io.StringIO()
     Lines(stream, priorities=True)(event)
     assert stream.getvalue() == line

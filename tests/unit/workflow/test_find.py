@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from comfywatchman import settings
+from comfywatchman.comfyui import userdata_reader
 from comfywatchman.comfyui.client import ComfyUIClient
 from comfywatchman.exclusion import Exclusion
 from comfywatchman.workflow import find
@@ -214,6 +216,29 @@ def test_of_a_folder_that_is_left_out_nothing_need_be_seen(
     finally:
         subprocess.run(["rm", "-r", "d"], check=True)
     assert (len(seen.not_checked), unseen.not_checked) == (1, [])
+
+
+def test_users_that_there_is_no_time_for_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = [f"user_{number:02}" for number in range(30)]
+    make(tmp_path, *(f"{user}/workflows/a.json" for user in users))
+    (tmp_path / "users.json").write_text(json.dumps(dict.fromkeys(users, "U")))
+    monkeypatch.setattr(userdata_reader, "ANSWERS", 2)
+    with (
+        StandIn(userdata=tmp_path, multi_user=True) as stand_in,
+        ComfyUIClient(
+            settings.load({"comfyui_url": stand_in.url, "read_timeout": 1}), None
+        ) as client,
+    ):
+        stand_in.behaviour = "slow-after:8,700@/userdata"
+        found = find.on_server(client, None)
+    assert 8 <= len(found.workflows) < 30
+    (remark,) = found.not_checked
+    assert remark == (
+        f"the workflows of {30 - len(found.workflows)} of 30 users were not seen: {stand_in.url} "
+        "is slow, or the network is, and the time for reading them was over"
+    )
 
 
 def test_exclusions_of_what_is_saved_on_the_server(saved: Path) -> None:
