@@ -141,7 +141,7 @@ def test_no_shape_does_harm(value: Any) -> None:
 
 
 def test_what_is_large_or_deep_is_read_in_no_time() -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     assert node_map.parse(b"[" * 2_000_000) is None
     assert node_map.parse(b"\x00" * 1_000_000) is None
     NodeMap({f"https://github.com/a/b{i}": [["X"], {}] for i in range(60_000)}).packs("X")
@@ -149,7 +149,7 @@ def test_what_is_large_or_deep_is_read_in_no_time() -> None:
     failures.from_log("Cannot import " * 200_000 + "\x1b[" * 200_000)
     failures.from_log("Cannot import x module for custom nodes: y\n" * 200_000)
     manager.listed({str(i): {} for i in range(100_000)})
-    assert time.monotonic() - begun < 20
+    assert time.process_time() - begun < 20
 
 
 def test_the_recorded_lists_of_installed_packs() -> None:
