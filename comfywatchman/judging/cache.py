@@ -16,6 +16,7 @@ import hashlib
 import json
 from contextlib import suppress
 from functools import cache, cached_property, lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -182,7 +183,7 @@ class VerdictCache:
             self._old.clear()
         self._this = 1 + max(self._judged.values(), default=0)
         self._judged_now: dict[str, int] = {}
-        self._is_cut_off = False
+        self._postponed = 0
         self._new: dict[str, _Entry] = {}
         self._key = ""
         self._entry: bytes | None = None
@@ -240,12 +241,12 @@ class VerdictCache:
         """
         path = report.path
         if is_postponed(report.findings):
-            self._is_cut_off = True
+            self._postponed += 1
             if path in self._judged:
                 self._judged_now[path] = self._judged[path]
             return
         self._judged_now[path] = self._this
-        if self._so_far is not None:
+        if self._so_far is not None and self._so_far.adds:
             self._so_far.add(self._frame, self._this, path, self._key, self._entry)
         self._entry = None
 
@@ -270,12 +271,22 @@ class VerdictCache:
         """
         if self._file is None:
             return
-        entries = {**self._old, **self._new} if self._is_cut_off else self._new
+        entries = self._entries_with_postponed() if self._postponed else self._new
         kept = {"frame": self._frame, "entries": entries, "judged": self._judged_now}
         content = redaction.catch(orjson.dumps(kept))
         state.replace_file(self._file, _digest(content).encode() + b"\n" + content)
         if self._so_far is not None:
             self._so_far.end()
+
+    def _entries_with_postponed(self) -> dict[str, _Entry]:
+        """This cycle's, and those of before among which are the ones of what was postponed.
+
+        Nobody knows which: a changed file has another key. So the latest are kept.
+        """
+        before = {key: entry for key, entry in self._old.items() if key not in self._new}
+        room = 2 * self._postponed
+        latest = islice(before.items(), max(0, len(before) - room), None)
+        return dict(latest) | self._new
 
     def _load(self) -> dict[str, _Entry]:
         if self._file is None:

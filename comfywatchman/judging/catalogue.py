@@ -36,7 +36,8 @@ others. So:
 - **broken**: no output passes, or the workflow is refused as a whole (an unknown node type anywhere
   in it, no output at all, a prompt at which the server itself fails), or its file is damaged.
 - **unknown**: whether an output passes depends on something that cannot be seen from outside, or
-  the file could not be read. The report says what, under *not checked*.
+  the file could not be read, would take more work than a file may, or had to wait for the next
+  cycle. The report says what, under *not checked*.
 
 An **error** is what the server itself would report, and only errors change a verdict. A **warning**
 is what the server accepts and a person would not, or what would be an error if what cannot be seen

@@ -33,13 +33,14 @@ class SoFar:
         adds: whether verdicts are added; else it is only read.
 
     Attributes:
+        adds: whether they are, and could be so far.
         left: whether a cycle that was killed left anything.
         judged: by path, the number of the cycle of those in which it was judged.
     """
 
     def __init__(self, file: Path, *, adds: bool) -> None:
         self._file = file
-        self._adds = adds
+        self.adds = adds
         self._frame: str | None = None
         self._sound = 0
         self._descriptor: int | None = None
@@ -66,8 +67,6 @@ class SoFar:
             digest: of its content.
             entry: the verdict as the cache keeps it; None if the cache has it already, or cannot.
         """
-        if not self._adds:
-            return
         self._paths.append(path)
         if entry is not None:
             self._waiting[digest] = orjson.Fragment(entry)
@@ -94,9 +93,9 @@ class SoFar:
             assert self._descriptor is not None  # noqa: S101
             while content:
                 content = content[os.write(self._descriptor, content) :]
-        except (OSError, TypeError):  # TypeError: half a surrogate pair in the name of a file
-            self._adds = False
-            self.end()
+        except OSError:
+            self.adds = False
+            self._close()
 
     def _open(self, frame: str) -> bytes:
         """Open the file behind what is sound in it, and say what comes first."""

@@ -165,6 +165,19 @@ def test_what_was_postponed_comes_first_and_keeps_its_verdict(
     assert all(map(Cycle(tmp_path).knows, workflows))
 
 
+def test_what_changes_all_the_time_does_not_pile_up(
+    tmp_path: Path, workflows: list[WorkflowFile]
+) -> None:
+    for number in range(20):
+        workflows[0].file.write_text(json.dumps({"1": {"class_type": f"T{number}"}}))
+        cycle = Cycle(tmp_path)
+        cycle.judge(workflows[0])
+        cycle.postpone(*workflows[1:])
+        cycle.verdicts.save()
+    kept = json.loads(Cycle(tmp_path).file.read_bytes().partition(b"\n")[2])
+    assert len(kept["entries"]) == 1 + 2 * 4
+
+
 def test_what_is_gone_is_forgotten(tmp_path: Path, workflows: list[WorkflowFile]) -> None:
     for judged in (workflows, workflows[1:]):
         cycle = Cycle(tmp_path)
