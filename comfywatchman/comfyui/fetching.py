@@ -122,6 +122,8 @@ class Fetching:
                     for asked in done:
                         self._take_in(asked, *under_way.pop(asked))
                 elif pause is not None:
+                    if pause > self.answer_s:
+                        break  # too long to wait for these few
                     time.sleep(pause)
         self._given_up += [*self._fresh, *self._later]
         return self._concluded()
@@ -151,7 +153,10 @@ class Fetching:
 
     def _ask(self, saved: SavedOnServer, left: float) -> Packed:
         seconds = max(min(self.answer_s, left), 0.001)
-        return Packed.of(userdata.fetch(self.client, saved, self.max_bytes, seconds=seconds))
+        try:
+            return Packed.of(userdata.fetch(self.client, saved, self.max_bytes, seconds=seconds))
+        except MemoryError:
+            raise ComfyUIError("there is not enough memory to read it", transient=False) from None
 
     def _take_in(self, asked: Future[Packed], wanted: _Wanted, began: float) -> None:
         """Take in how a request ended."""
