@@ -190,7 +190,7 @@ def run(command: list[str | Path], work: Path) -> str:
             **os.environ,
             "XDG_CACHE_HOME": str(work / "cache"),
             "ANSIBLE_CONFIG": str(no_settings),
-            "PYTHONUTF8": "1",
+            "LC_ALL": "C.UTF-8",
         },
         check=False,
     )
