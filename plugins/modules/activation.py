@@ -143,7 +143,7 @@ from comfywatchman.settings import load
 try:
     load({}, pathlib.Path(sys.argv[1]))
 except ConfigError as error:
-    sys.exit(str(error))
+    raise SystemExit(str(error))
 """
 MODES = {  # (files, directories)
     "user": (0o600, 0o700),

@@ -157,7 +157,7 @@ CA_BUNDLES = [
 ]
 ALL_READ_ONLY = """
 import os, sys
-sys.exit(not all(os.statvfs(path).f_flag & os.ST_RDONLY for path in sys.argv[1:]))
+raise SystemExit(not all(os.statvfs(path).f_flag & os.ST_RDONLY for path in sys.argv[1:]))
 """
 DESCRIBE_PYTHON = """
 import json, os, platform, sys
