@@ -70,11 +70,11 @@ def archive(folder: Path) -> Path:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """All files below a folder, as they are now."""
+    """All files below a folder, as they are now, but for what Python compiles where it may."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.suffix != ".pyc"
     }
 
 
