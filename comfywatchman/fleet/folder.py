@@ -90,15 +90,13 @@ def read(folder: Path) -> Iterator[Collected]:
                 raise FileNotFoundError
     except FileNotFoundError:
         raise ConfigError(
-            f"{folder}: nothing was collected there; fill it with: ansible-playbook "
-            "playbooks/status.yml"
+            f"{folder}: nothing was collected there; fill it with the playbook status"
         ) from None
     except OSError as error:
         raise ConfigError(f"{error.filename or folder}: cannot be read: {error.strerror}") from None
     except DamagedError as error:
         raise ConfigError(
-            f"{expected}: is damaged: {visible(str(error))}; make it anew with: ansible-playbook "
-            "playbooks/status.yml"
+            f"{expected}: is damaged: {visible(str(error))}; make it anew with the playbook status"
         ) from None
     return (
         _host(folder / HOSTS / file, name, started_at if asked else None, problem)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -38,7 +38,7 @@ _HOST_STATES = (
     ("stale", "stale"),
     ("silent", "silent"),
 )
-_TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = files(__package__) / "templates"
 
 
 def render(fleet: Fleet) -> str:

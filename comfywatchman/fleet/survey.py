@@ -200,7 +200,7 @@ class _Reading:
         if not status.truth("installed"):
             self._problem(
                 "not_installed",
-                "ComfyWatchman is not installed there: run playbooks/deploy.yml",
+                "ComfyWatchman is not installed there: run the playbook deploy",
                 silent=True,
             )
             return release, None, None
@@ -218,7 +218,7 @@ class _Reading:
                 self._problem(
                     "manager",
                     f"the service manager of {status.text('user') or 'its user'} does not run, so "
-                    "nothing starts the cycles: run playbooks/deploy.yml",
+                    "nothing starts the cycles: run the playbook deploy",
                 )
             return None
         timer = Timer(
@@ -230,16 +230,16 @@ class _Reading:
             self._problem("timer", "its timer is not enabled: no cycle starts after a reboot")
         if timer.sub not in ("waiting", "running"):
             self._problem(
-                "timer", f"its timer is not waiting but {timer.sub}: run playbooks/deploy.yml"
+                "timer", f"its timer is not waiting but {timer.sub}: run the playbook deploy"
             )
         elif timer.sub == "waiting" and timer.next_at is None:
-            self._problem("timer", "its timer has no next start: run playbooks/deploy.yml")
+            self._problem("timer", "its timer has no next start: run the playbook deploy")
         return timer
 
     def _read_cycle(self, status: Shape) -> Cycle | None:
         if exposed := status.texts("exposed"):
             self._problem(
-                "exposed", f"others may read {', '.join(exposed)}: run playbooks/deploy.yml"
+                "exposed", f"others may read {', '.join(exposed)}: run the playbook deploy"
             )
         service = status.child("service")
         found = status.child("last_run")

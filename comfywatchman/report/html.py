@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, lru_cache
-from pathlib import Path
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from comfywatchman.results import Report, Summary, Verdict
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = files(__package__) / "templates"
 _GATE_NAMES = {"gpu": "GPU", "comfyui": "ComfyUI", "disk": "Disk", "lock": "Lock"}
 _PREVIEW_LIMIT = 160
 

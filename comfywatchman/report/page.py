@@ -5,28 +5,33 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import lru_cache
-from pathlib import Path
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from comfywatchman.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from importlib.resources.abc import Traversable
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = files(__package__) / "templates"
 STYLE = _TEMPLATES / "report.css"
 """Colours, light and dark, and what a page is made of."""
 THEME = _TEMPLATES / "theme.js"
 """The button that changes between light and dark."""
 
 
-def environment(templates: Path) -> Environment:
-    """Jinja with autoescape on, in which what is hidden in a text is made visible."""
+def environment(templates: Traversable) -> Environment:
+    """Jinja with autoescape on, in which what is hidden in a text is made visible.
+
+    Args:
+        templates: a folder, which may be inside a wheel that was never unpacked.
+    """
     made = Environment(
-        loader=FileSystemLoader(templates),
+        loader=FunctionLoader(lambda name: (templates / name).read_text(encoding="utf-8")),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_visible,
@@ -36,7 +41,7 @@ def environment(templates: Path) -> Environment:
     return made
 
 
-def inline(styles: Iterable[Path], scripts: Iterable[Path]) -> Mapping[str, str]:
+def inline(styles: Iterable[Traversable], scripts: Iterable[Traversable]) -> Mapping[str, str]:
     """Style and script of ours to put into the page, and the hashes that let the page use them.
 
     Returns:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Ansible action: make one picture of what comfywatchman.ops.collect fetched. Asks no host.
 
-Options: ``folder``; ``checkout``, where the program is; ``hosts``, all that should be there;
-``asked``, those that this run asked; ``started_at``, when it began; ``fail_on`` and
-``stale_after`` as the program has them. Returns ``well`` and, as ``msg``, what the program printed.
+Options: ``folder``; ``hosts``, all that should be there; ``asked``, those that this run asked;
+``started_at``, when it began; ``fail_on`` and ``stale_after`` as the program has them. Returns
+``well`` and, as ``msg``, what the program printed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.comfywatchman.ops.plugins.plugin_utils import report_files
+from ansible_collections.comfywatchman.ops.plugins.plugin_utils import program, report_files
 
 
 class ActionModule(ActionBase):
@@ -39,11 +39,12 @@ class ActionModule(ActionBase):
             report_files.replace(os.path.join(folder, "expected.json"), expected)
         except OSError as error:
             raise AnsibleActionFail(f"{folder} cannot be written: {error.strerror}") from None
-        command = [sys.executable, "-m", "comfywatchman.fleet", folder]
+        # -P: a folder of that name where the playbook is run is not the program.
+        command = [sys.executable, "-P", "-m", "comfywatchman.fleet", folder]
         command.append(f"--fail-on={given['fail_on']}")
         if given["stale_after"] not in ("", None):
             command.append(f"--stale-after={given['stale_after']}")
-        path = [os.path.realpath(given["checkout"]), os.environ.get("PYTHONPATH")]
+        path = [program.find(), os.environ.get("PYTHONPATH")]
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
@@ -54,6 +55,7 @@ class ActionModule(ActionBase):
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join(filter(None, path)),
                 "PYTHONUTF8": "1",
+                "PYTHONDONTWRITEBYTECODE": "1",  # not into a collection
             },
             check=False,
         )

@@ -17,7 +17,7 @@ description:
     fails.
   - What is proven is kept in the release, so that going back needs nothing but the host.
   - The timer is never restarted, so a deploy makes no host run its check out of turn.
-author: The ComfyWatchman maintainers
+author: The ComfyWatchman maintainers (!UNKNOWN)
 options:
   state:
     description: >-
@@ -61,9 +61,41 @@ options:
     default: 3
 """
 
+EXAMPLES = r"""
+# The role does this, with what the module comfywatchman.ops.probe found out.
+- name: Activate a release that was built, and prove it by one check
+  comfywatchman.ops.activation:
+    scope: user
+    user: comfy
+    paths: "{{ host.paths }}"
+    release: "{{ host.release.id }}"
+    units: {comfywatchman.service: "{{ service }}", comfywatchman.timer: "{{ timer }}"}
+    settings: "{{ lookup('ansible.builtin.template', 'config.toml.j2') }}"
+  become: true
+  become_user: comfy
+
+- name: Go back to the release before
+  comfywatchman.ops.activation:
+    state: rolled_back
+    scope: user
+    user: comfy
+    paths: "{{ host.paths }}"
+  become: true
+  become_user: comfy
+"""
+
 RETURN = r"""
-actions: {description: what was, or would be, done, type: list, elements: str, returned: always}
-release: {description: the release that is, or would be, active, type: str, returned: always}
+actions:
+  description: what was, or would be, done
+  type: list
+  elements: str
+  returned: always
+  sample: [link current -> releases/0.1.0-py3.11-1b2c3d4e]
+release:
+  description: the release that is, or would be, active
+  type: str
+  returned: always
+  sample: 0.1.0-py3.11-1b2c3d4e
 before: {description: the release that was active, type: str, returned: always}
 """
 
@@ -111,7 +143,7 @@ from comfywatchman.settings import load
 try:
     load({}, pathlib.Path(sys.argv[1]))
 except ConfigError as error:
-    sys.exit(str(error))
+    raise SystemExit(str(error))
 """
 MODES = {  # (files, directories)
     "user": (0o600, 0o700),

@@ -12,9 +12,9 @@ description:
     worked on as another
     needs neither ACLs nor world-readable temporary files (ansible.builtin.copy does).
   - Files are replaced by rename. Contents are never part of the result.
-author: The ComfyWatchman maintainers
+author: The ComfyWatchman maintainers (!UNKNOWN)
 options:
-  directory: {description: Made if it is not there., type: path, required: true}
+  directory: {description: Made if it is not there., type: str, required: true}
   directory_mode: {description: For directories that are made., type: str, default: '0700'}
   mode: {description: For the files., type: str, default: '0600'}
   files: {description: Contents by file name., type: dict, default: {}}
@@ -30,6 +30,16 @@ options:
       Whether to remove the directory too once it is empty.
     type: bool
     default: false
+"""
+
+EXAMPLES = r"""
+- name: Put a file there, and take another away
+  comfywatchman.ops.files:
+    directory: /srv/comfy/notes
+    mode: "0644"
+    files:
+      new.txt: "A line.\n"
+    absent: [old.txt]
 """
 
 RETURN = r"""

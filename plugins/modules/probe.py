@@ -11,7 +11,7 @@ description:
   - Changes nothing. Everything that stands in the way comes back as one sentence each in
     C(problems).
   - Looks for features, never for the names of distributions.
-author: The ComfyWatchman maintainers
+author: The ComfyWatchman maintainers (!UNKNOWN)
 options:
   user: {description: The user who runs ComfyUI., type: str, required: true}
   scope:
@@ -27,9 +27,9 @@ options:
     choices: [auto, systemd, apscheduler]
     default: auto
   instance: {description: Name of the instance; empty for the usual one., type: str, default: ''}
-  root: {description: Where releases go; empty for the usual place., type: path, default: ''}
-  state_dir: {description: Where reports go; empty for the usual place., type: path, default: ''}
-  comfyui_dir: {description: ComfyUI's folder., type: path, default: ''}
+  root: {description: Where releases go; empty for the usual place., type: str, default: ''}
+  state_dir: {description: Where reports go; empty for the usual place., type: str, default: ''}
+  comfyui_dir: {description: ComfyUI's folder., type: str, default: ''}
   python: {description: The Python to use; empty for the newest that fits., type: str, default: ''}
   sources: {description: Digests of all that a release is made of., type: dict, default: {}}
   version: {description: The version of the wheel., type: str, default: ''}
@@ -47,6 +47,20 @@ options:
     type: dict
     default: {}
   preflight: {description: Whether to look for problems., type: bool, default: true}
+"""
+
+EXAMPLES = r"""
+- name: Find out what stands in the way
+  comfywatchman.ops.probe:
+    user: comfy
+    scope: user
+    comfyui_dir: /opt/ComfyUI
+  become: true
+  register: host
+
+- name: Show it
+  ansible.builtin.debug:
+    var: host.problems
 """
 
 RETURN = r"""
@@ -143,7 +157,7 @@ CA_BUNDLES = [
 ]
 ALL_READ_ONLY = """
 import os, sys
-sys.exit(not all(os.statvfs(path).f_flag & os.ST_RDONLY for path in sys.argv[1:]))
+raise SystemExit(not all(os.statvfs(path).f_flag & os.ST_RDONLY for path in sys.argv[1:]))
 """
 DESCRIBE_PYTHON = """
 import json, os, platform, sys

@@ -12,7 +12,7 @@ description:
     them, the settings, the secrets, the releases and, unless they shall stay, the reports. In the
     end the service manager knows none of the units. Works without the user and without their
     service manager too.
-author: The ComfyWatchman maintainers
+author: The ComfyWatchman maintainers (!UNKNOWN)
 options:
   scope: {description: Whose service manager., type: str, choices: [user, system], required: true}
   user: {description: The user who runs ComfyUI., type: str, required: true}
@@ -32,8 +32,25 @@ options:
   keep_state: {description: Whether reports and history stay., type: bool, default: false}
 """
 
+EXAMPLES = r"""
+# The role does this, with what was noted down when it was installed.
+- name: Remove an installation, and leave the reports
+  comfywatchman.ops.removal:
+    scope: user
+    user: comfy
+    home: /home/comfy
+    paths: "{{ host.record.paths }}"
+    keep_state: true
+  become: true
+"""
+
 RETURN = r"""
-actions: {description: what was, or would be, done, type: list, elements: str, returned: always}
+actions:
+  description: what was, or would be, done
+  type: list
+  elements: str
+  returned: always
+  sample: [remove /home/comfy/.config/systemd/user/comfywatchman.timer]
 """
 
 import os

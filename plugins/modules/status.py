@@ -10,7 +10,7 @@ short_description: Read the state of an installation of ComfyWatchman
 description:
   - Changes nothing, and does not fail because something is missing. What was noted down when it
     was installed tells where it is.
-author: The ComfyWatchman maintainers
+author: The ComfyWatchman maintainers (!UNKNOWN)
 options:
   reports: {description: Whether to return the reports too., type: bool, default: false}
   user: {description: The user who runs ComfyUI., type: str, required: true}
@@ -24,6 +24,19 @@ options:
     type: dict
     default: {}
   verify: {description: Whether to have systemd verify the units., type: bool, default: false}
+"""
+
+EXAMPLES = r"""
+- name: Read the state of an installation
+  comfywatchman.ops.status:
+    user: comfy
+    scope: user
+  become: true
+  register: installation
+
+- name: Show when the next check is due
+  ansible.builtin.debug:
+    var: installation.timer.next
 """
 
 RETURN = r"""

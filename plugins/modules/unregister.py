@@ -11,14 +11,26 @@ description:
   - Removes the note about it. Lingering ends, and directories go, if an installation brought them
     and no other instance of the same user is left to need them; else the note about that
     instance names them from now on.
-author: The ComfyWatchman maintainers
+author: The ComfyWatchman maintainers (!UNKNOWN)
 options:
   instance: {description: Name of the instance; empty for the usual one., type: str, default: ''}
   keep_lingering: {description: Whether lingering stays as it is., type: bool, default: false}
 """
 
+EXAMPLES = r"""
+- name: Forget an installation that was removed
+  comfywatchman.ops.unregister:
+    instance: gpu1
+  become: true
+"""
+
 RETURN = r"""
-actions: {description: what was, or would be, done, type: list, elements: str, returned: always}
+actions:
+  description: what was, or would be, done
+  type: list
+  elements: str
+  returned: always
+  sample: [loginctl disable-linger comfy]
 """
 
 import contextlib

@@ -222,7 +222,7 @@ class Wheelhouse:
             raise WheelhouseError(f"{path} is no JSON ({error}): remove it.") from error
         parts = [found.get(name) for name in ("hosts", "wheels")] if isinstance(found, dict) else []
         if not parts or not all(isinstance(part, dict) for part in parts):
-            raise WheelhouseError(f"{path} was not made by playbooks/wheelhouse.yml: remove it.")
+            raise WheelhouseError(f"{path} was not made by the playbook wheelhouse: remove it.")
         return found
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
@@ -337,14 +337,14 @@ def readable(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 
 def pack(wheelhouse: Wheelhouse, target: Target) -> str:
     """Put the wheels of a target into one archive, the same for the same wheels."""
-    command = "ansible-playbook playbooks/wheelhouse.yml"
+    command = "the playbook wheelhouse with"
     if not wheelhouse.folder.is_dir():
         raise WheelhouseError(
             f"comfywatchman_wheelhouse is no folder on the controller: {wheelhouse.folder}; make "
-            f"it: {command} -e comfywatchman_wheelhouse={wheelhouse.folder}"
+            f"it by {command} -e comfywatchman_wheelhouse={wheelhouse.folder}"
         )
     wheels, missing, changed = wheelhouse.find(target)
-    again = f"make it anew: {command} -e comfywatchman_wheelhouse={wheelhouse.folder}"
+    again = f"make it anew by {command} -e comfywatchman_wheelhouse={wheelhouse.folder}"
     if changed:
         raise WheelhouseError(
             f"Not what the lock names, and so refused: {', '.join(map(str, changed))} (its SHA-256 "

@@ -83,7 +83,7 @@ def test_a_small_fleet_is_a_table_of_hosts_and_workflows(tmp_path: Path) -> None
         *("broken", "runnable", "silent", "runnable", "runnable", "silent"),
         *("runnable", "stale", "runnable"),
     ]
-    assert "- `ben`: its timer is not waiting but elapsed: run `playbooks/deploy.yml`" in shown
+    assert "- `ben`: its timer is not waiting but elapsed: run the playbook deploy" in shown
     assert "## Node packs that differ" in shown
     assert "- `kjnodes`: 212 node types on" in shown
     assert "`v1-5-pruned-emaonly.safetensors` in `checkpoints`: on" in shown

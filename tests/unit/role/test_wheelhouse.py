@@ -144,7 +144,7 @@ def test_a_changed_byte_is_refused_until_it_is_mended(place: Place) -> None:
     refused = place.pack(OLD)
     assert refused["archive"] == ""
     assert str(wheel) in refused["problem"]
-    assert "playbooks/wheelhouse.yml" in refused["problem"]
+    assert "the playbook wheelhouse with -e comfywatchman_wheelhouse=" in refused["problem"]
     assert place.make({"old": OLD})["downloaded"] == [wheel.name]
     assert place.pack(OLD)["problem"] == ""
 
@@ -190,8 +190,8 @@ def test_what_a_host_lacks_is_named(place: Place) -> None:
     place.make({"old": OLD})
     lacking = place.pack(NEW)["problem"]
     assert "no wheel for Python 3.14 on aarch64 with glibc 2.41 of fast 3.0, stable 4.0" in lacking
-    assert "playbooks/wheelhouse.yml" in nowhere
-    assert "playbooks/wheelhouse.yml" in lacking
+    assert "the playbook wheelhouse with -e comfywatchman_wheelhouse=" in nowhere
+    assert "the playbook wheelhouse with -e comfywatchman_wheelhouse=" in lacking
 
 
 @pytest.mark.parametrize(
