@@ -23,6 +23,9 @@ from comfywatchman import __version__, commands, discovery, streams
 from comfywatchman.command_line import building, sentences
 from comfywatchman.errors import Exit
 
+COMPLETION_VARIABLE = "_COMFYWATCHMAN_COMPLETE"
+"""Set by the shells' completion, which the role installs."""
+
 
 class _UnreadError(Exception):
     """Whoever read standard output has gone."""
@@ -118,6 +121,10 @@ def main() -> None:
     """
     streams.replace_closed()
     streams.guard()
+    if COMPLETION_VARIABLE in os.environ:
+        import typer.completion
+
+        typer.completion.completion_init()  # type: ignore[attr-defined]
     code: str | int | None = Exit.INTERNAL
     problem, unwritten = "", None
     try:

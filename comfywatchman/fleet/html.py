@@ -142,11 +142,13 @@ def _embedded(value: Any) -> Markup:
 def _title(fleet: Fleet) -> str:
     if not fleet.hosts:
         return "There are no hosts"
-    unwell = sum(host.state != "well" for host in fleet.hosts)
+    unwell = sum(host.needs_attention for host in fleet.hosts)
     total = len(fleet.hosts)
     if unwell:
         of_all = "The host needs" if total == 1 else f"{unwell:,} of {total:,} hosts need"
         return f"{of_all} attention"
+    if any(host.state != "well" for host in fleet.hosts):
+        return "No host needs attention"
     return "The host is well" if total == 1 else f"All {total:,} hosts are well"
 
 

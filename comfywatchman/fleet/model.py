@@ -63,7 +63,8 @@ class Host:
     """Its name in the inventory."""
     state: HostState
     """``silent``: it could not be reached, or there is no report of it; ``stale``: its last full
-    report is too old; ``problem``: something else is wrong; ``well``."""
+    report is too old, or there is none because cycles are skipped; ``problem``: something else is
+    wrong; ``well``."""
     remarks: list[Remark]
     collected_age_s: float | None
     """Seconds since it last answered; null if it never did."""
@@ -81,6 +82,11 @@ class Host:
     partial: int = 0
     broken: int = 0
     unknown: int = 0
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether something is wrong with it that does not end by itself."""
+        return any(remark.problem for remark in self.remarks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
     return Fleet(
         comfywatchman_version=__version__,
         made_at=datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"),
-        well=all(host.state == "well" for host in hosts),
+        well=not any(host.needs_attention for host in hosts),
         hosts=hosts,
         workflows=workflows,
         findings=[FleetFinding(*finding) for finding in findings],
@@ -109,6 +109,8 @@ class _Reading:
         self.workflows: dict[str, _CellKey] = {}
         self.inventory: HostInventory | None = None
         self.silent = self.stale = False
+        self.waits = False
+        """Whether its cycles run, and are skipped: ComfyUI is off, or has no room for one."""
         self._versions: tuple[str | None, str | None] = (None, None)
 
     def host(self) -> Host:
@@ -255,6 +257,9 @@ class _Reading:
             self._problem("cycle_failed", f"its last cycle failed{ago}: {reason}")
         elif outcome == "skipped":
             self._note("cycle_skipped", f"its last cycle was skipped{ago}: {reason}")
+            refusals = [g.text("name") for g in found.objects("gate") if not g.truth("ok")]
+            # A disk is not freed by waiting.
+            self.waits = age is not None and age <= self._limit(status) and "disk" not in refusals
         elif (
             outcome == "running"
             and service is not None
@@ -282,7 +287,10 @@ class _Reading:
     def _read_report(self) -> float | None:
         report, status = self.found.report, self.found.status
         if report is None or status is None:
-            if not self.silent:
+            if self.waits:
+                self.stale = True
+                self._note("always_skipped", "there is no full report of it yet, for that reason")
+            elif not self.silent:
                 self._problem("no_report", "there is no full report of it yet", silent=True)
             return None
         server = report.child("server")
@@ -300,7 +308,7 @@ class _Reading:
         age = self._age(started, status)
         if age is None:
             raise DamagedError("it does not say when it was made")
-        limit = self.stale_after if self.stale_after is not None else _limit(status)
+        limit = self._limit(status)
         if age < -_CLOCK_S:
             self.stale = True
             self._problem(
@@ -310,18 +318,21 @@ class _Reading:
             )
         elif age > limit:
             self.stale = True
-            if not self.silent:
-                self._problem(
-                    "stale", f"its last full report is {span(age)} old, more than {span(limit)}"
-                )
+            said = f"its last full report is {span(age)} old, more than {span(limit)}"
+            if self.waits:
+                self._note("always_skipped", f"{said}, for that reason")
+            elif not self.silent:
+                self._problem("stale", said)
         return max(0.0, age)
 
-
-def _limit(status: Shape) -> float:
-    timer = status.child("timer") or status.child("schedule")
-    interval = (timer and timer.number("interval")) or _USUAL_INTERVAL_S
-    slack = (timer and timer.number("slack")) or 0.0
-    return 2 * interval + slack + _GRACE_S
+    def _limit(self, status: Shape) -> float:
+        """Age in seconds from which something is too old."""
+        if self.stale_after is not None:
+            return self.stale_after
+        timer = status.child("timer") or status.child("schedule")
+        interval = (timer and timer.number("interval")) or _USUAL_INTERVAL_S
+        slack = (timer and timer.number("slack")) or 0.0
+        return 2 * interval + slack + _GRACE_S
 
 
 def _cell(workflow: Shape) -> tuple[str, _CellKey]:

@@ -48,6 +48,8 @@ def paths_of(scope, home, root, state_dir, instance):
             "config": "~/.config/" + name,
             "state": "~/.local/state/" + name,
             "units": "~/.config/systemd/user",
+            "bin": "~/.local/bin",
+            "share": "~/.local/share",
         }
     else:
         usual = {
@@ -55,13 +57,11 @@ def paths_of(scope, home, root, state_dir, instance):
             "config": "/etc/" + name,
             "state": f"/var/lib/{name}/state",
             "units": "/etc/systemd/system",
+            "bin": "/usr/local/bin",
+            "share": "/usr/local/share",
         }
-    return {
-        "root": expand(root, usual["root"]),
-        "config": expand("", usual["config"]),
-        "state": expand(state_dir, usual["state"]),
-        "units": expand("", usual["units"]),
-    }
+    given = {"root": root, "state": state_dir}
+    return {name: expand(given.get(name, ""), path) for name, path in usual.items()}
 
 
 def record_name(instance):

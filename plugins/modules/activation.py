@@ -36,7 +36,7 @@ options:
   user: {description: The user who runs ComfyUI., type: str, required: true}
   paths:
     description: >-
-      root, config, state, units: as the probe found them.
+      root, config, state, units, bin, share: as the probe found them.
     type: dict
     required: true
   release:
@@ -59,6 +59,11 @@ options:
       How many releases stay; those in use always do.
     type: int
     default: 3
+  command_link:
+    description: >-
+      Whether the command shall be on the PATH. Going back leaves it as it is.
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""
@@ -110,6 +115,7 @@ import time
 from typing import NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils.command import Command
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import (
     link,
     make_directories,
@@ -755,6 +761,7 @@ def main():
             "timer_enabled": {"type": "bool", "default": True},
             "smoke_test": {"type": "bool", "default": True},
             "keep_releases": {"type": "int", "default": 3},
+            "command_link": {"type": "bool", "default": True},
         },
         required_if=[("state", "present", ["release", "settings"])],
         supports_check_mode=True,
@@ -773,6 +780,12 @@ def main():
             for release in releases.superfluous(given["keep_releases"]):
                 shutil.rmtree(releases.path(release))
                 actions.append(f"remove {releases.path(release)}")
+        if not backwards:
+            command = Command(given["scope"], given["paths"], given["instance"])
+            done, complaints = command.put(given["command_link"], module.check_mode)
+            actions += done
+            for complaint in complaints:
+                module.warn(complaint)
     except RejectedError as error:
         module.fail_json(msg=f"{error}\nNothing was changed.")
     except UnprovenError as error:

@@ -46,6 +46,11 @@ options:
       Groups of directives that confine the service, by name; C(directives) of each is a mapping.
     type: dict
     default: {}
+  command_link:
+    description: >-
+      Whether the command shall be on the PATH.
+    type: bool
+    default: true
   preflight: {description: Whether to look for problems., type: bool, default: true}
 """
 
@@ -70,7 +75,7 @@ account:
   type: dict
   returned: always
 scheduler: {description: 'systemd or apscheduler', type: str, returned: always}
-paths: {description: 'root, config, state, units', type: dict, returned: always}
+paths: {description: 'root, config, state, units, bin, share', type: dict, returned: always}
 python: {description: 'path, version, machine, glibc', type: dict, returned: always}
 release: {description: 'id, path, complete', type: dict, returned: always}
 record:
@@ -126,6 +131,7 @@ import shutil
 import sys
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils.command import Command
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
     CREDENTIALS,
     LINGERING,
@@ -408,6 +414,7 @@ def main():
             "texts": {"type": "dict", "default": {}},
             "overrides": {"type": "dict", "default": {}},
             "sandbox": {"type": "dict", "default": {}},
+            "command_link": {"type": "bool", "default": True},
             "preflight": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
@@ -485,6 +492,9 @@ def main():
         )
 
     lingers = scope == "user" and scheduler == "systemd"
+    needed = needed_directories(scope, scheduler, home, paths)
+    if given["command_link"]:
+        needed += Command(scope, paths, given["instance"]).directories()
     same_user = record is not None and record["user"] == given["user"]
     enabled_before = same_user and record["scope"] == "user" and record["lingering_enabled"]
     made_before = record["made"] if same_user else []
@@ -495,7 +505,7 @@ def main():
         "scheduler": scheduler,
         "paths": paths,
         "lingering_enabled": lingers and (enabled_before or not lingering),
-        "made": missing_directories(needed_directories(scope, scheduler, home, paths), made_before),
+        "made": missing_directories(needed, made_before),
     }
     moved = record is not None and (
         any(record.get(key) not in (None, wanted_record[key]) for key in INSTALLED_BY)

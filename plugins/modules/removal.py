@@ -9,9 +9,9 @@ module: removal
 short_description: Remove an installation of ComfyWatchman
 description:
   - Stops the units, also those that are started because one of them was stopped, and removes
-    them, the settings, the secrets, the releases and, unless they shall stay, the reports. In the
-    end the service manager knows none of the units. Works without the user and without their
-    service manager too.
+    them, the command on the PATH, the settings, the secrets, the releases and, unless they shall
+    stay, the reports. In the end the service manager knows none of the units. Works without the
+    user and without their service manager too.
 author: The ComfyWatchman maintainers (!UNKNOWN)
 options:
   scope: {description: Whose service manager., type: str, choices: [user, system], required: true}
@@ -19,7 +19,7 @@ options:
   instance: {description: Name of the instance; empty for the usual one., type: str, default: ''}
   paths:
     description: >-
-      root, config, state, units: as they were noted down.
+      root, config, state, units, bin, share: as they were noted down.
     type: dict
     required: true
   home: {description: 'The home of the user, who may be gone.', type: str, required: true}
@@ -58,11 +58,13 @@ import shutil
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils.command import Command
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import remove_if_empty
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
     CREDENTIALS,
     SETTINGS,
     account_of,
+    paths_of,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import is_ours
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
@@ -91,12 +93,16 @@ class Removal:
         self.systemd = Systemd(given["scope"], account) if reachable else None
         self.has_manager = self.systemd is not None and self.systemd.running
         self.stamp = stamp_of(given["scope"], given["home"], self.units.timer)
+        # An older version noted down no place for the command; a later one may have put it there.
+        usual = paths_of(given["scope"], given["home"], "", "", given["instance"])
+        self.command = Command(given["scope"], {**usual, **self.paths}, given["instance"])
 
     def leftovers(self):
         """The paths that are there and have to go."""
         units, root, config = self.paths["units"], self.paths["root"], self.paths["config"]
         links = ("current", "previous", "releases", "unproven")
         paths = [
+            *self.command.ours(),
             os.path.join(units, "timers.target.wants", self.units.timer),
             *(os.path.join(units, name + ".d", "50-site.conf") for name in self.units.all),
             *(os.path.join(units, name) for name in self.units.all),
@@ -205,6 +211,8 @@ def main():
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}")
+    for stranger in removal.command.strangers():
+        module.warn(stranger)
     module.exit_json(changed=bool(actions), actions=actions)
 
 

@@ -74,7 +74,7 @@ files:
     mode, owner and size of the files that matter, by path
   type: dict
   returned: always
-paths: {description: 'root, config, state, units', type: dict, returned: always}
+paths: {description: 'root, config, state, units, bin, share', type: dict, returned: always}
 exposed:
   description: >-
     files that others may read or write though they are private

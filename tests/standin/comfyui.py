@@ -581,6 +581,7 @@ class StandIn:
         state: ``full`` (381 model and 637 input files in place) or ``empty`` (none).
         behaviour: ``ok`` or a fault, see README.md; may be assigned while it runs.
         comfyui_version: what ``/system_stats`` says instead of 0.8.0.
+        argv: the arguments it says it was started with; None: the recorded ones.
         userdata: ComfyUI's user directory, whose ``default/workflows`` are the saved workflows.
         multi_user: as ``--multi-user``: the users are those of ``userdata/users.json``.
         prefix: base path, as behind a reverse proxy.
@@ -613,6 +614,7 @@ class StandIn:
         state: str = "full",
         behaviour: str = "ok",
         comfyui_version: str | None = None,
+        argv: list[str] | None = None,
         userdata: Path | None = None,
         multi_user: bool = False,
         prefix: str = "",
@@ -632,6 +634,7 @@ class StandIn:
         self.host, self.port = host, port
         self.state = state
         self.comfyui_version = comfyui_version
+        self.argv = argv
         self.userdata = userdata.absolute() if userdata else Path("/nonexistent")
         self.multi_user = multi_user
         self.prefix = prefix.rstrip("/")
@@ -1005,6 +1008,8 @@ class StandIn:
             stats["system"]["argv"].remove("--cpu")
             free = self._active.number(512) * MIB if low else 22 * GIB
             stats["devices"] = [cuda_device(index, free) for index in range(count)]
+        if self.argv is not None:
+            stats["system"]["argv"] = self.argv
         return stats
 
     def _altered(self, path: str) -> Any:

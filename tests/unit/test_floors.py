@@ -34,7 +34,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "checks",
         "judging",
         "report",
-        "basis cycle conversion status fleet schemas doctor",
+        "basis cycle conversion status fleet schemas doctor workstation",
         "command_line",
         "commands",
         "cli",

@@ -119,6 +119,31 @@ def test_a_host_without_systemd_has_an_interval_of_its_own(tmp_path: Path) -> No
     assert found == ["well", "well", "stale"]
 
 
+def skipped(moment: float, refusal: str = "comfyui") -> dict[str, Any]:
+    answers = [{"name": name, "ok": name != refusal} for name in ("gpu", "comfyui", "disk", "lock")]
+    times = {"started_at": at(moment), "finished_at": at(moment)}
+    return {"outcome": "skipped", "reason": "nothing answers", "gate": answers, **times}
+
+
+@pytest.mark.parametrize(
+    "old", [{"report": None}, {"report": report({"a.json": "runnable"}, NOW - 90 * HOUR)}]
+)
+def test_a_host_whose_comfyui_is_off_is_seen_and_not_red(
+    tmp_path: Path, old: dict[str, Any]
+) -> None:
+    def fleet(**last_run: Any) -> Fleet:
+        return picture(tmp_path, host("a", **old, status=status(last_run=skipped(**last_run))))
+
+    off = fleet(moment=NOW - HOUR)
+    assert (off.well, off.hosts[0].state) == (True, "stale")
+    assert codes(off.hosts[0]) == {"cycle_skipped", "always_skipped"}
+    assert not any(group.state == "runnable" for w in off.workflows for group in w.groups)
+    # Nobody frees a disk by waiting, and a timer that does not start is no pause.
+    for last_run in ({"moment": NOW - HOUR, "refusal": "disk"}, {"moment": NOW - 9 * HOUR}):
+        red = fleet(**last_run)
+        assert (red.well, codes(red.hosts[0]) & {"always_skipped"}) == (False, set())
+
+
 def test_a_silent_or_stale_host_can_run_nothing_for_sure(tmp_path: Path) -> None:
     fleet = picture(
         tmp_path,

@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import re
+import shlex
 import signal
 import stat
 import subprocess
@@ -63,7 +64,7 @@ class Host:
         """What the role has built before it activates a release."""
         python = self.release(release) / "venv" / "bin" / "python"
         python.parent.mkdir(parents=True)
-        python.write_text(PYTHON.replace("STATE", str(self.state)))
+        python.write_text(PYTHON.replace("STATE", shlex.quote(str(self.state))))
         python.chmod(0o755)
         self.tell(release, told)
         (self.release(release) / ".complete").touch()

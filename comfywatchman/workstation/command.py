@@ -1,0 +1,390 @@
+"""``./dev install`` and ``./dev uninstall``."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from comfywatchman.errors import Exit
+from comfywatchman.escape import NAME_LIMIT, visible
+from comfywatchman.state import instance_name
+from comfywatchman.workstation import (
+    accounts,
+    choice,
+    installed,
+    playbooks,
+    processes,
+    rights,
+    servers,
+)
+from comfywatchman.workstation.accounts import Account
+from comfywatchman.workstation.choice import Given, Target, Unsure
+from comfywatchman.workstation.rights import NoRightsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from comfywatchman.workstation.installed import Installation
+
+CHECKOUT = Path(__file__).parents[2]
+_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence."""
+
+    def error(self, message: str) -> object:  # type: ignore[override]
+        raise Unsure(f"{message}; see {self.prog} --help.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do it; what it ends with.
+
+    Args:
+        arguments: the command line; None: that of this process.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    end = given.index("--") if "--" in given else len(given)
+    more = given[end + 1 :]
+    try:
+        options = _parser().parse_args(given[:end])
+        act = _install if options.command == "install" else _uninstall
+        return act(options, more)
+    except (Unsure, NoRightsError) as problem:
+        sys.stderr.write(f"{problem}\n")
+        return Exit.USAGE
+    except OSError as error:
+        sys.stderr.write(f"{error.filename or 'ansible-playbook'}: {error.strerror}.\n")
+        return Exit.FAIL_ON
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped. Run it again to go on.\n")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="./dev", add_help=False)
+    parser.add_argument("--log-dir", type=Path, default=Path(), help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    install = commands.add_parser(
+        "install",
+        description="Install ComfyWatchman for the ComfyUI of this machine, or bring it up to "
+        "date. What is not given is found out, and asked for on a terminal. What stands after -- "
+        "goes to ansible-playbook: -- -e comfywatchman_min_free_vram=4GiB",
+    )
+    install.add_argument("--comfyui-dir", type=_folder, metavar="DIR", help="ComfyUI's folder")
+    install.add_argument("--comfyui-url", type=_url, metavar="URL", help="its address")
+    uninstall = commands.add_parser("uninstall", description="Take ComfyWatchman off this machine.")
+    uninstall.add_argument("--keep-state", action="store_true", help="reports and history stay")
+    for each in (install, uninstall):
+        each.add_argument("--user", metavar="NAME", help="who runs ComfyUI")
+        each.add_argument("--scope", choices=("user", "system"), help="whose service manager")
+        each.add_argument(
+            "--instance", type=_instance, metavar="NAME", help="one of several on this machine"
+        )
+    return parser
+
+
+def _folder(text: str) -> Path:
+    if any(not character.isprintable() for character in text):
+        raise argparse.ArgumentTypeError("a control character is in the name")
+    return Path(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111  (links stay)
+
+
+def _url(text: str) -> str:
+    if not _URL.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{visible(text, limit=NAME_LIMIT)!r} is no address; write for example "
+            "http://127.0.0.1:8188"
+        )
+    return text.rstrip("/")
+
+
+def _instance(text: str) -> str:
+    try:
+        return instance_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+# --- Installing ----------------------------------------------------------------------------------
+
+
+def _install(options: argparse.Namespace, more: Sequence[str]) -> int:
+    caller = _caller()
+    instance = options.instance or ""
+    of_whom = accounts.of_name(options.user) if options.user else None
+    before = _installed(instance, of_whom or caller)
+    if before and options.user not in (None, before.user):
+        raise Unsure(
+            f"It is installed here for {before.user}, and would be removed there: give it a name "
+            f"of its own for {options.user}, such as --instance {options.user}, or run ./dev "
+            "uninstall first."
+        )
+    target = _target(options, caller, before)
+    scope = options.scope or (before.scope if before else "user")
+    _headline("ComfyUI")
+    _row("user", target.user.name)
+    _row("folder", f"{target.folder} ({target.source})")
+    _row("address", target.url or "http://127.0.0.1:8188, ComfyUI's usual one (--comfyui-url)")
+
+    why = rights.reason(target.user, scope, os.geteuid())
+    if before and before.scope != scope:
+        why = why or f"to remove it from {before.scope} scope"
+    allowed = rights.obtain(
+        why, uid=os.geteuid(), terminal=_is_terminal(), command=_called("install")
+    )
+    _headline("Deploy")
+    _say_who_asks(allowed, why)
+    variables = {
+        "comfywatchman_user": target.user.name,
+        "comfywatchman_comfyui_dir": str(target.folder),
+        "comfywatchman_comfyui_url": target.url,
+        "comfywatchman_scope": scope,
+        "comfywatchman_instance": instance,
+    }
+    log = options.log_dir / "install.log"
+    code, changed = _play(["deploy", "run_now"], variables, allowed, more, log)
+    if code != 0:
+        _say(f"It did not work out; the full account is in {log}.")
+        return Exit.FAIL_ON
+    now = _installed(instance, target.user)
+    _headline("A check" if before else "The first check")
+    _show_report(target.user, now)
+    done = "Brought up to date" if before else "Installed"
+    _headline(done if changed else "Nothing had to be changed")
+    _say_what_comes_next(target.user, scope, instance, now)
+    return Exit.OK
+
+
+def _installed(instance: str, account: Account) -> Installation | None:
+    for each in installed.find(account.name, account.home):
+        if each.instance == instance:
+            return each
+    return None
+
+
+def _target(options: argparse.Namespace, caller: Account, before: Installation | None) -> Target:
+    given = Given(options.user, options.comfyui_dir, options.comfyui_url)
+    found = servers.find(processes.running(), processes.mounts(processes.PROC / "self"))
+    while True:
+        try:
+            target = choice.choose(
+                given,
+                caller,
+                is_root=os.geteuid() == 0,
+                servers=found,
+                search=choice.search,
+                before=before,
+            )
+            break
+        except Unsure as question:
+            if not _is_terminal() or not question.asks:
+                raise
+            if question.asks == "one":
+                target = _pick(question)
+                break
+            given = _asked(question, given)
+    if any(not character.isprintable() for character in str(target.folder)):
+        raise Unsure(
+            f"The name of ComfyUI's folder holds a control character "
+            f"({visible(str(target.folder), limit=NAME_LIMIT)}): rename it, or reach it by a link, "
+            "and give that with --comfyui-dir."
+        )
+    return target
+
+
+def _pick(question: Unsure) -> Target:
+    _say("There are several ComfyUIs here:")
+    for number, target in enumerate(question.candidates, 1):
+        _say(
+            f"  {number}  {target.folder}  {target.url or ''}  {target.user.name}, {target.source}"
+        )
+    answer = _ask(f"Which one, 1 to {len(question.candidates)}? ")
+    if answer.isascii() and answer.isdigit() and 0 < int(answer) <= len(question.candidates):
+        return question.candidates[int(answer) - 1]
+    raise question
+
+
+def _asked(question: Unsure, given: Given) -> Given:
+    """What was given, with the answer to a question."""
+    _say(str(question))
+    answer = _ask(f"ComfyUI's {'folder' if question.asks == 'folder' else 'address'}? ")
+    if not answer:
+        raise question
+    try:
+        if question.asks == "folder":
+            return dataclasses.replace(given, folder=_folder(answer))
+        return dataclasses.replace(given, url=_url(answer))
+    except argparse.ArgumentTypeError as error:
+        raise Unsure(f"{error}.") from None
+
+
+def _show_report(user: Account, now: Installation | None) -> None:
+    """The report as the user may read it; only root and the user can."""
+    if now is None or os.geteuid() not in (0, user.uid):
+        _say("The report is for its user to read: comfywatchman report")
+        return
+    command = [str(now.program)]
+    if os.geteuid() != user.uid:
+        ids = [f"--reuid={user.uid}", f"--regid={user.gid}", "--init-groups"]
+        command = ["setpriv", *ids, "--", "env", f"HOME={user.home}", *command]
+    for form in ("status", "report"):
+        shown = subprocess.run([*command, form], cwd="/", check=False)  # noqa: S603
+        if shown.returncode != 0:
+            return
+        _say("")
+
+
+def _say_what_comes_next(
+    user: Account, scope: str, instance: str, now: Installation | None
+) -> None:
+    folder = Path("/usr/local/bin") if scope == "system" else user.home / ".local/bin"
+    command = folder / ("comfywatchman" + (f"-{instance}" if instance else ""))
+    if now is None or not _leads_to(command, now.program):
+        _say(f"Without a command on the PATH; it is {now.program if now else 'in the root'}.")
+    elif os.geteuid() == user.uid and str(folder) not in os.environ.get("PATH", "").split(":"):
+        _say(
+            f"By hand: {command.name} status. {folder} is not on your PATH yet: log in anew, or put"
+            ' this into ~/.profile: export PATH="$HOME/.local/bin:$PATH"'
+        )
+    else:
+        _say(f"By hand: {command.name} status, report, check, doctor ({command})")
+    if rights.SYSTEMD.is_dir():
+        _say("From now on it checks every two hours. A newer version: git pull, ./dev install.")
+    else:
+        _say(
+            f"No systemd runs here: have your start script run '{command} schedule &', as "
+            "docs/operating.md shows, and it checks every two hours."
+        )
+
+
+def _leads_to(link: Path, target: Path) -> bool:
+    try:
+        return link.readlink() == target
+    except OSError:
+        return False
+
+
+# --- Taking it off -------------------------------------------------------------------------------
+
+
+def _uninstall(options: argparse.Namespace, more: Sequence[str]) -> int:
+    caller = _caller()
+    account = accounts.of_name(options.user) if options.user else caller
+    account = account or Account(options.user, -1, -1, Path("/nonexistent"))  # it may be gone
+    there = [
+        each
+        for each in installed.find(account.name, account.home)
+        if options.instance in (None, each.instance) and options.user in (None, each.user)
+    ]
+    if not there:
+        _say(f"ComfyWatchman is not installed here for {visible(account.name, limit=NAME_LIMIT)}.")
+        return Exit.OK
+    one = there[0] if len(there) == 1 else _which(there)
+    why = None
+    if one.noted:
+        why = "to take away what root has made"
+    elif account.uid != os.geteuid():
+        why = f"to remove what is {one.user}'s"
+    allowed = rights.obtain(
+        why, uid=os.geteuid(), terminal=_is_terminal(), command=_called("uninstall")
+    )
+    _headline(f"Remove ComfyWatchman of {one.user}")
+    _say_who_asks(allowed, why)
+    variables = {
+        "comfywatchman_user": one.user,
+        "comfywatchman_comfyui_dir": str(one.folder or "/"),
+        "comfywatchman_scope": one.scope,
+        "comfywatchman_instance": one.instance,
+        "comfywatchman_keep_state": bool(options.keep_state),
+    }
+    log = options.log_dir / "uninstall.log"
+    code, _ = _play(["uninstall"], variables, allowed, more, log)
+    if code != 0:
+        _say(f"It did not work out; the full account is in {log}.")
+        return Exit.FAIL_ON
+    _say("Removed. What ./dev made for itself goes with: ./dev clean")
+    return Exit.OK
+
+
+def _which(there: Sequence[Installation]) -> Installation:
+    names = [each.instance for each in there]
+    flags = ", or ".join(f"--instance {name or repr('')}" for name in names)
+    question = Unsure(f"{len(there)} instances are installed here; say which one: {flags}.")
+    if not _is_terminal():
+        raise question
+    answer = _ask(
+        f"Which instance, {' or '.join(name or 'none for the usual one' for name in names)}? "
+    )
+    for each in there:
+        if each.instance == ("" if answer == "none" else answer) and answer:
+            return each
+    raise question
+
+
+# --- What both need ------------------------------------------------------------------------------
+
+
+def _caller() -> Account:
+    account = accounts.caller(os.geteuid(), os.environ)
+    if account is None:
+        raise Unsure(f"User {os.geteuid()} has no account here: call it as one that has.")
+    return account
+
+
+def _say_who_asks(allowed: rights.Rights, why: str | None) -> None:
+    if allowed.ask:
+        whose = "your" if allowed.method == "sudo" else "root's"
+        _say(f"Root's rights are needed {why}; Ansible asks for {whose} password.")
+
+
+def _play(
+    names: Sequence[str],
+    variables: dict[str, object],
+    allowed: rights.Rights,
+    more: Sequence[str],
+    log: Path,
+) -> tuple[int, bool]:
+    variables |= {
+        "ansible_become": allowed.become,
+        "ansible_become_method": allowed.method,
+        "ansible_python_interpreter": playbooks.interpreter(),
+    }
+    argv = playbooks.command(CHECKOUT, names, variables, allowed, more)
+    return playbooks.run(argv, CHECKOUT, log, sys.stdout)
+
+
+def _called(command: str) -> str:
+    return " ".join([command, *map(shlex.quote, sys.argv[sys.argv.index(command) + 1 :])])
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _ask(question: str) -> str:
+    try:
+        return input(question).strip()
+    except EOFError:
+        return ""
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{visible(text)}\n")
+    sys.stdout.flush()
+
+
+def _row(name: str, text: str) -> None:
+    _say(f"    {name:<8} {text}")
+
+
+def _headline(text: str) -> None:
+    sys.stdout.write(f"\n==> {visible(text)}\n")
+    sys.stdout.flush()

@@ -1,0 +1,116 @@
+"""What is installed on this machine, so that a second run keeps what the first one found."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from comfywatchman.state import named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RECORDS = Path("/var/lib/comfywatchman")
+FILE_BYTES = 1024**2
+_RECORD = re.compile(r"installation(?:-([a-z0-9][a-z0-9_-]{0,31}))?\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One installation.
+
+    Attributes:
+        instance: its name; the usual one has none.
+        user: who runs ComfyUI.
+        scope: ``user`` or ``system``.
+        noted: whether root has noted it down, and so has to take the note away.
+        root: the folder of its releases.
+        config: the folder of its settings.
+        folder: ComfyUI's folder, as it is set; None if that cannot be read.
+        url: ComfyUI's address, likewise.
+    """
+
+    instance: str
+    user: str
+    scope: str
+    noted: bool
+    root: Path
+    config: Path
+    folder: Path | None = None
+    url: str | None = None
+
+    @property
+    def program(self) -> Path:
+        """What starts the active release with the settings of the instance."""
+        return self.root / "comfywatchman"
+
+
+def find(user: str, home: Path, records: Path = RECORDS) -> list[Installation]:
+    """The installations that root has noted down, and those of this user that nobody has.
+
+    Args:
+        user: the user whose home is searched.
+        home: that home.
+        records: where root notes them down.
+    """
+    found = {each.instance: each for each in _noted(records)}
+    for instance, root in _in_home(home):
+        if instance not in found:
+            config = home / ".config" / named(instance)
+            settings = _settings(config)
+            found[instance] = Installation(instance, user, "user", False, root, config, *settings)
+    return list(found.values())
+
+
+def _noted(records: Path) -> Iterator[Installation]:
+    try:
+        files = sorted(records.iterdir())
+    except OSError:
+        return
+    for file in files:
+        name = _RECORD.fullmatch(file.name)
+        if not name:
+            continue
+        try:
+            record: Any = json.loads(_text(file))
+            root, config = Path(record["paths"]["root"]), Path(record["paths"]["config"])
+            user, scope = str(record["user"]), str(record["scope"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue
+        settings = _settings(config)
+        yield Installation(name[1] or "", user, scope, True, root, config, *settings)
+
+
+def _in_home(home: Path) -> Iterator[tuple[str, Path]]:
+    try:
+        roots = sorted((home / ".local/share").glob("comfywatchman*"))
+    except OSError:
+        return
+    for root in roots:
+        instance = root.name.removeprefix("comfywatchman").removeprefix("-")
+        if root.name == named(instance) and (root / "current").is_symlink():
+            yield instance, root
+
+
+def _settings(config: Path) -> tuple[Path | None, str | None]:
+    try:
+        found = tomllib.loads(_text(config / "config.toml"))
+    except (ValueError, RecursionError):
+        return None, None
+    folder, url = found.get("comfyui_dir"), found.get("comfyui_url")
+    return (
+        Path(folder) if isinstance(folder, str) and folder.startswith("/") else None,
+        url if isinstance(url, str) else None,
+    )
+
+
+def _text(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            return stream.read(FILE_BYTES).decode(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,106 @@
+"""``./dev`` where there is nothing yet: a copy of it, with stand-ins for Python, pip and podman."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+# Makes environments in which each program says how it was called.
+PYTHON = """#!/bin/sh
+case "$*" in
+*'import ensurepip'*) ;;
+*sys.version*) echo "3.13.9 /usr" ;;
+'-m venv '*)
+    mkdir -p "$3/bin"
+    for name in python ansible-playbook; do
+        printf '#!/bin/sh\\necho "%s in $PWD: ${PYTHONPATH-} $*"\\n' "$name" >"$3/bin/$name"
+        chmod +x "$3/bin/$name"
+    done
+    echo "made $3"
+    ;;
+esac
+"""
+
+
+class Fresh:
+    """A checkout as it was cloned, and a machine on which nothing was made."""
+
+    def __init__(self, top: Path) -> None:
+        self.checkout, self.cache, self.programs = top / "a clone", top / "cache", top / "bin"
+        self.checkout.mkdir()
+        shutil.copy(CHECKOUT / "dev", self.checkout)
+        shutil.copytree(CHECKOUT / "requirements", self.checkout / "requirements")
+        self.programs.mkdir()
+        self.program("python3", PYTHON)
+        self.program("podman", "#!/bin/sh\n")  # there are no containers and no images
+
+    def program(self, name: str, text: str) -> None:
+        (self.programs / name).write_text(text)
+        (self.programs / name).chmod(0o755)
+
+    def dev(self, *arguments: str, cwd: Path | None = None) -> str:
+        return subprocess.run(
+            [self.checkout / "dev", *arguments],
+            cwd=cwd or self.checkout,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+            env={
+                "PATH": f"{self.programs}:/usr/bin:/bin",
+                "HOME": str(self.cache.parent),
+                "XDG_CACHE_HOME": str(self.cache),
+            },
+        ).stdout
+
+    def made(self) -> set[str]:
+        """What lies in the checkout beside what was cloned."""
+        return {path.name for path in self.checkout.iterdir()} - {"dev", "requirements"}
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Fresh:
+    return Fresh(tmp_path)
+
+
+def test_to_deploy_ansible_alone_is_installed(fresh: Fresh) -> None:
+    said = fresh.dev("run", "ansible-playbook", "-i", "inventories/mine", "x.yml")
+    assert f"made {fresh.cache}/comfywatchman/controller-" in said
+    assert said.endswith(f"ansible-playbook in {fresh.checkout}:  -i inventories/mine x.yml\n")
+    assert ".venv" not in fresh.made()
+    assert "made" not in fresh.dev("run", "ansible-playbook", "x.yml")  # once
+
+
+def test_install_writes_nothing_into_the_checkout(fresh: Fresh, tmp_path: Path) -> None:
+    for command in ("install", "uninstall"):
+        said = fresh.dev(command, "--comfyui-dir", "../Comfy UI", cwd=tmp_path)
+        asked = said.splitlines()[-1]
+        # In the folder that it was called from, to which what is given refers.
+        assert asked.startswith(f"python in {tmp_path}: {fresh.checkout} -P ")
+        assert asked.endswith(
+            f" --log-dir {fresh.cache}/comfywatchman {command} --comfyui-dir ../Comfy UI"
+        )
+    assert fresh.made() == set()
+
+
+def test_to_be_told_how_nothing_is_installed(fresh: Fresh) -> None:
+    assert "made" not in fresh.dev("install", "--help")
+
+
+def test_clean_removes_what_install_made_for_itself(fresh: Fresh) -> None:
+    fresh.dev("install")
+    assert list(fresh.cache.glob("comfywatchman/controller-*"))
+    said = fresh.dev("clean")
+    assert f"Removed {fresh.cache}/comfywatchman" in said
+    assert not (fresh.cache / "comfywatchman").exists()
+
+
+def test_help_lists_every_command(fresh: Fresh) -> None:
+    said = fresh.dev("help")
+    for command in ("install", "uninstall", "demo", "test", "run", "clean"):
+        assert f"\n  {command} " in said or f"\n  {command}\n" in said

@@ -1,0 +1,123 @@
+"""What ansible-playbook is given, and what of its output is shown."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from comfywatchman.workstation import playbooks
+from comfywatchman.workstation.rights import Rights
+from tests.unit.role.collection import CHECKOUT
+
+HOSTILE = "/home/anna/{{ lookup('pipe', 'touch /tmp/caught') }}: \"é\" \U0001f600 #{% if %}"
+
+
+def test_what_was_found_reaches_ansible_as_it_is(tmp_path: Path) -> None:
+    show = tmp_path / "playbooks" / "show.yml"
+    show.parent.mkdir()
+    show.write_text(
+        "- hosts: localhost\n  gather_facts: false\n  tasks:\n"
+        "    - copy:\n        dest: '{{ playbook_dir }}/shown'\n"
+        "        content: '{{ [folder, flag, missing | default(7), path] | to_json }}'\n"
+        '      vars:\n        path: \'{{ lookup("env", "PATH") }}\'\n'
+    )
+    variables = {"folder": HOSTILE, "flag": True, "missing": None}
+    argv = playbooks.command(tmp_path, ["show"], variables, Rights(become=False), [])
+    argv[argv.index("--inventory") + 1] = "localhost,"
+    output = io.StringIO()
+    more = ["--connection=local", f"--extra-vars=ansible_python_interpreter={sys.executable}"]
+    code, changed = playbooks.run([*argv, *more], CHECKOUT, tmp_path / "log", output)
+    assert (code, changed) == (0, True), (tmp_path / "log").read_text()
+    *shown, path = json.loads((show.parent / "shown").read_text())
+    assert shown == [HOSTILE, True, 7]
+    assert str(Path(sys.executable).parent) not in path.split(":")
+    assert stat.S_IMODE((tmp_path / "log").stat().st_mode) == 0o600
+    assert output.getvalue() == ""  # a step of the role it was not
+
+
+def test_a_password_is_asked_for_and_passed_nowhere() -> None:
+    argv = playbooks.command(Path("/c"), ["deploy"], {}, Rights(become=True, ask=True), ["-v"])
+    assert argv[-3:] == ["--ask-become-pass", "-v", "/c/playbooks/deploy.yml"]
+    assert "--ask-become-pass" not in playbooks.command(Path(), [], {}, Rights(become=True), [])
+
+
+def test_a_step_is_shown_that_changes_something_fails_or_takes_its_time() -> None:
+    lines: list[str | None] = [
+        "PLAY [Deploy ComfyWatchman] ****",
+        "",
+        "TASK [comfywatchman.ops.comfywatchman : Preflight | Look at the host] ***",
+        "ok: [localhost]",
+        "TASK [comfywatchman.ops.comfywatchman : Remove what was elsewhere] ***",
+        "skipping: [localhost]",
+        "TASK [comfywatchman.ops.comfywatchman : Release | Make the environment] ***",
+        None,
+        None,
+        "changed: [localhost]",
+        "TASK [Count the hosts] ***",
+        None,
+        "TASK [comfywatchman.ops.comfywatchman : Activate | Put it in place] ***",
+        "fatal: [localhost]: FAILED! => ",
+        "    msg: no",
+        "",
+        "    not this",
+        "PLAY [Run one check now] ****",
+        "TASK [x : Run now | Start it] ***",
+        "changed: [localhost]",
+    ]
+    shown = [(text, change) for text, change in playbooks.steps(lines) if text or change]
+    assert shown == [
+        ("    Make the environment", False),
+        ("", True),
+        ("    Put it in place\nfatal: [localhost]: FAILED! => ", False),
+        ("    msg: no", False),
+        ("    Start it", False),
+    ]
+
+
+def program(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """``./dev install`` without ``./dev``: with the Python of the machine and nothing else."""
+    start = f"""
+import sys
+sys.path.insert(0, {str(CHECKOUT)!r})
+from comfywatchman.workstation.command import main
+sys.exit(main(sys.argv[1:]))"""
+    return subprocess.run(
+        [sys.executable, "-I", "-S", "-c", start, *arguments],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        env={"PATH": "/usr/bin:/bin", **environment},
+    )  # fmt: skip
+
+
+def test_a_wrong_flag_is_a_sentence_and_exit_code_2(tmp_path: Path) -> None:
+    cases: dict[str, list[Any]] = {
+        "no such option": ["install", "--no-such"],
+        "no address": ["install", "--comfyui-url", "localhost:8188"],
+        "a name for an instance": ["install", "--instance", "GPU 1"],
+        "no folder": ["install", "--user", "root", "--comfyui-dir", str(tmp_path / "none")],
+        "no account": ["install", "--user", "no-such-user", "--comfyui-dir", str(tmp_path)],
+        "no command": [],
+    }
+    for case, arguments in cases.items():
+        done = program(*arguments)
+        assert (case, done.returncode, done.stdout) == (case, 2, "")
+        assert done.stderr.count("\n") == 1, done.stderr
+
+
+def test_nothing_is_taken_off_where_nothing_is_installed() -> None:
+    done = program("uninstall", "--user", "no-such-user")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "ComfyWatchman is not installed here for no-such-user.\n"
+
+
+def test_help_says_what_there_is() -> None:
+    done = program("install", "--help", COLUMNS="80")
+    assert done.returncode == 0
+    assert os.linesep in done.stdout
+    for flag in ("--user", "--comfyui-dir", "--comfyui-url", "--instance", "--scope"):
+        assert flag in done.stdout
