@@ -131,7 +131,9 @@ def test_ansible_test_finds_nothing(built: Path, tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     shutil.unpack_archive(built, folder)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    tests = [f"--test={name}" for name in SANITY]
+    known = ansible.run("ansible-test", "sanity", "--list-tests", cwd=folder, home=tmp_path)
+    tests = [f"--test={name}" for name in SANITY if name in known.stdout.split()]
+    assert len(tests) > len(SANITY) / 2  # releases of Ansible differ in a few
     done = ansible.run(
         "ansible-test", "sanity", f"--python={version}", *tests, cwd=folder, home=tmp_path
     )
