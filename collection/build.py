@@ -40,7 +40,7 @@ PARTS = (
     "tests/sanity",
 )
 """What an installed collection is made of."""
-LEFT_OUT = ("docs/generate.py", "playbooks/collections")
+LEFT_OUT = ("changelogs/generate.py", "docs/generate.py", "playbooks/collections")
 SOURCES = ("LICENSE", "README.md", "comfywatchman", "pyproject.toml")
 """What the wheel is made of."""
 WHEEL_SCRIPT = "roles/comfywatchman/files/wheel.py"
