@@ -117,6 +117,7 @@ def _lines(stream: IO[bytes], account: TextIO) -> Iterator[str | None]:
             continue
         more = os.read(stream.fileno(), 65536)
         account.write(more.decode(errors="replace"))
+        account.flush()
         *lines, waiting = (waiting + more).split(b"\n")
         yield from (line.decode(errors="replace") for line in lines)
         if not more:
