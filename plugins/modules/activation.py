@@ -131,6 +131,11 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     linked_release,
     read_last_run,
 )
+from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import (
+    claim_folder,
+    other_hosts,
+    unclaimed,
+)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import is_ours
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
     CommandError,
@@ -398,6 +403,8 @@ class Activation:
         before, now = self.state_before, self.paths["state"]
         if not before or before == now or not os.path.isdir(before):
             return {}
+        if other_hosts({**self.paths, "state": before}, self.account).get("state"):
+            return {}
         return {
             os.path.join(before, name): os.path.join(now, name)
             for name in os.listdir(before)
@@ -438,6 +445,8 @@ class Activation:
             sentences.append(f"activate release {self.wanted.release}")
         if not self.state_directory_is_right():
             sentences.append(f"make {self.paths['state']}")
+        if unclaimed(self.paths, self.account):
+            sentences.append("note down that the folders are this host's")
         sentences += [f"move {old} to {new}" for old, new in self.state_moves().items()]
         sentences += ["systemctl " + " ".join(action) for action in self.timer_actions()]
         unfinished = os.path.exists(self.releases.unproven_path)
@@ -521,6 +530,7 @@ class Activation:
         """Make the change and prove it; on any error put everything back and raise."""
         if different or self.releases.linked("current") != self.wanted.release:
             self.verify()
+        self.claim("root", "config")
         before = self.what_was_before()
         write(self.releases.unproven_path, before.to_json(), 0o600)
         try:
@@ -580,6 +590,14 @@ class Activation:
             return before._replace(release=None, timer=False)
         return before
 
+    def claim(self, *names):
+        """Note down that folders are this host's; raises :class:`RejectedError`."""
+        for name in names:
+            make_directories(self.paths[name], self.directory_mode)
+            problem = claim_folder(name, self.paths)
+            if problem:
+                raise RejectedError(problem)
+
     def make_state_directory(self):
         # In system scope root makes what is above it, and the service's user must get through.
         make_directories(
@@ -590,6 +608,7 @@ class Activation:
             if os.geteuid() == 0:
                 os.chown(self.paths["state"], self.account.pw_uid, self.account.pw_gid)
             os.chmod(self.paths["state"], 0o700)
+        self.claim("state")
 
     def touch_stamp(self):
         """Have a timer that is about to start count from now, as if the last check were now.

@@ -75,6 +75,12 @@ account:
   type: dict
   returned: always
 scheduler: {description: 'systemd or apscheduler', type: str, returned: always}
+instance:
+  description: >-
+    name of the instance on this host: the one asked for, or one of its own where another host has
+    that in a home that both use
+  type: str
+  returned: always
 paths: {description: 'root, config, state, units, bin, share', type: dict, returned: always}
 python: {description: 'path, version, machine, glibc', type: dict, returned: always}
 release: {description: 'id, path, complete', type: dict, returned: always}
@@ -136,9 +142,12 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     CREDENTIALS,
     LINGERING,
     account_of,
-    paths_of,
     read_record,
     record_name,
+)
+from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import (
+    instance_here,
+    ownership_problems,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
     Systemd,
@@ -442,7 +451,10 @@ def main():
                 f"There is no user {given['user']!r} on this host: create it, or name the user who "
                 "runs ComfyUI in comfywatchman_user."
             )
-    paths = paths_of(scope, home, given["root"], given["state_dir"], given["instance"])
+    instance, paths, others = instance_here(
+        given["instance"], record, scope, account, home, given["root"], given["state_dir"]
+    )
+    problems += ownership_problems(paths, others) if given["preflight"] else []
     if not INSTANCE.fullmatch(given["instance"]):
         problems.append(
             f"comfywatchman_instance is {given['instance']!r}: up to 32 small letters, digits, "
@@ -503,6 +515,7 @@ def main():
         "home": home,
         "scope": scope,
         "scheduler": scheduler,
+        "instance": instance,
         "paths": paths,
         "lingering_enabled": lingers and (enabled_before or not lingering),
         "made": missing_directories(needed, made_before),
@@ -510,6 +523,7 @@ def main():
     moved = record is not None and (
         any(record.get(key) not in (None, wanted_record[key]) for key in INSTALLED_BY)
         or record["paths"]["root"] != paths["root"]
+        or record.get("instance", given["instance"]) != instance
     )
     if moved and record["paths"]["root"] == paths["root"]:
         release["complete"] = False  # it goes with the rest of the earlier installation
@@ -520,6 +534,7 @@ def main():
         account=account
         and {"uid": account.pw_uid, "gid": account.pw_gid, "home": home, "name": account.pw_name},
         scheduler=scheduler,
+        instance=instance,
         paths=paths,
         python=python
         and {

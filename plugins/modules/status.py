@@ -75,6 +75,12 @@ files:
   type: dict
   returned: always
 paths: {description: 'root, config, state, units, bin, share', type: dict, returned: always}
+instance: {description: name of the instance on this host, type: str, returned: always}
+owners:
+  description: >-
+    names of the other hosts that folders of this installation belong to, by folder
+  type: dict
+  returned: always
 exposed:
   description: >-
     files that others may read or write though they are private
@@ -101,10 +107,13 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     LINGERING,
     account_of,
     linked_release,
-    paths_of,
     read_last_run,
     read_record,
     record_name,
+)
+from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import (
+    instance_here,
+    other_hosts,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import (
     INVENTORY,
@@ -248,14 +257,18 @@ def main():
         supports_check_mode=True,
     )
     given = module.params
-    units = Units(given["instance"])
     record = read_record(record_name(given["instance"])) or {}
     user, scope = record.get("user", given["user"]), record.get("scope", given["scope"])
     account = account_of(user)
     home = account.pw_dir if account else "/nonexistent"
-    paths = record.get("paths") or paths_of(
-        scope, home, given["root"], given["state_dir"], given["instance"]
-    )
+    if record:
+        instance, paths = record.get("instance", given["instance"]), record["paths"]
+        others = other_hosts(paths, account)
+    else:
+        instance, paths, others = instance_here(
+            given["instance"], None, scope, account, home, given["root"], given["state_dir"]
+        )
+    units = Units(instance)
 
     systemd = Systemd(scope, account) if account else None
     manager = systemd is not None and systemd.running
@@ -289,7 +302,9 @@ def main():
         now=time.time(),
         user=user,
         scope=scope,
+        instance=instance,
         paths=paths,
+        owners={paths[name]: owner.shown for name, owner in others.items()},
         installed=release is not None,
         release=release,
         scheduler=scheduler,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from comfywatchman import state_files
+from comfywatchman.host import OWNER
 from tests.unit.role import collection
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class Host:
 
     def active(self) -> dict[str, tuple[int, str]]:
         """All that is active: mode and content of files, targets of links."""
-        files = [path for path in self.config.rglob("*") if path.is_file()]
+        files = [path for path in self.config.rglob("*") if path.is_file() and path.name != OWNER]
         found = {
             str(path.relative_to(self.config)): (
                 stat.S_IMODE(path.stat().st_mode),
@@ -203,6 +204,7 @@ def test_activation_tells_in_check_mode_then_writes_proves_and_then_changes_noth
             f"write {host.config}/comfyui_token",
             "activate release 1.0-a",
             f"make {host.state}",
+            "note down that the folders are this host's",
             "run one check as a proof",
         ]
     )
