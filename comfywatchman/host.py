@@ -42,7 +42,7 @@ class Host:
         name: as the kernel has it.
         machine: digest of its machine ID, which nobody else shall read; empty if it has none.
         cards: digests of the addresses of its network cards; empty if it shows none.
-        given: the name that ``host_name`` gives it; empty if none is set.
+        given: the name that a person gives it, which then decides alone; empty if none is given.
     """
 
     name: str
@@ -71,7 +71,7 @@ def here(given: str = "") -> Host:
     """This host.
 
     Args:
-        given: what ``host_name`` says.
+        given: the name that a person gives it.
     """
     return Host(socket.gethostname(), _machine(), _cards(), given)
 
@@ -148,19 +148,22 @@ def claim(folder: str | os.PathLike[str], host: Host) -> Host | None:
         with open(part, "xb") as file:
             file.write(json.dumps(asdict(host), indent=2).encode() + b"\n")
             file.flush()
+            if os.geteuid() == 0:  # what root writes in a user's folder is the user's
+                above = os.stat(folder)
+                os.fchown(file.fileno(), above.st_uid, above.st_gid)
             os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
-        if owner is None and not os.path.lexists(target):
-            try:
+        try:
+            if owner is None:
                 os.link(part, target)
-            except FileExistsError:  # another host was faster
-                owner = read(folder)
-                if owner is not None and host.is_other_than(owner):
-                    return owner
-            except OSError:  # a file system without such links
-                os.replace(part, target)
-        else:
-            os.replace(part, target)
+                return None
+        except FileExistsError:  # another host was faster, or what is there makes no sense
+            owner = read(folder)
+            if owner is not None and host.is_other_than(owner):
+                return owner
+        except OSError:  # a file system without such links
+            pass
+        os.replace(part, target)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from comfywatchman import off_switch, state, state_files
+from comfywatchman import off_switch, ownership, state, state_files
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
 from comfywatchman.schedule import timer
@@ -29,7 +29,8 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
     Returns:
         ``state_dir``, ``running`` (whether a cycle runs now), ``interrupted`` (whether the last one
         was killed), ``damaged`` (files that cannot be understood), ``last_run`` (the content of
-        ``last-run.json`` or None), ``report`` (the summary, the number of workflows that were left
+        ``last-run.json`` or None), ``other_host`` (a sentence where the state is another host's, or
+        None; see :mod:`comfywatchman.ownership`), ``report`` (the summary, the number of workflows that were left
         out and the paths of the last full report, or None), ``alarm`` (a sentence, or None; see
         :mod:`comfywatchman.off_switch`) and ``schedule`` (see
         :class:`comfywatchman.schedule.timer.Schedule`).
@@ -59,12 +60,14 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
             },
         }
     switch = off_switch.read(folder)
+    owner = ownership.of_other_host(folder)
     return {
         "state_dir": str(folder),
         "running": running,
         "interrupted": unfinished and not running,
         "damaged": damaged,
         "alarm": switch.sentence if switch else None,
+        "other_host": ownership.sentence(folder, owner) if owner else None,
         "last_run": last_run,
         "report": report,
         "schedule": timer.read(instance, folder).as_json(),
@@ -78,6 +81,8 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
     last_run, report = status["last_run"], status["report"]
     if status["alarm"]:
         lines.append(f"ALARM        {visible(status['alarm'])}")
+    if status["other_host"]:
+        lines.append(f"Other host   {visible(status['other_host'])}")
     lines += [f"Damaged      {visible(file)}: cannot be understood" for file in status["damaged"]]
     if last_run is None and status["damaged"]:
         lines.append(

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import filelock
 import orjson
 
-from comfywatchman import state, state_files
+from comfywatchman import ownership, state, state_files
 from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.escape import visible
 from comfywatchman.gate import lock
@@ -184,7 +184,7 @@ def handle(
 
 def _own_words(failure: Failure, folder: Path) -> str:
     """What the cycle itself said last, where it is likely to have been this one."""
-    if failure.exit_code is None or failure.exit_code >= 200:
+    if failure.exit_code is None or failure.exit_code >= 200 or ownership.of_other_host(folder):
         return ""
     with suppress(OSError, ValueError, KeyError, TypeError):
         last_run = orjson.loads(state.read_file(folder / state_files.LAST_RUN))
@@ -201,7 +201,7 @@ def _put_on_record(folder: Path, reason: str) -> bool:
         Whether there was need to.
     """
     file = folder / state_files.LAST_RUN
-    if not file.exists():
+    if not file.exists() or ownership.of_other_host(folder):
         return False
     try:
         with lock.make(folder / state_files.LOCK):
