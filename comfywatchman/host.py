@@ -177,7 +177,7 @@ def _machine() -> str:
             identity = bytes.fromhex(file.read(64).strip())
     except (OSError, ValueError):  # also where it is "uninitialized"
         return ""
-    if len(identity) != 16 or not any(identity):  # noqa: PLR2004  (a 128-bit number)
+    if len(identity) != 16 or not any(identity):
         return ""
     digest = bytearray(hmac.digest(identity, APPLICATION, "sha256")[:16])
     digest[6] = digest[6] & 0x0F | 0x40

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 from pathlib import Path
 
 from comfywatchman import host, state
@@ -58,7 +59,7 @@ def refuse_other_hosts(folder: Path) -> None:
 
 
 def claim(folder: Path) -> None:
-    """Write down that a state folder, which is there, is this host's, unless it says so already.
+    """Write down that a state folder is this host's, unless it says so already.
 
     Raises:
         NotOursError: it belongs to another host.
@@ -71,14 +72,15 @@ def claim(folder: Path) -> None:
 def sentence(folder: Path, owner: host.Host) -> str:
     """What a person must know who meets the state of another host."""
     if _installed_here(folder):
-        own = "deploy to this host again, and it gets names and folders of its own"
+        own = "Deploy to this host again, and it gets names and folders of its own"
     else:
-        own = "deploy to this host as well, or set a state_dir of its own"
+        own = "Deploy to this host as well, or set a state_dir of its own"
+    file = shlex.quote(str(folder / host.OWNER))
     return (
         f"{folder} belongs to the host {owner.shown}, with which this host "
-        f"({this_host().shown}) shares it: nothing was changed there. {own[0].upper()}{own[1:]}. If "
-        f"it is this host's after all (a clone, a restored backup): rm '{folder / host.OWNER}'. A "
-        f"container that is made anew under other names keeps one by {state.HOST_NAME_VARIABLE}"
+        f"({this_host().shown}) shares it: nothing was changed there. {own}. "
+        f"If it is this host's after all (a clone, a restored backup): rm {file}. A container "
+        f"that is made anew under other names keeps one by {state.HOST_NAME_VARIABLE}"
     )
 
 

@@ -72,7 +72,7 @@ def run(
 
 @contextlib.contextmanager
 def _left_to_another_host() -> Iterator[None]:
-    """Skip the cycle where the timer of another host, with which this one shares a home, began it."""
+    """Skip the cycle that the timer of another host began, in a home that both use."""
     try:
         yield
     except ownership.NotOursError as error:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import replace
 
 from ansible_collections.comfywatchman.ops.plugins.module_utils.host import (
@@ -61,11 +62,12 @@ def instance_here(asked, record, scope, account, home, root, state_dir):
 
 
 def ownership_problems(paths, others):
-    """Sentences on folders that belong to other hosts though they are not named by the instance."""
+    """Sentences on folders of other hosts, which go by no name of an instance."""
     return [
-        f"{paths[name]} belongs to the host {owner.shown}, with which this one shares it: give each "
-        f"host its own with {VARIABLES[name]}, or leave that empty. If it is this host's after all "
-        f"(a clone, a restored backup): rm '{os.path.join(paths[name], OWNER)}'"
+        f"{paths[name]} belongs to the host {owner.shown}, with which this one shares it: give "
+        f"each host its own with {VARIABLES[name]}, or leave that empty. If it is this host's "
+        "after all (a clone, a restored backup): rm "
+        + shlex.quote(os.path.join(paths[name], OWNER))
         for name, owner in others.items()
     ]
 

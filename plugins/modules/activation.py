@@ -116,6 +116,7 @@ from typing import NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.comfywatchman.ops.plugins.module_utils.command import Command
+from ansible_collections.comfywatchman.ops.plugins.module_utils.ending import explain_unrecorded
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import (
     link,
     make_directories,
@@ -130,6 +131,7 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     account_of,
     linked_release,
     read_last_run,
+    seconds_of,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import (
     claim_folder,
@@ -643,7 +645,7 @@ class Activation:
             if fresh and last.get("outcome") in ("done", "skipped"):
                 return
             if code != LOCKED:
-                reason = last.get("reason") if fresh else None
+                reason = last.get("reason") if fresh else self.why_it_did_not_begin()
                 raise UnprovenError(reason or complaint or f"it ended with {code} and no word")
             time.sleep(1)
         raise UnprovenError(f"another check has been running for {CYCLE_SECONDS} s")
@@ -655,6 +657,16 @@ class Activation:
             if state not in ("activating", "deactivating", "reloading"):
                 return
             time.sleep(0.5)
+
+    def why_it_did_not_begin(self):
+        """Why the service failed that has left no word; an empty text if systemd does not know."""
+        if not self.scheduled:
+            return ""
+        shown = self.systemd.show(self.names.service, "Result", "ExecMainStatus")
+        if shown["Result"] in ("", "success"):
+            return ""
+        why, remedy = explain_unrecorded(shown["Result"], shown["ExecMainStatus"])
+        return f"{why}; what to do: {remedy}"
 
     def run_once(self):
         """``(exit status, complaint)`` of one check."""
@@ -724,14 +736,6 @@ def differing(files):
         for path, wanted in files.items()
         if read(path) != wanted[0] or (wanted[0] is not None and mode_of(path) != wanted[1])
     }
-
-
-def seconds_of(moment):
-    """Seconds since 1970 of an ISO 8601 time; 0 if it is none."""
-    try:
-        return dt.datetime.fromisoformat(moment).timestamp()
-    except (TypeError, ValueError):
-        return 0
 
 
 def wanted_of(given, releases):

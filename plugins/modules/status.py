@@ -63,7 +63,13 @@ timer:
     since 1970, or null)
   type: dict
   returned: always
-service: {description: 'active, result, status, invocation', type: dict, returned: always}
+service:
+  description: >-
+    active, result, status, invocation; why it failed and the remedy; whether its last start may be
+    the one that last_run is about (recorded)
+  type: dict
+  returned: always
+last_run_began: {description: 'seconds since 1970, or 0', type: float, returned: always}
 last_run:
   description: >-
     the content of last-run.json; null if it is not there
@@ -101,6 +107,12 @@ import time
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils.ending import (
+    NOT_BEGUN,
+    exit_code,
+    explain,
+    explain_unrecorded,
+)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import mode_of
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
     CREDENTIALS,
@@ -110,6 +122,7 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     read_last_run,
     read_record,
     record_name,
+    seconds_of,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import (
     instance_here,
@@ -190,10 +203,20 @@ def seconds(microseconds):
     return microseconds / 1e6
 
 
-def service_state(systemd, service):
-    """What systemd says of the service."""
+def service_state(systemd, service, last_run):
+    """What systemd says of the service, and whether its last start is the one on record."""
     shown = systemd.show(service, "ActiveState", "Result", "ExecMainStatus", "InvocationID")
+    recorded = (last_run or {}).get("invocation")
+    failed = shown["Result"] not in ("", "success", "exec-condition")
+    code = exit_code(shown["Result"], shown["ExecMainStatus"])
+    ours = bool(last_run) and recorded in (None, "", shown["InvocationID"])
+    ours = ours and not (code is not None and code >= NOT_BEGUN)
+    explained = explain if ours else explain_unrecorded
+    why, remedy = explained(shown["Result"], shown["ExecMainStatus"]) if failed else ("", "")
     return {
+        "recorded": ours,
+        "why": why,
+        "remedy": remedy,
         "active": shown["ActiveState"],
         "result": shown["Result"],
         "status": int(shown["ExecMainStatus"] or 0),
@@ -273,11 +296,12 @@ def main():
     systemd = Systemd(scope, account) if account else None
     manager = systemd is not None and systemd.running
     timer = service = None
+    last_run = read_last_run(paths["state"])
     complaint = ""
     if manager:
         try:
             timer = timer_state(systemd, units.timer)
-            service = service_state(systemd, units.service)
+            service = service_state(systemd, units.service, last_run)
             if given["verify"]:
                 complaint = systemd.verify(
                     [os.path.join(paths["units"], unit) for unit in (units.service, units.timer)]
@@ -316,7 +340,8 @@ def main():
         timer=timer,
         service=service,
         complaint=complaint,
-        last_run=read_last_run(paths["state"]),
+        last_run=last_run,
+        last_run_began=seconds_of((last_run or {}).get("started_at")),
         files={path: describe(path) for path in files},
         exposed=[path for path in private if (mode_of(path) or 0) & 0o077],
         runtime_dir=f"/run/user/{account.pw_uid}" if account and scope == "user" else "",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +15,8 @@ from comfywatchman.host import Host as Signs
 from tests.faults.conftest import make_host
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.faults.conftest import Host
     from tests.standin.comfyui import StandIn
 
@@ -59,8 +60,8 @@ def test_no_cycle_writes_into_the_state_of_another_host(
     assert ended.returncode == 78, ended.stderr
     assert f"{reported.state} belongs to the host render1, with which this host" in ended.stderr
     assert content(reported.state) == before
-    (remedy,) = [line for line in ended.stderr.split("rm '")[1:]]
-    os.unlink(remedy.split("'")[0])
+    (remedy,) = re.findall(r"(rm \S+)\. ", ended.stderr)
+    subprocess.run(remedy, shell=True, check=True)
     assert reported.run(comfyui_url=comfyui.url).returncode == 0
     assert host.read(reported.state) == host.here()
 

@@ -136,7 +136,7 @@ def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.Mo
         lambda file: file.write_text('{"cards": [[1]]}'),
         lambda file: file.write_bytes(b"\xff\xfe"),
         lambda file: file.symlink_to("/dev/zero"),
-        lambda file: os.mkfifo(file),
+        os.mkfifo,
     ],
 )
 def test_what_makes_no_sense_is_nobodys_and_is_replaced(lay: object, tmp_path: Path) -> None:
