@@ -107,6 +107,11 @@ lingering:
     whether the user's manager runs without a login
   type: bool
   returned: always
+manager_waits:
+  description: >-
+    drop-in to be made, for the user's manager to wait for what its units lie on; empty if none is
+  type: str
+  returned: always
 manager: {description: whether the service manager can be reached, type: bool, returned: always}
 sandbox:
   description: >-
@@ -137,6 +142,7 @@ import shutil
 import sys
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils import mounts
 from ansible_collections.comfywatchman.ops.plugins.module_utils.command import Command
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
     CREDENTIALS,
@@ -506,10 +512,22 @@ def main():
     lingers = scope == "user" and scheduler == "systemd"
     needed = needed_directories(scope, scheduler, home, paths)
     if given["command_link"]:
-        needed += Command(scope, paths, given["instance"]).directories()
+        needed += Command(scope, paths, instance).directories()
+    declared, unready, waits_in = [], False, ""
+    if lingers and account is not None:
+        late = mounts.late([paths[name] for name in ("units", "root", "state")], account.pw_uid)
+        declared = sorted({one.point for one in late if one.declared})
+        unready = any(one.declared and not one.awaited for one in late)
+        if os.geteuid() == 0 and declared:
+            waits_in = mounts.drop_in_of(account.pw_uid)
+        for one in late if given["preflight"] else ():
+            if not one.awaited and not (waits_in and one.declared):
+                module.warn("; ".join(mounts.warning(one, account.pw_uid)))
     same_user = record is not None and record["user"] == given["user"]
     enabled_before = same_user and record["scope"] == "user" and record["lingering_enabled"]
     made_before = record["made"] if same_user else []
+    if not waits_in and same_user:
+        waits_in = record.get("manager_waits_in", "")
     wanted_record = {
         "user": given["user"],
         "home": home,
@@ -517,6 +535,7 @@ def main():
         "scheduler": scheduler,
         "instance": instance,
         "paths": paths,
+        **({"manager_waits_in": waits_in} if waits_in else {}),
         "lingering_enabled": lingers and (enabled_before or not lingering),
         "made": missing_directories(needed, made_before),
     }
@@ -551,6 +570,7 @@ def main():
         installed_user_exists=account_of((record or wanted_record)["user"]) is not None,
         privileged=os.geteuid() == 0,
         lingering=lingering,
+        manager_waits=mounts.drop_in(declared) if waits_in and unready else "",
         manager=running,
         sandbox=working_sandbox(manager, account, scope, given["sandbox"]) if running else None,
         credentials=[

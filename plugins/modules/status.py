@@ -63,6 +63,11 @@ timer:
     since 1970, or null)
   type: dict
   returned: always
+missed:
+  description: >-
+    what the user's manager began before, where that may be why it does not know the timer
+  type: str
+  returned: always
 service:
   description: >-
     active, result, status, invocation; why it failed and the remedy; whether its last start may be
@@ -107,6 +112,7 @@ import time
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils import mounts
 from ansible_collections.comfywatchman.ops.plugins.module_utils.ending import (
     NOT_BEGUN,
     exit_code,
@@ -296,6 +302,10 @@ def main():
     systemd = Systemd(scope, account) if account else None
     manager = systemd is not None and systemd.running
     timer = service = None
+    late = mounts.late([paths["units"]], account.pw_uid) if scope == "user" and account else []
+    for one in late:
+        if not one.awaited:
+            module.warn("; ".join(mounts.warning(one, account.pw_uid)))
     last_run = read_last_run(paths["state"])
     complaint = ""
     if manager:
@@ -338,6 +348,9 @@ def main():
         lingering=os.path.exists(os.path.join(LINGERING, user)),
         manager=manager,
         timer=timer,
+        missed=" What to do: ".join(
+            next((mounts.cause(one, units.timer) for one in late if one.missed), [])
+        ),
         service=service,
         complaint=complaint,
         last_run=last_run,
