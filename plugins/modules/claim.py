@@ -1,26 +1,32 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: MIT
-"""Ansible module: note down that the folder of releases is this host's, before one is built."""
+"""Ansible module: note down that the folders of an installation are this host's."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: claim
-short_description: Note down that the folder of releases belongs to this host
+short_description: Note down that the folders of releases and settings belong to this host
 description:
   - Several hosts may have one home. Of two that claim a folder at once, one comes first; the other
-    is told whose it is, and has changed nothing.
+    is told whose it is.
 author: The ComfyWatchman maintainers
 options:
-  root: {description: The folder of releases., type: str, required: true}
+  paths:
+    description: >-
+      root, config: as the probe found them.
+    type: dict
+    required: true
   directory_mode: {description: Mode of the folders that are made., type: str, required: true}
 """
 
 RETURN = r"""
-{}
+taken:
+  description: >-
+    a sentence on the host that was faster; empty if it is this one
+  type: str
+  returned: always
 """
-
-import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import make_directories
@@ -30,22 +36,23 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import
 def main():
     module = AnsibleModule(
         argument_spec={
-            "root": {"type": "str", "required": True},
+            "paths": {"type": "dict", "required": True},
             "directory_mode": {"type": "str", "required": True},
         },
         supports_check_mode=True,
     )
-    root = module.params["root"]
+    paths, mode = module.params["paths"], int(module.params["directory_mode"], 8)
     if module.check_mode:
-        module.exit_json(changed=not os.path.isdir(root))
-    try:
-        make_directories(root, int(module.params["directory_mode"], 8))
-        problem = claim_folder("root", {"root": root})
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}")
-    if problem:
-        module.fail_json(msg=problem)
-    module.exit_json(changed=True)
+        module.exit_json(changed=True, taken="")
+    for name in ("root", "config"):
+        try:
+            make_directories(paths[name], mode)
+            taken = claim_folder(name, paths)
+        except OSError as error:
+            module.fail_json(msg=f"{error.filename}: {error.strerror}")
+        if taken:
+            module.exit_json(changed=False, taken=taken)
+    module.exit_json(changed=True, taken="")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from comfywatchman import state_files
-from comfywatchman.host import OWNER
+from comfywatchman.host import OWNER, claim
+from comfywatchman.host import Host as Signs
 from tests.unit.role import collection
 
 if TYPE_CHECKING:
@@ -497,3 +498,24 @@ def test_reports_move_and_what_is_of_somebody_else_stays(host: Host, tmp_path: P
     host.activate("1", state_dir_before=str(before))
     assert {path.name for path in before.iterdir()} == others
     assert {path.name for path in host.state.iterdir()} >= {*ours} - {state_files.LAST_RUN}
+
+
+def test_what_is_of_another_host_is_neither_moved_nor_taken(host: Host, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / state_files.LATEST).touch()
+    other = Signs("render1", "1" * 32, ("a card",))
+    assert claim(theirs, other) is None
+    host.activate("1.0-a", state_dir_before=str(theirs))
+    assert {path.name for path in theirs.iterdir()} == {state_files.LATEST, OWNER}
+    assert not (host.state / state_files.LATEST).exists()
+
+    (host.config / OWNER).unlink()
+    assert claim(host.config, other) is None
+    before = host.everything()
+    refused = host.activate("1.0-a", settings="of = 'another'\n")["msg"]
+    assert refused.startswith(f"{host.config} belongs to the host render1")
+    assert refused.endswith("\nNothing was changed.")
+    assert {name for name, what in host.everything().items() if before.get(name) != what} <= {
+        "root/releases/1.0-a"  # the settings were staged there
+    }
