@@ -140,17 +140,16 @@ def claim(folder: str | os.PathLike[str], host: Host) -> Host | None:
         return owner
     if owner is not None and not host.given:
         host = replace(host, given=owner.given)
-    if owner == host:
-        return None
     target = os.path.join(folder, OWNER)
+    if owner == host:
+        _leave_to_owner(target, folder)
+        return None
     part = os.path.join(folder, f".{OWNER}.{secrets.randbits(32)}.{os.getpid()}.part")
     try:
         with open(part, "xb") as file:
             file.write(json.dumps(asdict(host), indent=2).encode() + b"\n")
             file.flush()
-            if os.geteuid() == 0:  # what root writes in a user's folder is the user's
-                above = os.stat(folder)
-                os.fchown(file.fileno(), above.st_uid, above.st_gid)
+            _leave_to_owner(part, folder)
             os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
         try:
@@ -168,6 +167,14 @@ def claim(folder: str | os.PathLike[str], host: Host) -> Host | None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
     return None
+
+
+def _leave_to_owner(file: str, folder: str | os.PathLike[str]) -> None:
+    """What root writes in a user's folder is the user's."""
+    if os.geteuid() == 0:
+        above, found = os.stat(folder), os.lstat(file)
+        if (found.st_uid, found.st_gid) != (above.st_uid, above.st_gid):
+            os.lchown(file, above.st_uid, above.st_gid)
 
 
 def _machine() -> str:
