@@ -114,8 +114,8 @@ def directives(unit: str) -> list[str]:
 
 def test_the_service_of_a_user() -> None:
     unit = render("comfywatchman.service.j2")
-    assert as_systemd_reads_word(directive(unit, "ExecCondition").rpartition("' sh ")[2]) == (
-        "/home/a/.local/state/cw"
+    assert directive(unit, "ExecCondition").rpartition("' sh ")[2] == (
+        r'"/home/a/.local/state/cw" "\"/home/a/.local/state/cw\""'
     )
     assert [line for line in directives(unit) if not line.startswith("ExecCondition=")] == [
         "[Unit]",
@@ -202,7 +202,7 @@ def test_the_service_is_skipped_on_another_host_that_has_the_home(
     assert script
     assert APPLICATION.hex() in script[1]
     ended = subprocess.run(
-        ["sh", "-c", script[1], "sh", str(state)],
+        ["sh", "-c", script[1], "sh", str(state), f'"{state}"'],
         env={"PATH": f"{tmp_path}:/usr/bin:/bin", "COMFYWATCHMAN_HOST_NAME": given},
     )
     assert (ended.returncode == 0) is starts
