@@ -10,7 +10,7 @@ short_description: Note down that the folders of releases and settings belong to
 description:
   - Several hosts may have one home. Of two that claim a folder at once, one comes first; the other
     is told whose it is.
-author: The ComfyWatchman maintainers
+author: The ComfyWatchman maintainers (!UNKNOWN)
 options:
   paths:
     description: >-
