@@ -312,6 +312,8 @@ class LastRun(_Frozen):
     host: str
     pid: int
     """Process id of the cycle on its host."""
+    invocation: str = ""
+    """systemd's id of the start of the service that this cycle was; empty without systemd."""
     outcome: Outcome
     reason: str
     """One sentence: why it was skipped or failed, or what it found."""

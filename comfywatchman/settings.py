@@ -493,7 +493,7 @@ def _refuse_wrong_types(file: Path | None, values: Mapping[str, Any]) -> None:
 
 def _refuse_unknown_environment() -> None:
     known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
-    known |= {state.CONFIG_VARIABLE, *state.FAILURE_VARIABLES}
+    known |= {state.CONFIG_VARIABLE, state.HOST_NAME_VARIABLE, *state.FAILURE_VARIABLES}
     for name in sorted(os.environ):
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
             raise ConfigError(

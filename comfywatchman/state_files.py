@@ -20,6 +20,7 @@ SERVER_WORKFLOWS = "server-workflows.sqlite3"
 ANSWERS = "server-answers.json"
 OFF_SWITCH = "ask-server.off"
 CRASH = "last-crash.txt"
+OWNER = "host.json"
 LOCK = "cycle.lock"
 SCHEDULE = "schedule.json"
 SCHEDULE_LOCK = "schedule.lock"
@@ -37,6 +38,7 @@ FILES = (
     ANSWERS,
     OFF_SWITCH,
     CRASH,
+    OWNER,
     LOCK,
     SCHEDULE,
     SCHEDULE_LOCK,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from comfywatchman import off_switch, state, state_files
+from comfywatchman import off_switch, ownership, state, state_files
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
-from comfywatchman.schedule import timer
+from comfywatchman.schedule import service, timer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,10 +29,13 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
     Returns:
         ``state_dir``, ``running`` (whether a cycle runs now), ``interrupted`` (whether the last one
         was killed), ``damaged`` (files that cannot be understood), ``last_run`` (the content of
-        ``last-run.json`` or None), ``report`` (the summary, the number of workflows that were left
-        out and the paths of the last full report, or None), ``alarm`` (a sentence, or None; see
-        :mod:`comfywatchman.off_switch`) and ``schedule`` (see
-        :class:`comfywatchman.schedule.timer.Schedule`).
+        ``last-run.json`` or None), ``other_host`` (a sentence where the state is another host's, or
+        None; see :mod:`comfywatchman.ownership`), ``report`` (the summary, the number of workflows
+        that were left out and the paths of the last full report, or None), ``alarm`` (a sentence,
+        or None; see
+        :mod:`comfywatchman.off_switch`), ``schedule`` (see
+        :class:`comfywatchman.schedule.timer.Schedule`) and ``failed`` (why the service failed
+        without a cycle that could leave word, ``why`` and ``remedy``, or None).
 
     Raises:
         ConfigError: the state may not be read.
@@ -59,15 +62,20 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
             },
         }
     switch = off_switch.read(folder)
+    owner = ownership.of_other_host(folder)
+    schedule = timer.read(instance, folder)
+    failed = service.unrecorded(instance, folder, last_run) if schedule.by == "systemd" else None
     return {
         "state_dir": str(folder),
         "running": running,
         "interrupted": unfinished and not running,
         "damaged": damaged,
         "alarm": switch.sentence if switch else None,
+        "other_host": ownership.sentence(folder, owner) if owner else None,
         "last_run": last_run,
         "report": report,
-        "schedule": timer.read(instance, folder).as_json(),
+        "schedule": schedule.as_json(),
+        "failed": failed,
     }
 
 
@@ -78,6 +86,8 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
     last_run, report = status["last_run"], status["report"]
     if status["alarm"]:
         lines.append(f"ALARM        {visible(status['alarm'])}")
+    if status["other_host"]:
+        lines.append(f"Other host   {visible(status['other_host'])}")
     lines += [f"Damaged      {visible(file)}: cannot be understood" for file in status["damaged"]]
     if last_run is None and status["damaged"]:
         lines.append(
@@ -102,6 +112,11 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
                 + visible(", ".join(map(str, last_run["paths"])))
                 + ")"
             )
+    if failed := status["failed"]:
+        lines += [
+            f"Service      the last start failed before its cycle began: {failed['why']}",
+            f"             what to do: {failed['remedy']}",
+        ]
     lines += _schedule(status["schedule"], now)
     if report is None:
         lines.append("Last report  none yet")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from comfywatchman import state
+from comfywatchman import ownership, state
 from comfywatchman.command_line import sentences
 from comfywatchman.errors import ConfigError
 
@@ -23,8 +23,9 @@ def settings(flags: Flags, config: Path | None) -> Settings:
     """Read the settings; where they are wrong, leave word of it before saying so.
 
     Raises:
-        ConfigError: they are.
+        ConfigError: they are, or the state folder is another host's, where no word is left.
     """
+    ownership.refuse_other_hosts(_folder(flags, config))
     from comfywatchman.settings import load
 
     try:
@@ -52,4 +53,10 @@ def _failure(flags: Flags, config: Path | None, reason: str) -> None:
     from comfywatchman.report.store import ReportStore
 
     with contextlib.suppress(ConfigError, OSError):
-        ReportStore(state.likely_folder(flags.get("state_dir"), config)).refuse(reason)
+        folder = _folder(flags, config)
+        if ownership.of_other_host(folder) is None:
+            ReportStore(folder).refuse(reason)
+
+
+def _folder(flags: Flags, config: Path | None) -> Path:
+    return state.likely_folder(flags.get("state_dir"), config)

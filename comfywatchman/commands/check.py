@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from comfywatchman import ownership, streams
 from comfywatchman.command_line import record, sentences, showing
 from comfywatchman.command_line.flags import Flags
 from comfywatchman.command_line.options import (
@@ -23,6 +25,8 @@ from comfywatchman.errors import Exit
 from comfywatchman.flag import Group
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from comfywatchman.cycle.runner import Result
     from comfywatchman.settings import FailOn, Settings
 
@@ -51,7 +55,7 @@ def run(
         from comfywatchman.schedule import child
 
         child.end_with_stdin()
-    with sentences.for_wrong_configuration():
+    with sentences.for_wrong_configuration(), _left_to_another_host():
         with contextlib.nullcontext() if object_info else record.bugs(flags, config):
             settings = _settings(flags, config, object_info)
             refuse_missing(paths or ())
@@ -64,6 +68,18 @@ def run(
             result = _cycle(settings, tuple(paths or ()), object_info, comfyui_version)
         showing.show(result.report, output_format)
     raise typer.Exit(_exit_code(result, settings.fail_on))
+
+
+@contextlib.contextmanager
+def _left_to_another_host() -> Iterator[None]:
+    """Skip the cycle that the timer of another host began, in a home that both use."""
+    try:
+        yield
+    except ownership.NotOursError as error:
+        if not error.expected:
+            raise
+        sentences.say(f"skipped: {error}", "<6>" if streams.under_journal(sys.stderr) else "")
+        raise typer.Exit(Exit.OK) from None
 
 
 def _settings(flags: Flags, config: Path | None, object_info: Path | None) -> Settings:

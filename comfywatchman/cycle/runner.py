@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from comfywatchman import __version__, discovery, room, state, state_files
+from comfywatchman import __version__, discovery, ownership, room, state, state_files
 from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_file, credentials
 from comfywatchman.comfyui.client import ComfyUIClient
@@ -71,6 +71,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
     offline = target.object_info is not None
     store = None if offline else ReportStore(settings.resolved_state_dir)
     if store is not None:
+        ownership.claim(store.folder)
         _read_program()
     ending = threading.Event()
     with ExitStack() as stack:

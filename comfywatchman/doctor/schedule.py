@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from comfywatchman import state
 from comfywatchman.doctor.point import Examination, Point, Status
-from comfywatchman.schedule import failure
+from comfywatchman.schedule import ending, failure
+from comfywatchman.schedule.service import is_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,8 @@ def service(examination: Examination) -> Iterator[Point]:
         yield Point("service", Status.PROBLEM, f"systemd does not know {unit}", "deploy it again")
     else:
         why, remedy = found.explain()
+        if not is_recorded(examination.last_run or {}, found.invocation, found.exit_code):
+            why, remedy = ending.explain_unrecorded(found.result, found.status)
         yield Point("service", Status.PROBLEM, f"{unit} failed: {why}", f"{remedy}; {found.log}")
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfywatchman import off_switch, room, state_files
+from comfywatchman import off_switch, ownership, room, state_files
 from comfywatchman.doctor.point import Examination, Point, Status
 from comfywatchman.gate import disk as disk_gate
 from comfywatchman.schedule import timer
@@ -32,6 +32,9 @@ def folder(examination: Examination) -> Iterator[Point]:
     if not found.is_dir():
         yield Point("state folder", Status.PROBLEM, f"{found} is no folder", "correct state_dir")
         return
+    if owner := ownership.of_other_host(found):
+        said, _, remedy = ownership.sentence(found, owner).partition(". ")
+        yield Point("state folder", Status.PROBLEM, said, remedy)
     if (mode := found.stat().st_mode & 0o777) & 0o077:
         said = f"{found} is open to others (mode {mode:04o})"
         yield Point("state folder", Status.PROBLEM, said, f"chmod 700 '{found}'")

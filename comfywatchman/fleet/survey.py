@@ -246,7 +246,12 @@ class _Reading:
         service = status.child("service")
         found = status.child("last_run")
         active = service.text("active") if service is not None else None
+        unrecorded = (
+            active == "failed" and service is not None and service.raw().get("recorded") is False
+        )
         if found is None:
+            if unrecorded:
+                self._service_failed(service)
             self._note("no_cycle", "no cycle has run there yet")
             return None
         outcome, reason = found.need("outcome"), found.text("reason") or ""
@@ -272,17 +277,19 @@ class _Reading:
             )
         ):
             self._problem("cycle_interrupted", f"its last cycle was killed in the middle{ago}")
-        if outcome != "failed" and active == "failed" and service is not None:
-            self._problem(
-                "service_failed",
-                f"its service failed ({service.text('result') or 'no reason given'}): see its "
-                "journal",
-            )
+        if active == "failed" and (outcome != "failed" or unrecorded):
+            self._service_failed(service)
         return Cycle(
             outcome=visible(outcome, limit=NAME_LIMIT),
             reason=visible(reason, limit=SENTENCE_LIMIT),
             age_s=None if age is None else max(0.0, age),
         )
+
+    def _service_failed(self, service: Shape | None) -> None:
+        result = service.text("result") if service is not None else None
+        why = service.text("why") if service is not None else None
+        said = f"{result or 'no reason given'}" + (f": {why}" if why else "")
+        self._problem("service_failed", f"its service failed ({said}): see its journal")
 
     def _read_report(self) -> float | None:
         report, status = self.found.report, self.found.status

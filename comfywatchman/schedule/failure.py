@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import socket
 import subprocess
 import sys
@@ -21,11 +20,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import filelock
 import orjson
 
-from comfywatchman import state, state_files
-from comfywatchman.errors import ConfigError, Exit
+from comfywatchman import ownership, state, state_files
+from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
 from comfywatchman.gate import lock
-from comfywatchman.schedule import child, timer
+from comfywatchman.schedule import child, ending, service, timer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,40 +34,6 @@ COMMAND_TIME_LIMIT = 30.0
 """Seconds that ``on_failure_command`` may take."""
 _RECENT = timedelta(minutes=10)
 _ERROR, _WARNING, _INFO = 3, 4, 6
-
-_RESULTS = {
-    "oom-kill": (
-        "the kernel killed it for want of memory",
-        "see whether the host or MemoryMax= is short of it",
-    ),
-    "start-limit-hit": ("it failed too often in a short time", "mend what the cycles before say"),
-    "resources": ("its service manager lacked resources to start it", "see: systemctl status"),
-}
-_EXIT_CODES = {
-    Exit.FAIL_ON: ("workflows are as bad as fail_on says", "see: comfywatchman report"),
-    Exit.USAGE: (
-        "it refused its command line: unit and program do not fit",
-        "deploy it again",
-    ),
-    Exit.INTERNAL: (
-        "a bug of ComfyWatchman or of its installation",
-        "last-crash.txt in the state folder holds what its developers need",
-    ),
-    Exit.UNWRITABLE: (
-        "its state folder cannot be written (disk full, no inodes, quota, read-only, permissions)",
-        "make room there, or correct its owner; the last report is as it was",
-    ),
-    Exit.CONFIG: ("its configuration is wrong", "correct what is named"),
-    200: ("its WorkingDirectory= is gone", "deploy it again"),
-    203: ("its program cannot be started: the installation is damaged", "deploy it again"),
-    217: ("its user does not exist", "correct User= or comfywatchman_user"),
-    226: (
-        "its sandbox cannot be set up on this host",
-        "deploy it again, or switch the sandbox off",
-    ),
-    228: ("its filter of system calls cannot be set up", "switch the sandbox off"),
-    243: ("its credentials cannot be read", "deploy it again: their files are gone"),
-}
 
 
 class Say(Protocol):
@@ -88,6 +53,7 @@ class Failure:
         status: the exit status, or the name of the signal.
         limit: what set the time limit.
         log: the command that shows what it said.
+        invocation: systemd's id of the start that failed; empty where it is not known.
     """
 
     unit: str
@@ -95,26 +61,16 @@ class Failure:
     status: str
     limit: str = "TimeoutStartSec="
     log: str = ""
+    invocation: str = ""
 
     @property
     def exit_code(self) -> int | None:
         """The exit code; None where it did not exit."""
-        return int(self.status) if self.result == "exit-code" and self.status.isdigit() else None
+        return ending.exit_code(self.result, self.status)
 
     def explain(self) -> tuple[str, str]:
         """One sentence why, one what to do."""
-        if self.result == "timeout":
-            return (
-                f"it took longer than {self.limit} allows and was ended",
-                "see whether ComfyUI hangs, or allow more",
-            )
-        if self.result in ("signal", "core-dump"):
-            return f"it was killed by {_signal(self.status)}", "see who did: journalctl -k, dmesg"
-        if self.exit_code in _EXIT_CODES:
-            return _EXIT_CODES[self.exit_code]
-        if self.result == "exit-code":
-            return f"it ended with exit code {self.status}", "its log says more"
-        return _RESULTS.get(self.result, (f"its result is {self.result!r}", "its log says more"))
+        return ending.explain(self.result, self.status, self.limit)
 
 
 def of_unit(unit: str, environment: Mapping[str, str], folder: Path) -> Failure:
@@ -130,7 +86,7 @@ def of_unit(unit: str, environment: Mapping[str, str], folder: Path) -> Failure:
     log = f"journalctl _SYSTEMD_INVOCATION_ID={invocation}" if invocation else ""
     if not log:
         log = f"journalctl {'--user ' if scope == 'user' else ''}--unit {shlex.quote(unit)}"
-    return Failure(unit, result, status, log=log)
+    return Failure(unit, result, status, log=log, invocation=invocation)
 
 
 def _ask(unit: str, folder: Path) -> tuple[timer.Scope | None, dict[str, str]]:
@@ -160,8 +116,10 @@ def handle(
         say: writes to the log.
         stopping: set when there is no time left, not even for ``on_failure_command``.
     """
-    why, remedy = failure.explain()
     said = _own_words(failure, folder)
+    why, remedy = failure.explain()
+    if said is None:
+        why, remedy = ending.explain_unrecorded(failure.result, failure.status)
     reason = f"{why}: {said}" if said else why
     say(_ERROR, visible(f"{failure.unit} failed: {reason}"))
     say(_ERROR, f"what to do: {remedy}; then: comfywatchman doctor")
@@ -182,12 +140,16 @@ def handle(
         _run(command, environment, say, stopping or threading.Event())
 
 
-def _own_words(failure: Failure, folder: Path) -> str:
-    """What the cycle itself said last, where it is likely to have been this one."""
-    if failure.exit_code is None or failure.exit_code >= 200:
+def _own_words(failure: Failure, folder: Path) -> str | None:
+    """What the cycle itself said last; None where the last word is certainly an earlier cycle's."""
+    if failure.exit_code is None or failure.exit_code >= ending.NOT_BEGUN:
         return ""
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    if ownership.of_other_host(folder):
+        return ""
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         last_run = orjson.loads(state.read_file(folder / state_files.LAST_RUN))
+        if not service.is_recorded(last_run, failure.invocation, failure.exit_code):
+            return None
         age = datetime.now(UTC) - datetime.fromisoformat(last_run["finished_at"])
         if abs(age) < _RECENT and last_run["outcome"] in ("failed", "done"):
             return str(last_run["reason"])
@@ -201,7 +163,7 @@ def _put_on_record(folder: Path, reason: str) -> bool:
         Whether there was need to.
     """
     file = folder / state_files.LAST_RUN
-    if not file.exists():
+    if not file.exists() or ownership.of_other_host(folder):
         return False
     try:
         with lock.make(folder / state_files.LOCK):
@@ -256,10 +218,3 @@ def _run(
         say(_ERROR, f"on_failure_command: {name} ended with exit code {process.returncode}")
     else:
         say(_INFO, f"on_failure_command: {name} has run")
-
-
-def _signal(status: str) -> str:
-    """Name a signal that systemd gives as ``KILL`` or, asked afterwards, as ``9``."""
-    with suppress(ValueError):
-        return signal.Signals(int(status)).name
-    return status if status.startswith("SIG") else f"SIG{status}"

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from comfywatchman import state, state_files
+from comfywatchman.schedule import mounts
 
 if sys.platform != "win32":
     import pwd
@@ -124,7 +125,25 @@ def read(instance: str, folder: Path, timeout: float = 2.0) -> Schedule:
             remedy="have your supervisor run: comfywatchman schedule (docs/operating.md)",
         )
     account = account_of(folder)
-    return _systemd(unit, account, timeout) or own or _unanswered(unit, account)
+    found = _systemd(unit, account, timeout) or own or _unanswered(unit, account)
+    return _behind_a_mount(found, account) if account and found.scope == "user" else found
+
+
+def _behind_a_mount(schedule: Schedule, account: pwd.struct_passwd) -> Schedule:
+    """Name the cause where the user's manager began before the home was mounted, or may next time.
+
+    Where nothing is wrong yet and a mount is known to be late, that is the problem.
+    """
+    units = str(Path(account.pw_dir, ".config/systemd/user"))
+    for late in mounts.late([units], account.pw_uid):
+        if late.missed and not schedule.active:
+            problem, remedy = mounts.cause(late, schedule.unit or "the timer")
+        elif not schedule.problem and not late.awaited:
+            problem, remedy = mounts.warning(late, account.pw_uid)
+        else:
+            continue
+        return replace(schedule, problem=problem, remedy=remedy)
+    return schedule
 
 
 def _apscheduler(folder: Path) -> Schedule | None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import pwd
@@ -83,6 +84,14 @@ def linked_release(root, name):
         return os.path.basename(os.readlink(os.path.join(root, name)))
     except OSError:
         return None
+
+
+def seconds_of(moment):
+    """Seconds since 1970 of an ISO 8601 time; 0 if it is none."""
+    try:
+        return dt.datetime.fromisoformat(moment).timestamp()
+    except (TypeError, ValueError):
+        return 0
 
 
 def read_last_run(state):

@@ -116,6 +116,7 @@ from typing import NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.comfywatchman.ops.plugins.module_utils.command import Command
+from ansible_collections.comfywatchman.ops.plugins.module_utils.ending import explain_unrecorded
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import (
     link,
     make_directories,
@@ -130,6 +131,12 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     account_of,
     linked_release,
     read_last_run,
+    seconds_of,
+)
+from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import (
+    claim_folder,
+    other_hosts,
+    unclaimed,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import is_ours
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
@@ -398,6 +405,8 @@ class Activation:
         before, now = self.state_before, self.paths["state"]
         if not before or before == now or not os.path.isdir(before):
             return {}
+        if other_hosts({**self.paths, "state": before}, self.account).get("state"):
+            return {}
         return {
             os.path.join(before, name): os.path.join(now, name)
             for name in os.listdir(before)
@@ -438,6 +447,8 @@ class Activation:
             sentences.append(f"activate release {self.wanted.release}")
         if not self.state_directory_is_right():
             sentences.append(f"make {self.paths['state']}")
+        if unclaimed(self.paths, self.account):
+            sentences.append("note down that the folders are this host's")
         sentences += [f"move {old} to {new}" for old, new in self.state_moves().items()]
         sentences += ["systemctl " + " ".join(action) for action in self.timer_actions()]
         unfinished = os.path.exists(self.releases.unproven_path)
@@ -521,6 +532,7 @@ class Activation:
         """Make the change and prove it; on any error put everything back and raise."""
         if different or self.releases.linked("current") != self.wanted.release:
             self.verify()
+        self.claim("root", "config")
         before = self.what_was_before()
         write(self.releases.unproven_path, before.to_json(), 0o600)
         try:
@@ -580,6 +592,14 @@ class Activation:
             return before._replace(release=None, timer=False)
         return before
 
+    def claim(self, *names):
+        """Note down that folders are this host's; raises :class:`RejectedError`."""
+        for name in names:
+            make_directories(self.paths[name], self.directory_mode)
+            problem = claim_folder(name, self.paths)
+            if problem:
+                raise RejectedError(problem)
+
     def make_state_directory(self):
         # In system scope root makes what is above it, and the service's user must get through.
         make_directories(
@@ -590,6 +610,7 @@ class Activation:
             if os.geteuid() == 0:
                 os.chown(self.paths["state"], self.account.pw_uid, self.account.pw_gid)
             os.chmod(self.paths["state"], 0o700)
+        self.claim("state")
 
     def touch_stamp(self):
         """Have a timer that is about to start count from now, as if the last check were now.
@@ -624,7 +645,7 @@ class Activation:
             if fresh and last.get("outcome") in ("done", "skipped"):
                 return
             if code != LOCKED:
-                reason = last.get("reason") if fresh else None
+                reason = last.get("reason") if fresh else self.why_it_did_not_begin()
                 raise UnprovenError(reason or complaint or f"it ended with {code} and no word")
             time.sleep(1)
         raise UnprovenError(f"another check has been running for {CYCLE_SECONDS} s")
@@ -636,6 +657,16 @@ class Activation:
             if state not in ("activating", "deactivating", "reloading"):
                 return
             time.sleep(0.5)
+
+    def why_it_did_not_begin(self):
+        """Why the service failed that has left no word; an empty text if systemd does not know."""
+        if not self.scheduled:
+            return ""
+        shown = self.systemd.show(self.names.service, "Result", "ExecMainStatus")
+        if shown["Result"] in ("", "success"):
+            return ""
+        why, remedy = explain_unrecorded(shown["Result"], shown["ExecMainStatus"])
+        return f"{why}; what to do: {remedy}"
 
     def run_once(self):
         """``(exit status, complaint)`` of one check."""
@@ -705,14 +736,6 @@ def differing(files):
         for path, wanted in files.items()
         if read(path) != wanted[0] or (wanted[0] is not None and mode_of(path) != wanted[1])
     }
-
-
-def seconds_of(moment):
-    """Seconds since 1970 of an ISO 8601 time; 0 if it is none."""
-    try:
-        return dt.datetime.fromisoformat(moment).timestamp()
-    except (TypeError, ValueError):
-        return 0
 
 
 def wanted_of(given, releases):

@@ -75,6 +75,12 @@ account:
   type: dict
   returned: always
 scheduler: {description: 'systemd or apscheduler', type: str, returned: always}
+instance:
+  description: >-
+    name of the instance on this host: the one asked for, or one of its own where another host has
+    that in a home that both use
+  type: str
+  returned: always
 paths: {description: 'root, config, state, units, bin, share', type: dict, returned: always}
 python: {description: 'path, version, machine, glibc', type: dict, returned: always}
 release: {description: 'id, path, complete', type: dict, returned: always}
@@ -100,6 +106,11 @@ lingering:
   description: >-
     whether the user's manager runs without a login
   type: bool
+  returned: always
+manager_waits:
+  description: >-
+    drop-in to be made, for the user's manager to wait for what its units lie on; empty if none is
+  type: str
   returned: always
 manager: {description: whether the service manager can be reached, type: bool, returned: always}
 sandbox:
@@ -131,14 +142,18 @@ import shutil
 import sys
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils import mounts
 from ansible_collections.comfywatchman.ops.plugins.module_utils.command import Command
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
     CREDENTIALS,
     LINGERING,
     account_of,
-    paths_of,
     read_record,
     record_name,
+)
+from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import (
+    instance_here,
+    ownership_problems,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
     Systemd,
@@ -442,7 +457,10 @@ def main():
                 f"There is no user {given['user']!r} on this host: create it, or name the user who "
                 "runs ComfyUI in comfywatchman_user."
             )
-    paths = paths_of(scope, home, given["root"], given["state_dir"], given["instance"])
+    instance, paths, others = instance_here(
+        given["instance"], record, scope, account, home, given["root"], given["state_dir"]
+    )
+    problems += ownership_problems(paths, others) if given["preflight"] else []
     if not INSTANCE.fullmatch(given["instance"]):
         problems.append(
             f"comfywatchman_instance is {given['instance']!r}: up to 32 small letters, digits, "
@@ -494,22 +512,37 @@ def main():
     lingers = scope == "user" and scheduler == "systemd"
     needed = needed_directories(scope, scheduler, home, paths)
     if given["command_link"]:
-        needed += Command(scope, paths, given["instance"]).directories()
+        needed += Command(scope, paths, instance).directories()
+    declared, unready, waits_in = [], False, ""
+    if lingers and account is not None:
+        late = mounts.late([paths[name] for name in ("units", "root", "state")], account.pw_uid)
+        declared = sorted({one.point for one in late if one.declared})
+        unready = any(one.declared and not one.awaited for one in late)
+        if os.geteuid() == 0 and declared:
+            waits_in = mounts.drop_in_of(account.pw_uid)
+        for one in late if given["preflight"] else ():
+            if not one.awaited and not (waits_in and one.declared):
+                module.warn("; ".join(mounts.warning(one, account.pw_uid)))
     same_user = record is not None and record["user"] == given["user"]
     enabled_before = same_user and record["scope"] == "user" and record["lingering_enabled"]
     made_before = record["made"] if same_user else []
+    if not waits_in and same_user:
+        waits_in = record.get("manager_waits_in", "")
     wanted_record = {
         "user": given["user"],
         "home": home,
         "scope": scope,
         "scheduler": scheduler,
+        "instance": instance,
         "paths": paths,
+        **({"manager_waits_in": waits_in} if waits_in else {}),
         "lingering_enabled": lingers and (enabled_before or not lingering),
         "made": missing_directories(needed, made_before),
     }
     moved = record is not None and (
         any(record.get(key) not in (None, wanted_record[key]) for key in INSTALLED_BY)
         or record["paths"]["root"] != paths["root"]
+        or record.get("instance", given["instance"]) != instance
     )
     if moved and record["paths"]["root"] == paths["root"]:
         release["complete"] = False  # it goes with the rest of the earlier installation
@@ -520,6 +553,7 @@ def main():
         account=account
         and {"uid": account.pw_uid, "gid": account.pw_gid, "home": home, "name": account.pw_name},
         scheduler=scheduler,
+        instance=instance,
         paths=paths,
         python=python
         and {
@@ -536,6 +570,7 @@ def main():
         installed_user_exists=account_of((record or wanted_record)["user"]) is not None,
         privileged=os.geteuid() == 0,
         lingering=lingering,
+        manager_waits=mounts.drop_in(declared) if waits_in and unready else "",
         manager=running,
         sandbox=working_sandbox(manager, account, scope, given["sandbox"]) if running else None,
         credentials=[

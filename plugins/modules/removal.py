@@ -60,12 +60,14 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.comfywatchman.ops.plugins.module_utils.command import Command
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import remove_if_empty
+from ansible_collections.comfywatchman.ops.plugins.module_utils.host import OWNER
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
     CREDENTIALS,
     SETTINGS,
     account_of,
     paths_of,
 )
+from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import other_hosts
 from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import is_ours
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
     CommandError,
@@ -89,7 +91,10 @@ class Removal:
         self.made = given["made"]
         self.units = Units(given["instance"])
         account = account_of(given["user"])
+        # In a home that several hosts use, what belongs to another one stays.
+        self.others = other_hosts(self.paths, account)
         reachable = account is not None or given["scope"] == "system"
+        reachable = reachable and "config" not in self.others
         self.systemd = Systemd(given["scope"], account) if reachable else None
         self.has_manager = self.systemd is not None and self.systemd.running
         self.stamp = stamp_of(given["scope"], given["home"], self.units.timer)
@@ -101,16 +106,19 @@ class Removal:
         """The paths that are there and have to go."""
         units, root, config = self.paths["units"], self.paths["root"], self.paths["config"]
         links = ("current", "previous", "releases", "unproven")
-        paths = [
-            *self.command.ours(),
-            os.path.join(units, "timers.target.wants", self.units.timer),
-            *(os.path.join(units, name + ".d", "50-site.conf") for name in self.units.all),
-            *(os.path.join(units, name) for name in self.units.all),
-            self.stamp,
-            *(os.path.join(config, name) for name in [SETTINGS, *CREDENTIALS]),
-            *(os.path.join(root, name) for name in links),
-        ]
-        if not self.keep_state:
+        paths = []
+        if "config" not in self.others:
+            paths += [
+                *self.command.ours(),
+                os.path.join(units, "timers.target.wants", self.units.timer),
+                *(os.path.join(units, name + ".d", "50-site.conf") for name in self.units.all),
+                *(os.path.join(units, name) for name in self.units.all),
+                self.stamp,
+                *(os.path.join(config, name) for name in [SETTINGS, *CREDENTIALS, OWNER]),
+            ]
+        if "root" not in self.others:
+            paths += [os.path.join(root, name) for name in [*links, OWNER]]
+        if not self.keep_state and "state" not in self.others:
             paths += self.state_paths()
         return [path for path in paths if os.path.lexists(path)]
 
@@ -129,7 +137,8 @@ class Removal:
             self.paths["root"],
             self.paths["config"],
         ]
-        return [path for path in [*usual, *self.made] if os.path.isdir(path)]
+        kept = [self.paths[name] for name in self.others]
+        return [path for path in [*usual, *self.made] if os.path.isdir(path) and path not in kept]
 
     def known(self):
         """``{unit: (ActiveState, whether it is to be stopped)}`` of what systemd has to forget.
@@ -213,6 +222,8 @@ def main():
         module.fail_json(msg=f"{error.filename}: {error.strerror}")
     for stranger in removal.command.strangers():
         module.warn(stranger)
+    for name, owner in removal.others.items():
+        module.warn(f"{removal.paths[name]} belongs to the host {owner.shown}: it was left alone.")
     module.exit_json(changed=bool(actions), actions=actions)
 
 

@@ -63,7 +63,18 @@ timer:
     since 1970, or null)
   type: dict
   returned: always
-service: {description: 'active, result, status, invocation', type: dict, returned: always}
+missed:
+  description: >-
+    what the user's manager began before, where that may be why it does not know the timer
+  type: str
+  returned: always
+service:
+  description: >-
+    active, result, status, invocation; why it failed and the remedy; whether its last start may be
+    the one that last_run is about (recorded)
+  type: dict
+  returned: always
+last_run_began: {description: 'seconds since 1970, or 0', type: float, returned: always}
 last_run:
   description: >-
     the content of last-run.json; null if it is not there
@@ -75,6 +86,12 @@ files:
   type: dict
   returned: always
 paths: {description: 'root, config, state, units, bin, share', type: dict, returned: always}
+instance: {description: name of the instance on this host, type: str, returned: always}
+owners:
+  description: >-
+    names of the other hosts that folders of this installation belong to, by folder
+  type: dict
+  returned: always
 exposed:
   description: >-
     files that others may read or write though they are private
@@ -95,16 +112,27 @@ import time
 import zlib
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils import mounts
+from ansible_collections.comfywatchman.ops.plugins.module_utils.ending import (
+    NOT_BEGUN,
+    exit_code,
+    explain,
+    explain_unrecorded,
+)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import mode_of
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
     CREDENTIALS,
     LINGERING,
     account_of,
     linked_release,
-    paths_of,
     read_last_run,
     read_record,
     record_name,
+    seconds_of,
+)
+from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import (
+    instance_here,
+    other_hosts,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import (
     INVENTORY,
@@ -181,10 +209,20 @@ def seconds(microseconds):
     return microseconds / 1e6
 
 
-def service_state(systemd, service):
-    """What systemd says of the service."""
+def service_state(systemd, service, last_run):
+    """What systemd says of the service, and whether its last start is the one on record."""
     shown = systemd.show(service, "ActiveState", "Result", "ExecMainStatus", "InvocationID")
+    recorded = (last_run or {}).get("invocation")
+    failed = shown["Result"] not in ("", "success", "exec-condition")
+    code = exit_code(shown["Result"], shown["ExecMainStatus"])
+    ours = bool(last_run) and recorded in (None, "", shown["InvocationID"])
+    ours = ours and not (code is not None and code >= NOT_BEGUN)
+    explained = explain if ours else explain_unrecorded
+    why, remedy = explained(shown["Result"], shown["ExecMainStatus"]) if failed else ("", "")
     return {
+        "recorded": ours,
+        "why": why,
+        "remedy": remedy,
         "active": shown["ActiveState"],
         "result": shown["Result"],
         "status": int(shown["ExecMainStatus"] or 0),
@@ -248,23 +286,32 @@ def main():
         supports_check_mode=True,
     )
     given = module.params
-    units = Units(given["instance"])
     record = read_record(record_name(given["instance"])) or {}
     user, scope = record.get("user", given["user"]), record.get("scope", given["scope"])
     account = account_of(user)
     home = account.pw_dir if account else "/nonexistent"
-    paths = record.get("paths") or paths_of(
-        scope, home, given["root"], given["state_dir"], given["instance"]
-    )
+    if record:
+        instance, paths = record.get("instance", given["instance"]), record["paths"]
+        others = other_hosts(paths, account)
+    else:
+        instance, paths, others = instance_here(
+            given["instance"], None, scope, account, home, given["root"], given["state_dir"]
+        )
+    units = Units(instance)
 
     systemd = Systemd(scope, account) if account else None
     manager = systemd is not None and systemd.running
     timer = service = None
+    late = mounts.late([paths["units"]], account.pw_uid) if scope == "user" and account else []
+    for one in late:
+        if not one.awaited:
+            module.warn("; ".join(mounts.warning(one, account.pw_uid)))
+    last_run = read_last_run(paths["state"])
     complaint = ""
     if manager:
         try:
             timer = timer_state(systemd, units.timer)
-            service = service_state(systemd, units.service)
+            service = service_state(systemd, units.service, last_run)
             if given["verify"]:
                 complaint = systemd.verify(
                     [os.path.join(paths["units"], unit) for unit in (units.service, units.timer)]
@@ -289,7 +336,9 @@ def main():
         now=time.time(),
         user=user,
         scope=scope,
+        instance=instance,
         paths=paths,
+        owners={paths[name]: owner.shown for name, owner in others.items()},
         installed=release is not None,
         release=release,
         scheduler=scheduler,
@@ -299,9 +348,13 @@ def main():
         lingering=os.path.exists(os.path.join(LINGERING, user)),
         manager=manager,
         timer=timer,
+        missed=" What to do: ".join(
+            next((mounts.cause(one, units.timer) for one in late if one.missed), [])
+        ),
         service=service,
         complaint=complaint,
-        last_run=read_last_run(paths["state"]),
+        last_run=last_run,
+        last_run_began=seconds_of((last_run or {}).get("started_at")),
         files={path: describe(path) for path in files},
         exposed=[path for path in private if (mode_of(path) or 0) & 0o077],
         runtime_dir=f"/run/user/{account.pw_uid}" if account and scope == "user" else "",

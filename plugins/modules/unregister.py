@@ -8,9 +8,9 @@ DOCUMENTATION = r"""
 module: unregister
 short_description: Forget an installation of ComfyWatchman that was removed
 description:
-  - Removes the note about it. Lingering ends, and directories go, if an installation brought them
-    and no other instance of the same user is left to need them; else the note about that
-    instance names them from now on.
+  - Removes the note about it, and what had the user's service manager wait for a mount. Lingering
+    ends, and directories go, if an installation brought them and no other instance of the same user
+    is left to need them; else the note about that instance names them from now on.
 author: The ComfyWatchman maintainers (!UNKNOWN)
 options:
   instance: {description: Name of the instance; empty for the usual one., type: str, default: ''}
@@ -88,6 +88,14 @@ def end_lingering(user):
         raise OSError(code, complaint, user)
 
 
+def forget(drop_in):
+    """Let the user's manager wait for nothing any more."""
+    if os.path.lexists(drop_in):
+        os.unlink(drop_in)
+    remove_if_empty(os.path.dirname(drop_in))
+    run(["systemctl", "daemon-reload"])
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
@@ -113,13 +121,20 @@ def main():
                     actions.append(f"write {os.path.join(RECORDS, other_name)}")
             elif lingers and os.path.exists(os.path.join(LINGERING, user)):
                 actions.append(f"loginctl disable-linger {user}")
+            waits_in = record.get("manager_waits_in", "")
+            if waits_in and (other or {}).get("manager_waits_in") != waits_in:
+                actions.append(f"remove {waits_in}")
+            else:
+                waits_in = ""
             if module.check_mode:
                 module.exit_json(changed=True, actions=actions)
+            if waits_in:
+                forget(waits_in)
             if other:
                 text = json.dumps(merged, indent=2) + "\n"
                 write(os.path.join(RECORDS, other_name), text.encode(), 0o644)
             else:
-                if actions[1:]:
+                if lingers and os.path.exists(os.path.join(LINGERING, user)):
                     end_lingering(user)
                 owner = as_user(account) if account and record["scope"] == "user" else []
                 for path in record["made"]:

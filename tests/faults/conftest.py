@@ -37,7 +37,7 @@ NEEDS_A_MODEL = {
 BROKEN = {"1": {"class_type": "NoSuchNode", "inputs": {}}}
 
 REPORTS = {"latest.json", "report.md", "report.html", "inventory.json"}
-KEPT = {*REPORTS, "last-run.json", "cycle.lock", "verdicts.cache"}
+KEPT = {*REPORTS, "last-run.json", "cycle.lock", "host.json", "verdicts.cache"}
 
 
 @dataclass

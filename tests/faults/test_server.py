@@ -120,7 +120,7 @@ def test_skipped_with_a_reason(cycles: dict[str, Future[Ending]], behaviour: str
     assert ending.url in last_run["reason"]
     assert last_run["finished_at"]
     assert f"cycle skipped: {last_run['reason']}" in ending.process.stderr
-    assert ending.host.files() == {"last-run.json", "cycle.lock"}
+    assert ending.host.files() == {"last-run.json", "cycle.lock", "host.json"}
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,9 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     for rooms in (
         (
             "__init__ results findings escape redaction errors room state state_files "
-            "lenient_json discovery flag exclusion streams clock"
+            "lenient_json discovery flag exclusion streams clock host"
         ),
-        "settings off_switch",
+        "settings off_switch ownership",
         "comfyui workflow gate schedule",
         "checks",
         "judging",

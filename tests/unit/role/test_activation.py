@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from comfywatchman import state_files
+from comfywatchman.host import OWNER, claim
+from comfywatchman.host import Host as Signs
 from tests.unit.role import collection
 
 if TYPE_CHECKING:
@@ -139,7 +141,7 @@ class Host:
 
     def active(self) -> dict[str, tuple[int, str]]:
         """All that is active: mode and content of files, targets of links."""
-        files = [path for path in self.config.rglob("*") if path.is_file()]
+        files = [path for path in self.config.rglob("*") if path.is_file() and path.name != OWNER]
         found = {
             str(path.relative_to(self.config)): (
                 stat.S_IMODE(path.stat().st_mode),
@@ -203,6 +205,7 @@ def test_activation_tells_in_check_mode_then_writes_proves_and_then_changes_noth
             f"write {host.config}/comfyui_token",
             "activate release 1.0-a",
             f"make {host.state}",
+            "note down that the folders are this host's",
             "run one check as a proof",
         ]
     )
@@ -495,3 +498,24 @@ def test_reports_move_and_what_is_of_somebody_else_stays(host: Host, tmp_path: P
     host.activate("1", state_dir_before=str(before))
     assert {path.name for path in before.iterdir()} == others
     assert {path.name for path in host.state.iterdir()} >= {*ours} - {state_files.LAST_RUN}
+
+
+def test_what_is_of_another_host_is_neither_moved_nor_taken(host: Host, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / state_files.LATEST).touch()
+    other = Signs("render1", "1" * 32, ("a card",))
+    assert claim(theirs, other) is None
+    host.activate("1.0-a", state_dir_before=str(theirs))
+    assert {path.name for path in theirs.iterdir()} == {state_files.LATEST, OWNER}
+    assert not (host.state / state_files.LATEST).exists()
+
+    (host.config / OWNER).unlink()
+    assert claim(host.config, other) is None
+    before = host.everything()
+    refused = host.activate("1.0-a", settings="of = 'another'\n")["msg"]
+    assert refused.startswith(f"{host.config} belongs to the host render1")
+    assert refused.endswith("\nNothing was changed.")
+    assert {name for name, what in host.everything().items() if before.get(name) != what} <= {
+        "root/releases/1.0-a"  # the settings were staged there
+    }

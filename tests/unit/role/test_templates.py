@@ -18,6 +18,7 @@ from ansible.plugins.filter.core import FilterModule
 from ansible.plugins.test.core import TestModule as AnsibleTests
 from ansible.template import Templar
 
+from comfywatchman.host import APPLICATION, OWNER
 from tests.unit.role import collection
 
 HOSTILE = [
@@ -112,7 +113,11 @@ def directives(unit: str) -> list[str]:
 
 
 def test_the_service_of_a_user() -> None:
-    assert directives(render("comfywatchman.service.j2")) == [
+    unit = render("comfywatchman.service.j2")
+    assert directive(unit, "ExecCondition").rpartition("' sh ")[2] == (
+        r'"/home/a/.local/state/cw" "\"/home/a/.local/state/cw\""'
+    )
+    assert [line for line in directives(unit) if not line.startswith("ExecCondition=")] == [
         "[Unit]",
         "Description=ComfyWatchman: which saved ComfyUI workflows can run here now",
         "OnFailure=comfywatchman-notify@%n.service",
@@ -166,6 +171,43 @@ def test_the_service_of_a_user() -> None:
     ]
 
 
+SIGNS = '{"name": "node1", "machine": "c0ffee"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "machine", "owner", "given", "starts"),
+    [
+        ("node1", "c0ffee", None, "", True),  # the first time
+        ("node1", "c0ffee", SIGNS, "", True),
+        ("renamed", "c0ffee", SIGNS, "", True),
+        ("node1", "another", SIGNS, "", True),  # installed anew
+        ("node2", "another", SIGNS, "", False),
+        ("node", "another", SIGNS, "", False),
+        ("node2", "", SIGNS, "", True),  # no machine ID: for the program to decide
+        ("node2", "another", SIGNS, "worker", True),
+    ],
+)
+def test_the_service_is_skipped_on_another_host_that_has_the_home(
+    name: str, machine: str, owner: str | None, given: str, starts: bool, tmp_path: Path
+) -> None:
+    state = tmp_path / "the state"
+    state.mkdir()
+    if owner:
+        (state / OWNER).write_text(owner)
+    for tool, said in {"uname": name, "systemd-id128": machine}.items():
+        (tmp_path / tool).write_text(f"#!/bin/sh\necho {said}\n")
+        (tmp_path / tool).chmod(0o755)
+    line = directive(render("comfywatchman.service.j2"), "ExecCondition")
+    script = re.fullmatch(r":sh -c '(.*)' sh .*", line)
+    assert script
+    assert APPLICATION.hex() in script[1]
+    ended = subprocess.run(
+        ["sh", "-c", script[1], "sh", str(state), f'"{state}"'],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "COMFYWATCHMAN_HOST_NAME": given},
+    )
+    assert (ended.returncode == 0) is starts
+
+
 def test_no_sandbox() -> None:
     unit = render("comfywatchman.service.j2", __comfywatchman_sandbox=[])
     assert directives(unit)[-1] == "TasksMax=128"
@@ -215,6 +257,14 @@ def test_the_service_of_the_system_has_a_user_and_credentials() -> None:
         "comfyui_token:/home/a/.config/comfywatchman/comfyui_token"
     )
     assert "hunter2" not in unit
+
+
+@pytest.mark.parametrize("path", HOSTILE)
+def test_the_service_of_the_system_waits_for_what_its_state_lies_on(path: str) -> None:
+    given = {"__comfywatchman_paths": {"config": "/etc/c", "state": path}}
+    unit = render("comfywatchman.service.j2", comfywatchman_scope="system", **given)
+    assert as_systemd_reads_word(directive(unit, "RequiresMountsFor")) == path
+    assert "RequiresMountsFor" not in render("comfywatchman.service.j2", **given)
 
 
 @pytest.mark.parametrize("path", HOSTILE)

@@ -1,0 +1,1 @@
+../../comfywatchman/schedule/ending.py

@@ -1,0 +1,1 @@
+../../comfywatchman/host.py

@@ -1,0 +1,59 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: MIT
+"""Ansible module: note down that the folders of an installation are this host's."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: claim
+short_description: Note down that the folders of releases and settings belong to this host
+description:
+  - Several hosts may have one home. Of two that claim a folder at once, one comes first; the other
+    is told whose it is.
+author: The ComfyWatchman maintainers (!UNKNOWN)
+options:
+  paths:
+    description: >-
+      root, config: as the probe found them.
+    type: dict
+    required: true
+  directory_mode: {description: Mode of the folders that are made., type: str, required: true}
+"""
+
+RETURN = r"""
+taken:
+  description: >-
+    a sentence on the host that was faster; empty if it is this one
+  type: str
+  returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils.files import make_directories
+from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import claim_folder
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "paths": {"type": "dict", "required": True},
+            "directory_mode": {"type": "str", "required": True},
+        },
+        supports_check_mode=True,
+    )
+    paths, mode = module.params["paths"], int(module.params["directory_mode"], 8)
+    if module.check_mode:
+        module.exit_json(changed=True, taken="")
+    for name in ("root", "config"):
+        try:
+            make_directories(paths[name], mode)
+            taken = claim_folder(name, paths)
+        except OSError as error:
+            module.fail_json(msg=f"{error.filename}: {error.strerror}")
+        if taken:
+            module.exit_json(changed=False, taken=taken)
+    module.exit_json(changed=True, taken="")
+
+
+if __name__ == "__main__":
+    main()
