@@ -20,6 +20,17 @@ options:
   directory_mode: {description: Mode of the folders that are made., type: str, required: true}
 """
 
+EXAMPLES = r"""
+# The role does this, with what the module comfywatchman.ops.probe found out.
+- name: Note down whose the folders are
+  comfywatchman.ops.claim:
+    paths: "{{ host.paths }}"
+    directory_mode: "0700"
+  become: true
+  become_user: comfy
+  register: claimed
+"""
+
 RETURN = r"""
 taken:
   description: >-
