@@ -248,6 +248,15 @@ def missing_directories(paths, made_before):
     return sorted(missing, key=lambda path: (-path.count("/"), path))
 
 
+def moved_along(made, before, home):
+    """The directories that were made, as they are called since the home is another one."""
+    inside = os.path.join(before, "")
+    return [
+        os.path.join(home, path[len(inside) :]) if path.startswith(inside) else path
+        for path in made
+    ]
+
+
 def needed_directories(scope, scheduler, home, paths):
     """The directories that an installation puts something into."""
     needed = [paths[name] for name in ("root", "config", "state")]
@@ -578,7 +587,7 @@ def main():
                 module.warn("; ".join(mounts.warning(one, account.pw_uid)))
     same_user = record is not None and record["user"] == given["user"]
     enabled_before = same_user and record["scope"] == "user" and record["lingering_enabled"]
-    made_before = record["made"] if same_user else []
+    made_before = moved_along(record["made"], record["home"], home) if same_user else []
     if not waits_in and same_user:
         waits_in = record.get("manager_waits_in", "")
     wanted_record = {
