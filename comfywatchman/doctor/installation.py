@@ -60,9 +60,9 @@ def files(_: Examination) -> Iterator[Point]:
         yield Point("files", Status.NOTE, "the role has not installed this, so nothing is compared")
         return
     found = list(integrity.damage(release, hashes=True))
-    deploy = "run playbooks/deploy.yml"
+    deploy = "run the playbook deploy"
     if not any(damage.in_size for damage in found):
-        deploy += " -e comfywatchman_compare_hashes=true"
+        deploy += " with -e comfywatchman_compare_hashes=true"
     for damage in itertools.islice(found, _TOLD):
         yield Point("files", Status.PROBLEM, str(damage), f"{deploy}: it builds a fresh release")
     if len(found) > _TOLD:

@@ -297,7 +297,7 @@ def refuse(holder, run):
 
 WAY_OUT = (
     f"A run that ended without a word is forgotten {EXPIRES_AFTER // 60} minutes after its last "
-    "sign of life; sooner with playbooks/unlock.yml."
+    "sign of life; sooner with the playbook unlock."
 )
 
 

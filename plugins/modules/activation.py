@@ -140,13 +140,13 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     read_last_run,
     seconds_of,
 )
+from ansible_collections.comfywatchman.ops.plugins.module_utils.integrity import COMPLETE
+from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import Held, LostError
 from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import (
     claim_folder,
     other_hosts,
     unclaimed,
 )
-from ansible_collections.comfywatchman.ops.plugins.module_utils.integrity import COMPLETE
-from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import Held, LostError
 from ansible_collections.comfywatchman.ops.plugins.module_utils.releases import first_damage
 from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import is_ours
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (

@@ -11,7 +11,7 @@ description:
   - A run that changes an instance holds its lease, so that no other does at the same time. This
     gives it back where the run ends early, or takes it by force from a run that will not come
     back.
-author: The ComfyWatchman maintainers
+author: The ComfyWatchman maintainers (!UNKNOWN)
 options:
   lease:
     description: >-
@@ -21,6 +21,13 @@ options:
   instance: {description: Name of the instance; empty for the usual one., type: str, default: ''}
   root: {description: Where the releases are., type: path, default: ''}
   run: {description: 'Who asks; the action fills it in.', type: dict, default: {}}
+"""
+
+EXAMPLES = r"""
+- name: Take the host from a run that will not come back
+  comfywatchman.ops.lease:
+    root: /home/comfy/.local/share/comfywatchman
+  become: true
 """
 
 RETURN = r"""

@@ -181,14 +181,14 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     read_record,
     record_name,
 )
-from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import (
-    instance_here,
-    ownership_problems,
-)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import (
     HeldError,
     Lease,
     path_of,
+)
+from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import (
+    instance_here,
+    ownership_problems,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.releases import choose
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (

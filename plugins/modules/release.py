@@ -10,7 +10,7 @@ short_description: Begin, complete or give up the building of a release of Comfy
 description:
   - A release is built in a folder that this run has made and that nobody else uses. It is complete
     once every file is what its package brought, and from then on it goes only as an old one.
-author: The ComfyWatchman maintainers
+author: The ComfyWatchman maintainers (!UNKNOWN)
 options:
   state:
     description: >-
@@ -31,6 +31,17 @@ options:
     elements: str
     default: []
   lease: {description: What the probe returned of it., type: dict, default: {}}
+"""
+
+EXAMPLES = r"""
+# The role does this, with what the module comfywatchman.ops.probe found out.
+- name: Begin a release
+  comfywatchman.ops.release:
+    state: begun
+    path: "{{ host.release.path }}"
+    lease: "{{ host.lease }}"
+  become: true
+  become_user: comfy
 """
 
 RETURN = r"""

@@ -68,8 +68,8 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     account_of,
     paths_of,
 )
-from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import other_hosts
 from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import Held, LostError
+from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import other_hosts
 from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import is_ours
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
     CommandError,

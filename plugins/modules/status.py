@@ -166,14 +166,14 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     record_name,
     seconds_of,
 )
-from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import (
-    instance_here,
-    other_hosts,
-)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import (
     HeldError,
     Lease,
     path_of,
+)
+from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import (
+    instance_here,
+    other_hosts,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.releases import examine
 from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import (

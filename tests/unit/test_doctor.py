@@ -131,13 +131,13 @@ def test_each_damaged_file_is_named_with_what_to_do(
     library.write_bytes(bytes(library.stat().st_size))
     file = f"{library.relative_to(release)} of orjson"
     fresh = ": it builds a fresh release"
-    deploy = "run playbooks/deploy.yml"
+    deploy = "run the playbook deploy"
     said = f"{file} does not hold what was installed"
     assert told() == [("problem", said, deploy + fresh)]
 
     late = datetime.now(UTC).timestamp() + 60  # a deploy does not see it by itself
     os.utime(release / ".complete", (late, late))
-    thorough = f"{deploy} -e comfywatchman_compare_hashes=true{fresh}"
+    thorough = f"{deploy} with -e comfywatchman_compare_hashes=true{fresh}"
     assert told() == [("problem", said, thorough)]
 
     library.unlink()

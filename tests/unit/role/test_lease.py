@@ -63,7 +63,7 @@ def test_a_second_run_is_told_who_holds_it_and_since_when(lease: Any) -> None:
         assert str(held.value) == (
             f"anna@desk is changing this host (playbooks/deploy.yml, since {since}, last sign of "
             "life 0 s ago): wait for its end, then run this again. A run that ended without a word "
-            "is forgotten 10 minutes after its last sign of life; sooner with playbooks/unlock.yml."
+            "is forgotten 10 minutes after its last sign of life; sooner with the playbook unlock."
         )
         assert held.value.holder["run"] == "anna"
     lease.at.release("bob")
