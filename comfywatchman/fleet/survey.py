@@ -199,6 +199,9 @@ class _Reading:
             ahead = "ahead" if clock > answered else "behind"
             self._note("clock", f"its clock is {span(abs(clock - answered))} {ahead}")
         release = _name(status.text("release"))
+        if (holder := status.child("held_by")) is not None:
+            who, what, since = (holder.text(key) or "?" for key in ("by", "playbook", "since"))
+            self._note("held", f"{who} is changing this host ({what}, since {since})")
         if not status.truth("installed"):
             self._problem(
                 "not_installed",

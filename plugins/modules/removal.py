@@ -30,6 +30,7 @@ options:
     elements: str
     default: []
   keep_state: {description: Whether reports and history stay., type: bool, default: false}
+  lease: {description: What the probe returned of it; is renewed., type: dict, default: {}}
 """
 
 EXAMPLES = r"""
@@ -67,6 +68,7 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     account_of,
     paths_of,
 )
+from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import Held, LostError
 from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import other_hosts
 from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import is_ours
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
@@ -204,11 +206,14 @@ def main():
             "home": {"type": "str", "required": True},
             "made": {"type": "list", "elements": "str", "default": []},
             "keep_state": {"type": "bool", "default": False},
+            "lease": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
     removal = Removal(module)
+    held = Held({} if module.check_mode else module.params["lease"])
     try:
+        held.renew()
         reload, actions = removal.plan()
         if not module.check_mode:
             if actions:
@@ -216,7 +221,7 @@ def main():
             actions += [
                 f"remove {path}" for path in removal.empty_directories() if remove_if_empty(path)
             ]
-    except CommandError as error:
+    except (CommandError, LostError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}")
