@@ -199,12 +199,15 @@ class _Reading:
             ahead = "ahead" if clock > answered else "behind"
             self._note("clock", f"its clock is {span(abs(clock - answered))} {ahead}")
         release = _name(status.text("release"))
-        if not status.truth("installed"):
+        if unseen := status.texts("unseen"):
+            self._problem("not_seen", "; ".join(unseen), silent=not status.truth("installed"))
+        elif not status.truth("installed"):
             self._problem(
                 "not_installed",
                 "ComfyWatchman is not installed there: run the playbook deploy",
                 silent=True,
             )
+        if not status.truth("installed"):
             return release, None, None
         cycle = self._read_cycle(status)
         return release, self._read_timer(status), cycle
