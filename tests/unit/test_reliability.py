@@ -37,7 +37,7 @@ def functions_of(file: str) -> set[str]:
 def texts() -> str:
     """All text in the program, with `…` where a value is put in."""
     found = []
-    for file in (ROOT / "comfywatchman").rglob("*.py"):
+    for file in [*(ROOT / "comfywatchman").rglob("*.py"), *(ROOT / "plugins").rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 parts = (p.value if isinstance(p, ast.Constant) else "…" for p in node.values)
