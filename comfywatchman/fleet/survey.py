@@ -202,12 +202,15 @@ class _Reading:
         if (holder := status.child("held_by")) is not None:
             who, what, since = (holder.text(key) or "?" for key in ("by", "playbook", "since"))
             self._note("held", f"{who} is changing this host ({what}, since {since})")
-        if not status.truth("installed"):
+        if unseen := status.texts("unseen"):
+            self._problem("not_seen", "; ".join(unseen), silent=not status.truth("installed"))
+        elif not status.truth("installed"):
             self._problem(
                 "not_installed",
                 "ComfyWatchman is not installed there: run the playbook deploy",
                 silent=True,
             )
+        if not status.truth("installed"):
             return release, None, None
         cycle = self._read_cycle(status)
         return release, self._read_timer(status), cycle

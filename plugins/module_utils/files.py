@@ -25,6 +25,30 @@ def mode_of(path):
         return None
 
 
+def closed_at(path):
+    """The first folder on the way to the path that this process may not enter, or the path."""
+    way = "/"
+    for name in path.split("/")[:-1]:
+        way = os.path.join(way, name)
+        if not os.access(way, os.X_OK):
+            return way
+    return path
+
+
+def refusal(path):
+    """Why nothing can be said of a path, be it there or not; ``None`` if it can.
+
+    What may not be looked at is not what is not there.
+    """
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return f"{closed_at(path)}: {error.strerror}"
+    return None
+
+
 def make_directories(path, mode):
     """Make a directory and those above it, all of them with ``mode``, whatever the umask is."""
     if os.path.isdir(path):

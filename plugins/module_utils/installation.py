@@ -65,6 +65,12 @@ def paths_of(scope, home, root, state_dir, instance):
     return {name: expand(given.get(name, ""), path) for name, path in usual.items()}
 
 
+def relocated(path, before, now):
+    """Where a path is after a home was moved; one that is not below it stays."""
+    inside = path == before or path.startswith(os.path.join(before, ""))
+    return os.path.normpath(now + path[len(before) :]) if inside else path
+
+
 def record_name(instance):
     """Name of the file, in ``RECORDS``, in which an installation is noted down."""
     return f"installation-{instance}.json" if instance else "installation.json"

@@ -99,6 +99,11 @@ class Lease:
             except FileNotFoundError:  # who has released it takes an empty folder along
                 if time.monotonic() >= give_up + BUSY_SECONDS:
                     raise
+            except PermissionError:  # another account's, and root may not write everywhere
+                if self.holder() is None:
+                    os.unlink(self.path)
+                elif time.monotonic() >= give_up:
+                    raise
             time.sleep(0.5)
 
     def _take(self, run, owner, instead_of):

@@ -7,6 +7,7 @@ import contextlib
 import os
 import subprocess
 
+from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import as_user
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import name_of
 
 
@@ -41,19 +42,6 @@ def attempt(function, *arguments, **options):
         function(*arguments, **options)
 
 
-def as_user(account):
-    """The start of a command line that runs the rest of it as ``account``, without a session."""
-    if os.geteuid() != 0 or account.pw_uid == 0:
-        return []
-    return [
-        "setpriv",
-        f"--reuid={account.pw_uid}",
-        f"--regid={account.pw_gid}",
-        "--init-groups",
-        "--",
-    ]
-
-
 def systemd_runs():
     """Whether systemd is process 1 here, found out as sd_booted(3) does."""
     return os.path.isdir("/run/systemd/system")
@@ -84,7 +72,9 @@ class Units:
 class Systemd:
     """The service manager the units belong to: the user's own, or the system's.
 
-    ``account`` is that of the user who runs ComfyUI; the system's manager can do without.
+    ``account`` is that of the user who runs ComfyUI; the system's manager can do without. All that
+    is asked goes through the manager's own socket, so neither needs a bus: a host may lack
+    dbus-user-session, or D-Bus altogether.
     """
 
     def __init__(self, scope, account):
@@ -98,13 +88,14 @@ class Systemd:
             "SYSTEMD_PAGER": "",
         }
         if self._user:
-            self._bus = f"/run/user/{account.pw_uid}/bus"
-            self._environment["XDG_RUNTIME_DIR"] = os.path.dirname(self._bus)
+            self._environment["XDG_RUNTIME_DIR"] = f"/run/user/{account.pw_uid}"
 
     @property
     def running(self):
-        """Whether there is a manager to talk to, and it is not about to end."""
-        if not systemd_runs() or (self._user and not os.path.exists(self._bus)):
+        """Whether there is a manager that answers, and it is not about to end."""
+        if not systemd_runs():
+            return False
+        if self._user and not os.path.isdir(self._environment["XDG_RUNTIME_DIR"]):
             return False
         scope = "--user" if self._user else "--system"
         _, state, _ = run(
@@ -142,16 +133,19 @@ class Systemd:
         listed = self.systemctl("list-units", *how, "--", *patterns)
         return [line.split()[0] for line in listed.splitlines() if line.strip()]
 
-    def runs(self, properties, command):
-        """Whether a command, run as a service with these properties, starts and succeeds."""
+    def complaint_of_trial(self, properties, command):
+        """What goes wrong when a command is run as a service with these properties; empty if none.
+
+        ``--wait`` would need a bus. A ``oneshot`` has not started before its command has ended.
+        """
         scope = "--user" if self._user else "--system"
-        code, _, _ = run(
-            [*self._prefix, "systemd-run", scope, "--quiet", "--wait", "--collect"]
-            + [f"--property={text}" for text in properties]
+        code, _, error = run(
+            [*self._prefix, "systemd-run", scope, "--quiet", "--collect"]
+            + [f"--property={text}" for text in ("Type=oneshot", *properties)]
             + list(command),
             self._environment,
         )
-        return code == 0
+        return "" if code == 0 else error or f"systemd-run ended with {code}"
 
     def verify(self, paths):
         """What ``systemd-analyze verify`` has against the unit files; an empty text if nothing."""

@@ -122,6 +122,10 @@ import time
 from typing import NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import (
+    as_user,
+    carry_out,
+)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.command import Command
 from ansible_collections.comfywatchman.ops.plugins.module_utils.ending import explain_unrecorded
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import (
@@ -153,7 +157,6 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
     CommandError,
     Systemd,
     Units,
-    as_user,
     attempt,
     run,
     stamp_of,
@@ -765,13 +768,14 @@ class Activation:
                 complaint = ""
             shown = self.systemd.show(self.names.service, "ExecMainStatus")
             return int(shown["ExecMainStatus"] or 0), complaint
-        check = [self.python, "-m", "comfywatchman.cli", "--run-check"]
+        check = [self.python, "-m", "comfywatchman.cli", "--run-check"]  # as the unit does
         code, _, complaint = run(
             [*as_user(self.account), "sh", "-c", 'umask 077 && exec "$@"', "sh", *check],
             {
                 "PATH": "/usr/bin:/bin",
                 "HOME": self.account.pw_dir,
                 "LC_ALL": "C.UTF-8",
+                "PYTHONUTF8": "1",
                 "COMFYWATCHMAN_CONFIG": self.settings_path,
             },
             CYCLE_SECONDS,
@@ -928,6 +932,12 @@ def main():
         required_if=[("state", "present", ["release", "settings"])],
         supports_check_mode=True,
     )
+    of_user = module.params["scope"] == "user"
+    carry_out(module, account_of(module.params["user"]) if of_user else None, work)
+
+
+def work(module):
+    """Activate the release, in a process of its owner's, which the lease was given to."""
     held = Held({} if module.check_mode else module.params["lease"])
     try:
         with held.kept():

@@ -12,6 +12,7 @@ description:
     is told whose it is.
 author: The ComfyWatchman maintainers (!UNKNOWN)
 options:
+  owner: {description: The user who does it; empty for this process's., type: str, default: ''}
   paths:
     description: >-
       root, config: as the probe found them.
@@ -40,18 +41,26 @@ taken:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import carry_out
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import make_directories
+from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import account_of
 from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import claim_folder
 
 
 def main():
     module = AnsibleModule(
         argument_spec={
+            "owner": {"type": "str", "default": ""},
             "paths": {"type": "dict", "required": True},
             "directory_mode": {"type": "str", "required": True},
         },
         supports_check_mode=True,
     )
+    carry_out(module, account_of(module.params["owner"]), work)
+
+
+def work(module):
+    """Claim them."""
     paths, mode = module.params["paths"], int(module.params["directory_mode"], 8)
     if module.check_mode:
         module.exit_json(changed=True, taken="")

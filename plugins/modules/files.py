@@ -9,12 +9,14 @@ module: files
 short_description: Put small files into a directory and take others away
 description:
   - Contents travel inside the task, so that a host which is entered as one unprivileged user and
-    worked on as another
-    needs neither ACLs nor world-readable temporary files (ansible.builtin.copy does).
+    worked on as another needs neither ACLs nor world-readable temporary files
+    (ansible.builtin.copy does). Root writes them as the owner, never by itself in a folder of
+    theirs.
   - Files are replaced by rename. Contents are never part of the result.
 author: The ComfyWatchman maintainers (!UNKNOWN)
 options:
   directory: {description: Made if it is not there., type: str, required: true}
+  owner: {description: The user who does it; empty for this process's., type: str, default: ''}
   directory_mode: {description: For directories that are made., type: str, default: '0700'}
   mode: {description: For the files., type: str, default: '0600'}
   files: {description: Contents by file name., type: dict, default: {}}
@@ -56,12 +58,14 @@ import base64
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import carry_out
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import (
     make_directories,
     mode_of,
     read,
     write,
 )
+from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import account_of
 from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import Held, LostError
 
 
@@ -69,6 +73,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "directory": {"type": "str", "required": True},
+            "owner": {"type": "str", "default": ""},
             "directory_mode": {"type": "str", "default": "0700"},
             "mode": {"type": "str", "default": "0600"},
             "files": {"type": "dict", "default": {}, "no_log": True},
@@ -79,6 +84,11 @@ def main():
         },
         supports_check_mode=True,
     )
+    carry_out(module, account_of(module.params["owner"]), work)
+
+
+def work(module):
+    """Write and remove them."""
     given = module.params
     directory, mode = given["directory"], int(given["mode"], 8)
     wanted = {name: text.encode() for name, text in given["files"].items()}

@@ -39,12 +39,23 @@ holder:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import (
+    Vanished,
+    as_account,
+    first_owner,
+)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import (
     Held,
     Lease,
     in_words,
     path_of,
 )
+
+
+def whose(path):
+    """Who may write to a lease, which root without CAP_DAC_OVERRIDE may not, if not root."""
+    found = first_owner([path])
+    return Vanished("the owner of " + path, *found, "/") if found else None
 
 
 def main():
@@ -60,11 +71,15 @@ def main():
     given = module.params
     if given["lease"]:
         if not module.check_mode:
-            Held(given["lease"]).release()
+            held = Held(given["lease"])
+            as_account(whose(given["lease"]["path"]), held.release)
         module.exit_json(changed=False, holder=None)
     lease, by = Lease(path_of(given["instance"], given["root"])), given["run"].get("by", "somebody")
     try:
-        holder = lease.holder() if module.check_mode else lease.force(by)
+        if module.check_mode:
+            holder = lease.holder()
+        else:
+            holder = as_account(whose(lease.path), lambda: lease.force(by))
     except OSError as error:
         module.fail_json(msg=f"{error.filename or lease.path}: {error.strerror}")
     if holder and not module.check_mode:

@@ -125,10 +125,12 @@ moved:
     whether the last installation has another user, scope or place
   type: bool
   returned: always
-installed_user_exists:
+active: {description: id of the active release; null if there is none, type: str, returned: always}
+as_owner:
   description: >-
-    whether the user of the last installation is still there
-  type: bool
+    the start of a command line that runs the rest of it as the owner of what is installed
+  type: list
+  elements: str
   returned: always
 privileged: {description: whether this is root, type: bool, returned: always}
 lingering:
@@ -171,13 +173,18 @@ import shutil
 import sys
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.comfywatchman.ops.plugins.module_utils import mounts
+from ansible_collections.comfywatchman.ops.plugins.module_utils import mounts, trials
+from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import (
+    as_account,
+    as_user,
+    is_lingering,
+    starting_as,
+)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.command import Command
-from ansible_collections.comfywatchman.ops.plugins.module_utils.eyes import look_as
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
     CREDENTIALS,
-    LINGERING,
     account_of,
+    linked_release,
     read_record,
     record_name,
 )
@@ -193,7 +200,6 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import
 from ansible_collections.comfywatchman.ops.plugins.module_utils.releases import choose
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
     Systemd,
-    as_user,
     run,
     systemd_runs,
 )
@@ -204,7 +210,6 @@ PYTHONS = ["python3", "python3.14", "python3.13", "python3.12", "python3.11"]
 INSTALLED_BY = ("user", "scope", "scheduler")
 INSTANCE = re.compile(r"([a-z0-9][a-z0-9_-]{0,31})?")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-RELEASE_BYTES = 300 * 1024**2  # a release takes about 100 MB; pip unpacks beside it
 # The files in which the families of distributions keep their certificate authorities.
 CA_BUNDLES = [
     "/etc/ssl/certs/ca-certificates.crt",
@@ -392,42 +397,46 @@ def is_mapping(value, where, problems):
 
 
 def working_sandbox(systemd, account, scope, groups):
-    """Names of the groups of directives that work here, found out by running something in them.
+    """``(names, problems)``: the groups of directives that work here, by running something in them.
 
     A service manager that lacks a right ignores some directives, of which ``mounts`` are, and fails
     to start the service because of others; which of both depends on its version and on the kernel.
+    One that starts nothing at all tells nothing of them: that is a problem.
     """
     user = [f"User={account.pw_name}"] if scope == "system" else []
 
-    def works(names, *command):
+    def complaint(names, *command):
         directives = [item for name in names for item in groups[name]["directives"].items()]
         properties = [
             f"{directive}={value}"
             for directive, values in directives
             for value in (values if isinstance(values, list) else [values])
         ]
-        return systemd.runs(user + properties, command)
+        return systemd.complaint_of_trial(user + properties, command)
 
     if not groups:
-        return []
+        return [], []
     everything = list(groups)
     places = [path for path in ("/", "/home") if os.path.isdir(path)]
     read_only = [sys.executable, "-ISc", ALL_READ_ONLY, *places]
-    if works(everything, *read_only):
-        return everything
+    if not complaint(everything, *read_only):
+        return everything, []
     without_mounts = [name for name in everything if name != "mounts"]
-    return without_mounts if works(without_mounts, "true") else []
+    if not complaint(without_mounts, "true"):
+        return without_mounts, []
+    said = complaint([], "true")
+    if not said:
+        return [], []
+    whose = "The system's" if scope == "system" else account.pw_name + "'s"
+    problem = (
+        f"{whose} service manager starts no service, so no sandbox can be tried: systemd-run said "
+        f"{said!r}. Mend that, or set comfywatchman_sandbox to off."
+    )
+    return [], [problem]
 
 
-def free_bytes(path):
-    """Bytes free for the file system that ``path`` is on or would be on."""
-    while path.strip("/") and not os.path.exists(path):
-        path = os.path.dirname(path)
-    return shutil.disk_usage(path or "/").free
-
-
-def path_problems(paths, comfyui_dir, account):
-    """What is wrong with the paths given."""
+def path_problems(paths, comfyui_dir):
+    """What is wrong with the paths given, wherever they lead."""
     problems = []
     for name, path in (("root", paths["root"]), ("state_dir", paths["state"])):
         if not os.path.isabs(path):
@@ -439,17 +448,36 @@ def path_problems(paths, comfyui_dir, account):
         )
     if not os.path.isabs(comfyui_dir):
         problems.append(f"comfywatchman_comfyui_dir is no absolute path: {comfyui_dir!r}.")
-    elif not os.path.isdir(comfyui_dir):
-        problems.append(
-            f"comfywatchman_comfyui_dir is no folder on this host: {comfyui_dir!r}; name the one "
-            "that holds ComfyUI's main.py."
-        )
-    elif run([*as_user(account), "test", "-r", comfyui_dir, "-a", "-x", comfyui_dir])[0] != 0:
-        problems.append(
-            f"comfywatchman_comfyui_dir cannot be read by {account.pw_name}: {comfyui_dir!r}; let "
-            "that user in, or name the user who runs ComfyUI in comfywatchman_user."
-        )
     return problems
+
+
+def look_problems(scope, scheduler, account, paths, comfyui_dir):
+    """What the user may not read, and the owner of what is installed may not write."""
+
+    def as_the_user():
+        user = account.pw_name
+        return [
+            trials.comfyui_problem(user, comfyui_dir),
+            trials.home_problem(user, account.pw_dir)
+            if scope == "user"
+            else trials.passage_problem(user, paths["root"]),
+        ]
+
+    def as_the_owner():
+        places = {
+            "comfywatchman_root": paths["root"],
+            "comfywatchman_state_dir": paths["state"],
+            "the settings": paths["config"],
+        }
+        if scheduler == "systemd":
+            places["the units"] = paths["units"]
+        if scope == "system":
+            places["comfywatchman_state_dir"] = os.path.dirname(paths["state"])
+        return trials.writing_problems(owner.pw_name if owner else "root", places)
+
+    owner = account if scope == "user" else None
+    problems = as_account(account, as_the_user) if os.path.isabs(comfyui_dir) else []
+    return [text for text in problems if text] or as_account(owner, as_the_owner)
 
 
 def main():
@@ -528,6 +556,7 @@ def main():
     if scheduler == "systemd":
         problems += systemd_problems(systemd)
 
+    becoming = trials.becoming_problem(account) if account is not None else None
     python = None
     release = {"id": None, "path": None, "complete": False, "damaged": []}
     if account is not None and not unsafe and given["preflight"]:
@@ -535,34 +564,31 @@ def main():
             problems.append(
                 f"The role runs as neither root nor {given['user']}: set become for these hosts."
             )
-        if scope == "user" and not os.path.isdir(home):
-            problems.append(
-                f"{given['user']} has no home folder ({home}): create it, or set "
-                "comfywatchman_scope to system."
-            )
         if scheduler == "systemd" and systemd is not None:
             problems += expression_problems("calendar", given["calendars"])
             problems += expression_problems("timespan", given["timespans"])
-        problems += path_problems(paths, given["comfyui_dir"], account)
-        python, problem = choose_python(given["python"], account)
-        problems += [problem] if problem else []
+        problems += path_problems(paths, given["comfyui_dir"])
+        problems += [becoming] if becoming else []
+        if not becoming:
+            problems += look_problems(scope, scheduler, account, paths, given["comfyui_dir"])
+            python, problem = choose_python(given["python"], account)
+            problems += [problem] if problem else []
+    owner = account if scope == "user" and not becoming else None
     if python is not None:
         identity = identity_of(given["version"], given["sources"], python)
-        owner = account if scope == "user" else None
         try:
-            release = look_as(owner, choose, paths["root"], identity, given["hashes"])
+            release = as_account(owner, lambda: choose(paths["root"], identity, given["hashes"]))
         except OSError as error:
             problems.append(
                 f"The releases in {paths['root']} cannot be looked at: {error.filename or ''} "
                 f"({error.strerror}); let {given['user']} in."
             )
-        if not release["complete"] and free_bytes(paths["root"]) < RELEASE_BYTES:
-            problems.append(
-                f"Too little disk space for {paths['root']}: {free_bytes(paths['root']) >> 20} MiB "
-                f"are free, {RELEASE_BYTES >> 20} MiB are needed."
-            )
+        if not release["complete"]:
+            who, write = owner.pw_name if owner else "root", not (problems or module.check_mode)
+            problem = as_account(owner, lambda: trials.building_problem(who, paths["root"], write))
+            problems += [problem] if problem else []
 
-    lingering = os.path.exists(os.path.join(LINGERING, given["user"]))
+    lingering = is_lingering(given["user"])
     unprivileged = os.geteuid() != 0 and scope == "user" and account is not None
     unprivileged = unprivileged and scheduler == "systemd"
     if given["preflight"] and unprivileged and not lingering:
@@ -590,6 +616,16 @@ def main():
     made_before = moved_along(record["made"], record["home"], home) if same_user else []
     if not waits_in and same_user:
         waits_in = record.get("manager_waits_in", "")
+    seen = as_account(
+        owner,
+        lambda: {
+            "made": missing_directories(needed, made_before),
+            "active": linked_release(paths["root"], "current"),
+            "credentials": [
+                name for name in CREDENTIALS if os.path.lexists(os.path.join(paths["config"], name))
+            ],
+        },
+    )
     wanted_record = {
         "user": given["user"],
         "home": home,
@@ -599,7 +635,7 @@ def main():
         "paths": paths,
         **({"manager_waits_in": waits_in} if waits_in else {}),
         "lingering_enabled": lingers and (enabled_before or not lingering),
-        "made": missing_directories(needed, made_before),
+        "made": seen["made"],
     }
     moved = record is not None and (
         any(record.get(key) not in (None, wanted_record[key]) for key in INSTALLED_BY)
@@ -610,6 +646,10 @@ def main():
         release["complete"] = False  # it goes with the rest of the earlier installation
     manager = Systemd(scope, account) if account is not None else None
     running = scheduler == "systemd" and manager is not None and manager.running
+    sandbox = None
+    if running:
+        sandbox, untried = working_sandbox(manager, account, scope, given["sandbox"])
+        problems += untried
     lease, held_by, problem = {}, None, None
     if given["lease"] != "ignore" and not module.check_mode:
         acting = wanted_record if given["preflight"] else record or wanted_record
@@ -639,15 +679,14 @@ def main():
         record_name=record_name(given["instance"]),
         wanted_record=wanted_record,
         moved=moved,
-        installed_user_exists=account_of((record or wanted_record)["user"]) is not None,
+        active=seen["active"],
+        as_owner=starting_as(owner),
         privileged=os.geteuid() == 0,
         lingering=lingering,
         manager_waits=mounts.drop_in(declared) if waits_in and unready else "",
         manager=running,
-        sandbox=working_sandbox(manager, account, scope, given["sandbox"]) if running else None,
-        credentials=[
-            name for name in CREDENTIALS if os.path.lexists(os.path.join(paths["config"], name))
-        ],
+        sandbox=sandbox,
+        credentials=seen["credentials"],
         ca_bundle=next((path for path in CA_BUNDLES if os.path.exists(path)), ""),
         problems=problems,
     )

@@ -21,15 +21,10 @@ options:
     choices: [begun, complete, given_up]
     required: true
   path: {description: The folder., type: path, required: true}
+  owner: {description: 'The account whose it is to be; empty for root.', type: str, default: ''}
   directory_mode: {description: For directories that are made., type: str, default: '0700'}
   mode: {description: For the files., type: str, default: '0600'}
   description: {description: 'What is installed, for people; a text.', type: str, default: ''}
-  absent:
-    description: >-
-      Names of files in the folder that go once it is complete.
-    type: list
-    elements: str
-    default: []
   lease: {description: What the probe returned of it., type: dict, default: {}}
 """
 
@@ -39,9 +34,9 @@ EXAMPLES = r"""
   comfywatchman.ops.release:
     state: begun
     path: "{{ host.release.path }}"
+    owner: comfy
     lease: "{{ host.lease }}"
   become: true
-  become_user: comfy
 """
 
 RETURN = r"""
@@ -56,12 +51,16 @@ import os
 import shutil
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import carry_out
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import (
     make_directories,
     read,
     write,
 )
-from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import linked_release
+from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
+    account_of,
+    linked_release,
+)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.integrity import COMPLETE, seal
 from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import Held, LostError
 from ansible_collections.comfywatchman.ops.plugins.module_utils.releases import (
@@ -96,7 +95,7 @@ class Building:
         write(self.mark, self.run, 0o600)
         os.chmod(self.path, self.directory_mode)
 
-    def complete(self, description, absent):
+    def complete(self, description):
         """Mark it complete, if every file is what its package says."""
         if read(self.mark) != self.run:
             raise UnusableError(f"{self.path} is not what this run has built: run this again.")
@@ -106,9 +105,6 @@ class Building:
                 f"What was installed is not what its packages say: {damaged[0]}. Is the disk full, "
                 "or damaged?"
             )
-        for name in absent:
-            if os.path.lexists(os.path.join(self.path, name)):
-                os.unlink(os.path.join(self.path, name))
         text = description.strip() + "\n" + seal(self.path)
         write(os.path.join(self.path, COMPLETE), text.encode(), self.mode)
         os.unlink(self.mark)
@@ -136,14 +132,19 @@ def main():
                 "required": True,
             },
             "path": {"type": "str", "required": True},
+            "owner": {"type": "str", "default": ""},
             "directory_mode": {"type": "str", "default": "0700"},
             "mode": {"type": "str", "default": "0600"},
             "description": {"type": "str", "default": ""},
-            "absent": {"type": "list", "elements": "str", "default": []},
             "lease": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
+    carry_out(module, account_of(module.params["owner"]), work)
+
+
+def work(module):
+    """Do it, in a process of the owner's."""
     given = module.params
     if module.check_mode:
         module.exit_json(changed=True, lost="")
@@ -158,7 +159,7 @@ def main():
         if given["state"] == "begun":
             building.begin()
         elif given["state"] == "complete":
-            building.complete(given["description"], given["absent"])
+            building.complete(given["description"])
         else:
             module.exit_json(changed=building.give_up(), lost=lost)
     except UnusableError as error:

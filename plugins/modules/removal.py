@@ -10,8 +10,10 @@ short_description: Remove an installation of ComfyWatchman
 description:
   - Stops the units, also those that are started because one of them was stopped, and removes
     them, the command on the PATH, the settings, the secrets, the releases and, unless they shall
-    stay, the reports. In the end the service manager knows none of the units. Works without the
-    user and without their service manager too.
+    stay, the reports. In the end the service manager knows none of the units.
+  - Works without the user and without their service manager too, and where their home has moved
+    since. What is in a user's folders is removed with the rights of that user, or of whoever owns
+    what a user has left who is gone.
 author: The ComfyWatchman maintainers (!UNKNOWN)
 options:
   scope: {description: Whose service manager., type: str, choices: [user, system], required: true}
@@ -59,6 +61,14 @@ import shutil
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import (
+    AccountError,
+    Vanished,
+    as_account,
+    carry_out,
+    first_owner,
+    owner_of,
+)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.command import Command
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import remove_if_empty
 from ansible_collections.comfywatchman.ops.plugins.module_utils.host import OWNER
@@ -66,7 +76,9 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     CREDENTIALS,
     SETTINGS,
     account_of,
+    name_of,
     paths_of,
+    relocated,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import Held, LostError
 from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import other_hosts
@@ -83,64 +95,96 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
 STOP_SECONDS = 240
 
 
-class Removal:
-    """Everything that was installed, about to go."""
+class Place:
+    """The folders of an installation below one home, and what there is another host's."""
 
-    def __init__(self, module):
-        given = module.params
-        self.paths = given["paths"]
-        self.keep_state = given["keep_state"]
-        self.made = given["made"]
-        self.units = Units(given["instance"])
-        account = account_of(given["user"])
+    def __init__(self, given, home, account):
+        scope, instance = given["scope"], given["instance"]
+        self.paths = {
+            name: relocated(path, given["home"], home) for name, path in given["paths"].items()
+        }
         # In a home that several hosts use, what belongs to another one stays.
         self.others = other_hosts(self.paths, account)
-        reachable = account is not None or given["scope"] == "system"
-        reachable = reachable and "config" not in self.others
-        self.systemd = Systemd(given["scope"], account) if reachable else None
-        self.has_manager = self.systemd is not None and self.systemd.running
-        self.stamp = stamp_of(given["scope"], given["home"], self.units.timer)
+        self.stamp = stamp_of(scope, home, Units(instance).timer)
         # An older version noted down no place for the command; a later one may have put it there.
-        usual = paths_of(given["scope"], given["home"], "", "", given["instance"])
-        self.command = Command(given["scope"], {**usual, **self.paths}, given["instance"])
+        usual = paths_of(scope, home, "", "", instance)
+        self.command = Command(scope, {**usual, **self.paths}, instance)
+
+
+class Removal:
+    """Everything that was installed, about to go.
+
+    ``owner`` is whose it is, if not root's: an account, one that is gone, or ``None``.
+    """
+
+    def __init__(self, given, owner):
+        self.keep_state = given["keep_state"]
+        self.name = name_of(given["instance"])
+        self.units = Units(given["instance"])
+        account = account_of(given["user"])
+        # Where it was put, and where it went if the home was moved since.
+        self.homes = {given["home"]: None}
+        if account is not None and given["scope"] == "user":
+            self.homes[account.pw_dir] = None
+        self.places = [Place(given, home, owner or account) for home in self.homes]
+        self.made = [
+            relocated(path, given["home"], home) for home in self.homes for path in given["made"]
+        ]
+        reachable = owner is not None or given["scope"] == "system"
+        reachable = reachable and not all("config" in place.others for place in self.places)
+        self.systemd = Systemd(given["scope"], owner or account) if reachable else None
+        self.has_manager = self.systemd is not None and self.systemd.running
+
+    @property
+    def unit_folders(self):
+        return [place.paths["units"] for place in self.places]
 
     def leftovers(self):
         """The paths that are there and have to go."""
-        units, root, config = self.paths["units"], self.paths["root"], self.paths["config"]
+        paths = [path for place in self.places for path in self.leftovers_in(place)]
+        return [path for path in dict.fromkeys(paths) if os.path.lexists(path)]
+
+    def leftovers_in(self, place):
+        units, root, config = (place.paths[name] for name in ("units", "root", "config"))
         links = ("current", "previous", "releases", "unproven")
         paths = []
-        if "config" not in self.others:
+        if "config" not in place.others:
             paths += [
-                *self.command.ours(),
+                *place.command.ours(),
                 os.path.join(units, "timers.target.wants", self.units.timer),
                 *(os.path.join(units, name + ".d", "50-site.conf") for name in self.units.all),
                 *(os.path.join(units, name) for name in self.units.all),
-                self.stamp,
+                place.stamp,
                 *(os.path.join(config, name) for name in [SETTINGS, *CREDENTIALS, OWNER]),
             ]
-        if "root" not in self.others:
+        if "root" not in place.others:
             paths += [os.path.join(root, name) for name in [*links, OWNER]]
-        if not self.keep_state and "state" not in self.others:
-            paths += self.state_paths()
-        return [path for path in paths if os.path.lexists(path)]
+        if not self.keep_state and "state" not in place.others:
+            paths += self.state_paths(place.paths["state"])
+        return paths
 
-    def state_paths(self):
+    def state_paths(self, state):
         """The whole state directory if the role made it, otherwise what is ours in it."""
-        state = self.paths["state"]
         if state in self.made:
             return [state]
         names = os.listdir(state) if os.path.isdir(state) else []
         return [os.path.join(state, name) for name in names if is_ours(name)]
 
     def empty_directories(self):
-        units = self.paths["units"]
         usual = [
-            *(os.path.join(units, name + ".d") for name in self.units.all),
-            self.paths["root"],
-            self.paths["config"],
+            path
+            for place in (place.paths for place in self.places)
+            for path in (
+                *(os.path.join(place["units"], name + ".d") for name in self.units.all),
+                place["root"],
+                place["config"],
+                # One of this name is ours, also where no note says who made it.
+                *([place["state"]] if os.path.basename(place["state"]) == self.name else []),
+            )
         ]
-        kept = [self.paths[name] for name in self.others]
-        return [path for path in [*usual, *self.made] if os.path.isdir(path) and path not in kept]
+        kept = {place.paths[name] for place in self.places for name in place.others}
+        paths = dict.fromkeys([*usual, *self.made])
+        return [path for path in paths if os.path.isdir(path) and path not in kept]
 
     def known(self):
         """``{unit: (ActiveState, whether it is to be stopped)}`` of what systemd has to forget.
@@ -152,14 +196,14 @@ class Removal:
         for unit in self.systemd.loaded(self.units.patterns) if self.has_manager else ():
             shown = self.systemd.show(unit, "ActiveState", "FragmentPath", "Job")
             state, file = shown["ActiveState"], shown["FragmentPath"]
-            if state != "inactive" or shown["Job"] or os.path.dirname(file) == self.paths["units"]:
+            if state != "inactive" or shown["Job"] or os.path.dirname(file) in self.unit_folders:
                 known[unit] = state, state not in ("inactive", "failed") or bool(shown["Job"])
         return known
 
     def plan(self):
         """``(whether systemd has to read its units again, sentences)``."""
         known, leftovers = self.known(), self.leftovers()
-        in_units = os.path.join(self.paths["units"], "")
+        in_units = tuple(os.path.join(folder, "") for folder in self.unit_folders)
         reload = self.has_manager and any(path.startswith(in_units) for path in leftovers)
         reload = reload or bool(known)
         sentences = [f"stop {unit}" for unit, (_, busy) in known.items() if busy]
@@ -171,10 +215,9 @@ class Removal:
     def apply(self, reload):
         self.stop()
         for path in self.leftovers():
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
-            else:
-                os.unlink(path)
+            as_account(whose(path), lambda path=path: remove(path))
+            if os.path.lexists(path):  # a folder of theirs in one of root's
+                os.rmdir(path)
         if reload:
             self.systemd.systemctl("daemon-reload")
             self.stop(forget=True)
@@ -196,6 +239,55 @@ class Removal:
             time.sleep(0.1)
 
 
+def whose(path):
+    """Root's own, or the :class:`Vanished` one whose folders are on the way to a path."""
+    found = first_owner([path])
+    return Vanished("the owner of " + path, *found, "/") if found else None
+
+
+def remove(path):
+    """Remove a file, a link or a whole folder; of a folder in one of root's, what is in it."""
+    if not os.path.isdir(path) or os.path.islink(path):
+        os.unlink(path)
+    elif os.access(os.path.dirname(path), os.W_OK):
+        shutil.rmtree(path)
+    else:
+        for entry in os.scandir(path):
+            remove(entry.path)
+
+
+def work(module):
+    """Remove it, in a process of its owner's."""
+    given = module.params
+    try:
+        Held({} if module.check_mode else given["lease"]).renew()
+        removal = Removal(given, owner(given))
+        reload, actions = removal.plan()
+        if not module.check_mode:
+            if actions:
+                removal.apply(reload)
+            actions += [
+                f"remove {path}" for path in removal.empty_directories() if remove_if_empty(path)
+            ]
+    except (AccountError, CommandError, LostError) as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}")
+    for place in removal.places:
+        for stranger in place.command.strangers():
+            module.warn(stranger)
+        for name, host in place.others.items():
+            module.warn(f"{place.paths[name]} belongs to the host {host.shown}: it was left alone.")
+    module.exit_json(changed=bool(actions), actions=actions)
+
+
+def owner(given):
+    """Whose it is, if not root's."""
+    if given["scope"] == "system":
+        return None
+    return owner_of(given["user"], given["home"], given["paths"].values())
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
@@ -210,26 +302,7 @@ def main():
         },
         supports_check_mode=True,
     )
-    removal = Removal(module)
-    held = Held({} if module.check_mode else module.params["lease"])
-    try:
-        held.renew()
-        reload, actions = removal.plan()
-        if not module.check_mode:
-            if actions:
-                removal.apply(reload)
-            actions += [
-                f"remove {path}" for path in removal.empty_directories() if remove_if_empty(path)
-            ]
-    except (CommandError, LostError) as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}")
-    for stranger in removal.command.strangers():
-        module.warn(stranger)
-    for name, owner in removal.others.items():
-        module.warn(f"{removal.paths[name]} belongs to the host {owner.shown}: it was left alone.")
-    module.exit_json(changed=bool(actions), actions=actions)
+    carry_out(module, owner(module.params), work)
 
 
 if __name__ == "__main__":

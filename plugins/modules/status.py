@@ -115,6 +115,18 @@ exposed:
     files that others may read or write though they are private
   type: list
   returned: always
+as_user:
+  description: >-
+    the start of a command line that runs the rest of it as the user
+  type: list
+  elements: str
+  returned: always
+unseen:
+  description: >-
+    where nobody may look, one sentence each: what is there is not known
+  type: list
+  elements: str
+  returned: always
 runtime_dir: {description: XDG_RUNTIME_DIR of the user's manager, type: str, returned: always}
 complaint: {description: what systemd has against the units, type: str, returned: always}
 damaged:
@@ -140,7 +152,6 @@ now: {description: the host's clock in seconds since 1970, type: float, returned
 import base64
 import json
 import os
-import pwd
 import re
 import stat
 import time
@@ -148,17 +159,27 @@ import zlib
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.comfywatchman.ops.plugins.module_utils import mounts
+from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import (
+    AccountError,
+    as_account,
+    is_lingering,
+    name_of_uid,
+    owner_of,
+    starting_as,
+)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.ending import (
     NOT_BEGUN,
     exit_code,
     explain,
     explain_unrecorded,
 )
-from ansible_collections.comfywatchman.ops.plugins.module_utils.eyes import look_as
-from ansible_collections.comfywatchman.ops.plugins.module_utils.files import mode_of
+from ansible_collections.comfywatchman.ops.plugins.module_utils.files import (
+    mode_of,
+    refusal,
+)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
     CREDENTIALS,
-    LINGERING,
+    SETTINGS,
     account_of,
     linked_release,
     read_last_run,
@@ -278,13 +299,9 @@ def describe(path):
         found = os.lstat(path)
     except OSError:
         return None
-    try:
-        owner = pwd.getpwuid(found.st_uid).pw_name
-    except KeyError:
-        owner = str(found.st_uid)
     return {
         "mode": f"{stat.S_IMODE(found.st_mode):04o}",
-        "owner": owner,
+        "owner": name_of_uid(found.st_uid),
         "size": found.st_size,
     }
 
@@ -306,11 +323,60 @@ def packed(path, owners):
     return {"zlib": base64.b64encode(zlib.compress(content)).decode()}
 
 
-def collected(state, account, scope):
-    """The reports that a fleet is compared by."""
-    owners = [0] if scope == "system" else []
-    owners += [account.pw_uid] if account else []
-    return {key: packed(os.path.join(state, name), owners) for key, name in COLLECTED.items()}
+def look(given, scope, paths, units, owner, user):
+    """What is in the folders of the installation: the program's as its owner, reports as the user.
+
+    ``owner`` and ``user`` are accounts, or ``None`` for whoever this process is.
+    """
+    program = [
+        *(os.path.join(paths["units"], unit) for unit in (units.service, units.timer)),
+        os.path.join(paths["config"], SETTINGS),
+    ]
+    reports = [os.path.join(paths["state"], name) for name in REPORTS]
+    secrets = [os.path.join(paths["config"], name) for name in CREDENTIALS]
+    if scope == "user":
+        secrets += program
+    authors = [account.pw_uid for account in (user,) if account] + [0] * (scope == "system")
+
+    def as_the_owner():
+        return {
+            "release": linked_release(paths["root"], "current"),
+            "previous": linked_release(paths["root"], "previous"),
+            **looked_at(program, secrets, [paths["root"], paths["config"], paths["units"]]),
+        }
+
+    def as_the_user():
+        wanted = COLLECTED if given["reports"] else {}
+        return {
+            "last_run": read_last_run(paths["state"]),
+            "reports": {
+                key: packed(os.path.join(paths["state"], name), authors)
+                for key, name in wanted.items()
+            },
+            **looked_at(reports, reports, [paths["state"]]),
+        }
+
+    found, of_reports = as_account(owner, as_the_owner), as_account(user, as_the_user)
+    return {
+        **found,
+        **of_reports,
+        "files": {**found["files"], **of_reports["files"]},
+        "exposed": found["exposed"] + of_reports["exposed"],
+        "unseen": [*dict.fromkeys(found["unseen"] + of_reports["unseen"])],
+    }
+
+
+def looked_at(files, private, folders):
+    """Descriptions of files, those of the private ones that are not, and what may not be seen."""
+    who = name_of_uid(os.geteuid())
+    return {
+        "files": {path: describe(path) for path in files},
+        "exposed": [path for path in private if (mode_of(path) or 0) & 0o077],
+        "unseen": [
+            f"{who} may not look there ({reason}), so what is there is not known"
+            for reason in dict.fromkeys(filter(None, map(refusal, folders)))
+        ],
+    }
 
 
 def main():
@@ -344,6 +410,13 @@ def main():
             given["instance"], None, scope, account, home, given["root"], given["state_dir"]
         )
     units = Units(instance)
+    # In whose eyes folders are looked at: in their owner's. That of reports is always the user's.
+    user_or_what_is_left = owner_of(user, record.get("home", home), paths.values())
+    owner = user_or_what_is_left if scope == "user" else None
+    try:
+        seen = look(given, scope, paths, units, owner, user_or_what_is_left)
+    except AccountError as error:
+        module.fail_json(msg=str(error))
 
     systemd = Systemd(scope, account) if account else None
     manager = systemd is not None and systemd.running
@@ -352,41 +425,30 @@ def main():
     for one in late:
         if not one.awaited:
             module.warn("; ".join(mounts.warning(one, account.pw_uid)))
-    last_run = read_last_run(paths["state"])
     complaint = ""
     if manager:
         try:
             timer = timer_state(systemd, units.timer)
-            service = service_state(systemd, units.service, last_run)
+            service = service_state(systemd, units.service, seen["last_run"])
             if given["verify"]:
                 complaint = systemd.verify(
                     [os.path.join(paths["units"], unit) for unit in (units.service, units.timer)]
                 )
         except (CommandError, ValueError) as error:
             complaint = str(error)
-    files = [
-        *(os.path.join(paths["units"], unit) for unit in (units.service, units.timer)),
-        os.path.join(paths["config"], "config.toml"),
-        *(os.path.join(paths["state"], name) for name in REPORTS),
-    ]
-    private = [] if scope == "system" else files[:3]
-    private += files[3:] + [os.path.join(paths["config"], name) for name in CREDENTIALS]
     # Who is not root, and so noted down nothing, let the probe choose by what there is.
     usual = "systemd" if systemd_runs() else "apscheduler"
     scheduler = record.get("scheduler", usual)
-    release = linked_release(paths["root"], "current")
-    owner = account if scope == "user" else None
     damaged, damage_shows = [], True
-    if given["verify"] and release is not None:
+    if given["verify"] and seen["release"] is not None:
+        active = os.path.join(paths["root"], "releases", seen["release"])
         try:
-            damaged, damage_shows = look_as(
-                owner, examine, os.path.join(paths["root"], "releases", release)
-            )
+            damaged, damage_shows = as_account(owner, lambda: examine(active))
         except OSError as error:
             damaged = [f"{error.filename or paths['root']} cannot be read: {error.strerror}"]
     lease = Lease(path_of(given["instance"], paths["root"]))
     told = {}
-    if given["lease"] == "take" and release is not None and not module.check_mode:
+    if given["lease"] == "take" and seen["release"] is not None and not module.check_mode:
         try:
             lease.take(given["run"], owner, given["wait"], given["instead_of"] or None)
         except HeldError as error:
@@ -394,27 +456,26 @@ def main():
         except OSError as error:
             module.fail_json(msg=f"This host cannot be held: {lease.path}: {error.strerror}.")
         told = {"path": lease.path, "run": given["run"]["run"]}
-    reports = collected(paths["state"], account, scope) if given["reports"] else None
+    reports = seen.pop("reports")
     module.exit_json(
         changed=False,
-        **({"reports": reports} if reports else {}),
+        **({"reports": reports} if given["reports"] else {}),
+        **seen,
         now=time.time(),
         user=user,
         scope=scope,
         instance=instance,
         paths=paths,
-        owners={paths[name]: owner.shown for name, owner in others.items()},
-        installed=release is not None,
+        owners={paths[name]: host.shown for name, host in others.items()},
+        installed=seen["release"] is not None,
         damaged=damaged,
         damage_shows=damage_shows,
         lease=told,
         held_by=None if told else lease.holder(),
-        release=release,
         scheduler=scheduler,
         schedule=given["schedule"] if scheduler == "apscheduler" else None,
         units={"service": units.service, "timer": units.timer},
-        previous=linked_release(paths["root"], "previous"),
-        lingering=os.path.exists(os.path.join(LINGERING, user)),
+        lingering=is_lingering(user),
         manager=manager,
         timer=timer,
         missed=" What to do: ".join(
@@ -422,10 +483,8 @@ def main():
         ),
         service=service,
         complaint=complaint,
-        last_run=last_run,
-        last_run_began=seconds_of((last_run or {}).get("started_at")),
-        files={path: describe(path) for path in files},
-        exposed=[path for path in private if (mode_of(path) or 0) & 0o077],
+        last_run_began=seconds_of((seen["last_run"] or {}).get("started_at")),
+        as_user=starting_as(account),
         runtime_dir=f"/run/user/{account.pw_uid}" if account and scope == "user" else "",
     )
 

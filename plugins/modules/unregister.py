@@ -10,7 +10,8 @@ short_description: Forget an installation of ComfyWatchman that was removed
 description:
   - Removes the note about it, and what had the user's service manager wait for a mount. Lingering
     ends, and directories go, if an installation brought them and no other instance of the same user
-    is left to need them; else the note about that instance names them from now on.
+    is left to need them; else the note about that instance names them from now on. The service
+    manager of a user who is gone ends.
 author: The ComfyWatchman maintainers (!UNKNOWN)
 options:
   instance: {description: Name of the instance; empty for the usual one., type: str, default: ''}
@@ -39,15 +40,22 @@ import json
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import (
+    AccountError,
+    as_account,
+    is_lingering,
+    linger_file,
+    owner_of,
+)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import remove_if_empty, write
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
-    LINGERING,
     RECORDS,
     account_of,
     read_record,
     record_name,
+    relocated,
 )
-from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import as_user, run
+from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import attempt, run
 
 
 @contextlib.contextmanager
@@ -78,12 +86,16 @@ def taken_over(other, record):
     }
 
 
-def end_lingering(user):
+def end_lingering(user, owner):
+    """End it; for a user who is gone, their service manager too, which nobody else would end."""
     account = account_of(user)
     if account is None:
-        os.unlink(os.path.join(LINGERING, user))
+        os.unlink(linger_file(user))
+        if owner is not None:
+            ended = [f"{name}@{owner.pw_uid}.service" for name in ("user", "user-runtime-dir")]
+            attempt(run, ["systemctl", "stop", *ended])
         return
-    code, _, complaint = run(["loginctl", "disable-linger", user])
+    code, _, complaint = run(["loginctl", "disable-linger", account.pw_name])
     if code != 0:
         raise OSError(code, complaint, user)
 
@@ -96,6 +108,14 @@ def forget(drop_in):
     run(["systemctl", "daemon-reload"])
 
 
+def remove_directories(record, owner):
+    """Remove those that the installation made, and are empty now, as whoever made them."""
+    account = account_of(record["user"])
+    homes = {record["home"], account.pw_dir if account else record["home"]}
+    made = [relocated(path, record["home"], home) for home in homes for path in record["made"]]
+    as_account(owner, lambda: [path for path in made if remove_if_empty(path)])
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
@@ -106,20 +126,23 @@ def main():
     )
     name = record_name(module.params["instance"])
     actions = []
+    if read_record(name) is None:
+        module.exit_json(changed=False, actions=[])
     try:
         with exclusive_access():
             record = read_record(name)
             if record is None:
                 module.exit_json(changed=False, actions=[])
-            user, account = record["user"], account_of(record["user"])
-            lingers = record["lingering_enabled"] and not module.params["keep_lingering"]
+            user, places = record["user"], record["paths"].values()
+            owner = owner_of(user, record["home"], places) if record["scope"] == "user" else None
+            ours = record["lingering_enabled"] and not module.params["keep_lingering"]
             other_name, other = other_installation(name, record)
             actions.append(f"remove {os.path.join(RECORDS, name)}")
             if other:
                 merged = taken_over(other, record)
                 if merged != other:
                     actions.append(f"write {os.path.join(RECORDS, other_name)}")
-            elif lingers and os.path.exists(os.path.join(LINGERING, user)):
+            elif ours and is_lingering(user):
                 actions.append(f"loginctl disable-linger {user}")
             waits_in = record.get("manager_waits_in", "")
             if waits_in and (other or {}).get("manager_waits_in") != waits_in:
@@ -134,14 +157,13 @@ def main():
                 text = json.dumps(merged, indent=2) + "\n"
                 write(os.path.join(RECORDS, other_name), text.encode(), 0o644)
             else:
-                if lingers and os.path.exists(os.path.join(LINGERING, user)):
-                    end_lingering(user)
-                owner = as_user(account) if account and record["scope"] == "user" else []
-                for path in record["made"]:
-                    if os.path.isdir(path):
-                        run([*owner, "rmdir", "--", path])
+                if ours and is_lingering(user):
+                    end_lingering(user, owner)
+                remove_directories(record, owner)
             os.unlink(os.path.join(RECORDS, name))
             remove_if_empty(RECORDS)
+    except AccountError as error:
+        module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}")
     module.exit_json(changed=True, actions=actions)

@@ -128,7 +128,16 @@ def test_the_service_of_a_user() -> None:
         "WorkingDirectory=/home/a/releases/1",
         "ExecStart=/home/a/releases/1/venv/bin/python -m comfywatchman.cli --run-check",
         'Environment="COMFYWATCHMAN_CONFIG=/home/a/.config/comfywatchman/config.toml"',
-        "Environment=PYTHONUNBUFFERED=1 LANGSMITH_TRACING=false",
+        "Environment=PYTHONUNBUFFERED=1 PYTHONUTF8=1 LANGSMITH_TRACING=false",
+        (
+            "UnsetEnvironment=PYTHONPATH PYTHONHOME PYTHONPLATLIBDIR PYTHONSTARTUP "
+            "PYTHONINSPECT PYTHONOPTIMIZE PYTHONWARNINGS PYTHONIOENCODING"
+        ),
+        (
+            "UnsetEnvironment=PYTHONDEBUG PYTHONVERBOSE PYTHONDEVMODE PYTHONMALLOC "
+            "PYTHONTRACEMALLOC PYTHONPROFILEIMPORTTIME PYTHONHASHSEED"
+        ),
+        "UnsetEnvironment=PYTHONCASEOK PYTHONPYCACHEPREFIX PYTHON_GIL",
         "UMask=0077",
         "SyslogIdentifier=comfywatchman",
         "LogRateLimitIntervalSec=0",

@@ -108,15 +108,30 @@ def test_what_pip_is_told_is_on_no_command_line() -> None:
     (build,) = yaml.safe_load((collection.ROLE / "tasks" / "release.yml").read_text())
     told = [task for task in build["block"] if "pip_environment" in str(task)]
     assert [task["name"].partition(" | ")[2] for task in told] == [
-        "Bring the environment of pip",
         "Install what the lock names, and nothing else",
     ]
-    assert all(task["no_log"] is True and "environment" not in task for task in told)
+    assert told[0]["no_log"] is True
+    assert "environment" not in told[0]
+    assert told[0]["comfywatchman.ops.packages"]["environment"]
     *_, playbook = yaml.safe_load(
         (collection.ROLE.parents[1] / "playbooks" / "wheelhouse.yml").read_text()
     )
     assert playbook["tasks"][0]["no_log"] is True
     assert "environment" not in playbook["tasks"][0]
+
+
+def test_a_removal_reads_nothing_that_may_be_in_a_vault() -> None:
+    *_, playbook = yaml.safe_load(
+        (collection.ROLE.parents[1] / "playbooks" / "uninstall.yml").read_text()
+    )
+    (task,) = playbook["tasks"]
+    assert task["ansible.builtin.import_role"]["tasks_from"] == "absent"
+    files = [
+        (collection.ROLE / "tasks" / f"{name}.yml").read_text() for name in ("absent", "remove")
+    ]
+    read = set(re.findall(r"\bcomfywatchman_\w+", "".join(files)))
+    assert read == {*SPECS["absent"]["options"], "comfywatchman_user"}
+    assert not [name for name in read if OPTIONS[name].get("no_log")]
 
 
 def test_variables_are_named_after_the_role() -> None:
