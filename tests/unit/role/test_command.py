@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from tests.unit import release_folder
 from tests.unit.role import collection
 from tests.unit.role.test_activation import USER, Host
 
+SCRIPT = "../../../bin/comfywatchman"
 COMPLETIONS = {
     "share/bash-completion/completions/comfywatchman",
     "share/zsh/site-functions/_comfywatchman",
@@ -33,9 +35,12 @@ class Home(Host):
 
     def build(self, release: str, told: str = "good") -> None:
         super().build(release, told)
-        program = self.release(release) / "venv" / "bin" / "comfywatchman"
-        program.write_text(f'#!/bin/sh\necho "{release} $COMFYWATCHMAN_CONFIG $*"\n')
-        program.chmod(0o755)
+        python = self.release(release) / "venv" / "bin" / "python"
+        program = f"#!/bin/sh\necho \"{release} $COMFYWATCHMAN_CONFIG $*\"\n# '''exec' {python} \n"
+        files = {**release_folder.FILES["comfywatchman"], SCRIPT: program.encode()}
+        release_folder.install(self.release(release), "comfywatchman", files)
+        (python.parent / "comfywatchman").chmod(0o755)
+        release_folder.complete(self.release(release))
 
     def activate(self, release: str, **arguments: Any) -> dict[str, Any]:
         return super().activate(release, **{"instance": self.instance, **arguments})
