@@ -22,6 +22,18 @@ options:
   find_links: {description: A folder of wheels; with it no index is asked., type: str, default: ''}
   environment: {description: What pip is told in any case., type: dict, default: {}}
   defaults: {description: What pip is told unless the host says otherwise., type: dict, default: {}}
+  lease: {description: What the probe returned of it., type: dict, default: {}}
+"""
+
+EXAMPLES = r"""
+# The role does this, with what the module comfywatchman.ops.probe found out.
+- name: Install the locked packages
+  comfywatchman.ops.packages:
+    owner: comfy
+    venv: "{{ host.release.path }}/venv"
+    requirements: ["{{ host.release.path }}/requirements.txt"]
+    lease: "{{ host.lease }}"
+  become: true
 """
 
 RETURN = r"""
@@ -40,6 +52,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import carry_out
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import read, write
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import account_of
+from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import Held, LostError
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import run
 
 INSTALL_SECONDS = 1800
@@ -185,11 +198,14 @@ def work(module):
     """Install them, in a process of the owner's."""
     given = module.params
     try:
-        code, said = Pip(given).install(given["requirements"], given["find_links"])
-        if code != 0:
-            module.fail_json(msg=said.strip() or f"pip ended with {code} and no word")
-        for program in given["programs"]:
-            isolate(given["venv"], program)
+        with Held(given["lease"]).kept():
+            code, said = Pip(given).install(given["requirements"], given["find_links"])
+            if code != 0:
+                module.fail_json(msg=said.strip() or f"pip ended with {code} and no word")
+            for program in given["programs"]:
+                isolate(given["venv"], program)
+    except LostError as error:
+        module.fail_json(msg=str(error))
     except UnreadableError as error:
         module.fail_json(msg=SECRET.sub("://***@", str(error)))
     except (configparser.Error, UnicodeError) as error:
@@ -209,6 +225,7 @@ def main():
             "find_links": {"type": "str", "default": ""},
             "environment": {"type": "dict", "default": {}},
             "defaults": {"type": "dict", "default": {}},
+            "lease": {"type": "dict", "default": {}},
         },
     )
     carry_out(module, account_of(module.params["owner"]), work)

@@ -177,9 +177,12 @@ def test_no_task_needs_sudo_or_a_shell_to_become_the_user() -> None:
             assert "become_user" not in task, file
 
 
+MODULES = sorted(file.stem for file in (collection.PLUGINS / "modules").glob("*.py"))
+
+
 def test_names_of_files_are_utf8_to_every_module_whatever_the_locale() -> None:
     for file in (collection.ROLE / "tasks").glob("*.yml"):
         text = file.read_text()
-        for name in ("probe", "status", "activation", "removal", "unregister", "register", "files"):
+        for name in MODULES:
             if f"comfywatchman.ops.{name}:" in text:
                 assert text.count("become: true") == text.count("__comfywatchman_in_utf8"), file
