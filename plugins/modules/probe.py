@@ -35,6 +35,11 @@ options:
   version: {description: The version of the wheel., type: str, default: ''}
   calendars: {description: Calendar expressions by variable name., type: dict, default: {}}
   timespans: {description: Time spans by variable name., type: dict, default: {}}
+  cycle_time_limit:
+    description: >-
+      Seconds that a check takes at most.
+    type: float
+    default: 0
   texts:
     description: >-
       Other text that goes into units and settings, by variable name.
@@ -209,6 +214,9 @@ PYTHON_OLDEST = (3, 11)
 PYTHONS = ["python3", "python3.14", "python3.13", "python3.12", "python3.11"]
 INSTALLED_BY = ("user", "scope", "scheduler")
 INSTANCE = re.compile(r"([a-z0-9][a-z0-9_-]{0,31})?")
+TIMEOUT = "comfywatchman_timeout_start_sec"
+TIMEOUT_OVERRIDE = "TimeoutStartSec"
+ENDLESS = 2**64 - 1  # as systemd writes "infinity" in microseconds
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # The files in which the families of distributions keep their certificate authorities.
 CA_BUNDLES = [
@@ -352,6 +360,33 @@ def expression_problems(kind, expressions):
         for name, value in expressions.items()
         if run(["systemd-analyze", kind, "--", value])[0] != 0
     ]
+
+
+def time_limit_problems(given):
+    """What is wrong with the time that systemd gives a check, beside what the check takes."""
+    name, value = TIMEOUT, given["timespans"].get(TIMEOUT)
+    service = (given["overrides"].get("service") or {}).get("Service") or {}
+    if TIMEOUT_OVERRIDE in service:
+        name = f"comfywatchman_unit_overrides.service.Service.{TIMEOUT_OVERRIDE}"
+        value = service[TIMEOUT_OVERRIDE]
+    seconds = seconds_of_timespan(str(value))
+    if seconds is None or seconds >= given["cycle_time_limit"]:
+        return []
+    limit = f"{given['cycle_time_limit']:g}"
+    said = (
+        f"{name} is {value}, shorter than comfywatchman_cycle_time_limit ({limit} s): systemd "
+        f"would end a check before it tells what it has found. Set it to {limit}s or more, "
+        f"or comfywatchman_cycle_time_limit to {seconds:g} or less."
+    )
+    return [said]
+
+
+def seconds_of_timespan(text):
+    """A time span of systemd's in seconds; ``None`` if it is none, or has no end."""
+    code, output, _ = run(["systemd-analyze", "timespan", "--", text])
+    found = re.search(r"s: (\d+)$", output, re.MULTILINE) if code == 0 else None
+    microseconds = int(found.group(1)) if found else 0
+    return microseconds / 1e6 if 0 < microseconds < ENDLESS else None
 
 
 def override_problems(overrides):
@@ -499,6 +534,7 @@ def main():
             "version": {"type": "str", "default": ""},
             "calendars": {"type": "dict", "default": {}},
             "timespans": {"type": "dict", "default": {}},
+            "cycle_time_limit": {"type": "float", "default": 0},
             "texts": {"type": "dict", "default": {}},
             "overrides": {"type": "dict", "default": {}},
             "sandbox": {"type": "dict", "default": {}},
@@ -567,6 +603,7 @@ def main():
         if scheduler == "systemd" and systemd is not None:
             problems += expression_problems("calendar", given["calendars"])
             problems += expression_problems("timespan", given["timespans"])
+            problems += time_limit_problems(given)
         problems += path_problems(paths, given["comfyui_dir"])
         problems += [becoming] if becoming else []
         if not becoming:

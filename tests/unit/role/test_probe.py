@@ -1,0 +1,60 @@
+"""What the probe finds wrong with what it was given, asked of this machine's systemd-analyze."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.unit.role import collection
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed here"
+)
+VARIABLE = "comfywatchman_timeout_start_sec"
+
+
+@pytest.fixture
+def probe(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(collection.COLLECTIONS))
+    return importlib.import_module(f"{collection.PACKAGE}.modules.probe")
+
+
+def given(timeout: str, limit: float, **service: str) -> dict[str, Any]:
+    return {
+        "timespans": {VARIABLE: timeout},
+        "overrides": {"service": {"Service": service}} if service else {"service": None},
+        "cycle_time_limit": limit,
+    }
+
+
+@pytest.mark.parametrize(
+    ("timeout", "limit"),
+    [("15min", 900), ("1h 30s", 3630), ("infinity", 86400), ("900", 900), ("0", 900), ("soon", 1)],
+)
+def test_a_check_has_the_time_that_it_takes(probe: ModuleType, timeout: str, limit: float) -> None:
+    assert probe.time_limit_problems(given(timeout, limit)) == []
+
+
+@pytest.mark.parametrize(
+    ("timeout", "limit", "lower"), [("14min 59s", 900, "899"), ("1.5s", 2, "1.5"), ("1", 900, "1")]
+)
+def test_a_check_that_would_be_ended_before_it_tells_is_refused(
+    probe: ModuleType, timeout: str, limit: float, lower: str
+) -> None:
+    (problem,) = probe.time_limit_problems(given(timeout, limit))
+    assert problem.startswith(f"{VARIABLE} is {timeout}, shorter than comfywatchman_cycle_time")
+    assert problem.endswith(
+        f"Set it to {limit}s or more, or comfywatchman_cycle_time_limit to {lower} or less."
+    )
+
+
+def test_the_drop_in_counts_for_more(probe: ModuleType) -> None:
+    (problem,) = probe.time_limit_problems(given("15min", 900, TimeoutStartSec="60"))
+    assert problem.startswith("comfywatchman_unit_overrides.service.Service.TimeoutStartSec is 60,")
+    assert probe.time_limit_problems(given("60", 900, TimeoutStartSec="1h")) == []
