@@ -21,6 +21,15 @@ options:
   directory_mode: {description: Mode of the folders that are made., type: str, required: true}
 """
 
+EXAMPLES = r"""
+- name: Note down that the folders are this host's
+  comfywatchman.ops.claim:
+    owner: comfy
+    paths: {root: /srv/comfy/releases, config: /srv/comfy/settings}
+    directory_mode: "0700"
+  become: true
+"""
+
 RETURN = r"""
 taken:
   description: >-

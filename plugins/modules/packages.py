@@ -24,6 +24,15 @@ options:
   defaults: {description: What pip is told unless the host says otherwise., type: dict, default: {}}
 """
 
+EXAMPLES = r"""
+- name: Install what a lock names, and nothing else
+  comfywatchman.ops.packages:
+    owner: comfy
+    venv: /srv/comfy/venv
+    requirements: [/srv/comfy/requirements.txt]
+  become: true
+"""
+
 RETURN = r"""
 packages: {description: how many requirement files were installed, type: int, returned: success}
 """

@@ -23,6 +23,14 @@ options:
     default: false
 """
 
+EXAMPLES = r"""
+- name: Have the user's service manager run without a login
+  comfywatchman.ops.register:
+    user: comfy
+    manager: true
+  become: true
+"""
+
 RETURN = r"""
 actions: {description: what was, or would be, done, type: list, elements: str, returned: always}
 """

@@ -106,7 +106,8 @@ class Place:
         self.stamp = stamp_of(scope, home, Units(instance).timer)
         # An older version noted down no place for the command; a later one may have put it there.
         usual = paths_of(scope, home, "", "", instance)
-        self.command = Command(scope, {**usual, **self.paths}, instance)
+        root_then = given["paths"]["root"]
+        self.command = Command(scope, {**usual, **self.paths}, instance, root_then)
 
 
 class Removal:
