@@ -15,13 +15,13 @@ from typing import Annotated, Any
 try:
     import typer
     import typer.core
-except ImportError as damage:  # without it not even the doctor could say so
+
+    from comfywatchman import __version__, commands, discovery, streams
+    from comfywatchman.command_line import building, sentences
+    from comfywatchman.errors import Exit
+except Exception as damage:  # noqa: BLE001  (without these not even the doctor could say so)
     sys.stderr.write(f"comfywatchman: the installation is damaged ({damage}): deploy it again\n")
     raise SystemExit(70) from None
-
-from comfywatchman import __version__, commands, discovery, streams
-from comfywatchman.command_line import building, sentences
-from comfywatchman.errors import Exit
 
 COMPLETION_VARIABLE = "_COMFYWATCHMAN_COMPLETE"
 """Set by the shells' completion, which the role installs."""

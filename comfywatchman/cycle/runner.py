@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from comfywatchman import __version__, discovery, ownership, room, state, state_files
+from comfywatchman import __version__, discovery, integrity, ownership, room, state, state_files
 from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_file, credentials
 from comfywatchman.comfyui.client import ComfyUIClient
@@ -172,8 +172,8 @@ def _failure(error: Exception, store: ReportStore | None) -> tuple[Outcome, str,
             crash = "".join(traceback.format_exception(error)).encode(errors="backslashreplace")
             state.replace_file(store.folder / state_files.CRASH, crash)
             told = f"; {store.folder / state_files.CRASH} holds what its developers need"
-    reason = f"a bug of ComfyWatchman {__version__} ended the cycle ({type(error).__name__}){told}"
-    return Outcome.FAILED, reason, Exit.INTERNAL
+    blamed = integrity.own_damage() or f"a bug of ComfyWatchman {__version__} ended the cycle"
+    return Outcome.FAILED, f"{blamed} ({type(error).__name__}){told}", Exit.INTERNAL
 
 
 def _unwritable(error: OSError, store: ReportStore) -> str:

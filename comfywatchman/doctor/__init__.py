@@ -23,6 +23,7 @@ __all__ = ["Point", "Status", "examine", "in_words"]
 _CHECKS = (
     ("installation", "python", False),
     ("installation", "packages", False),
+    ("installation", "files", False),
     ("configuration", "configuration", False),
     ("configuration", "credentials", True),
     ("state_folder", "folder", False),

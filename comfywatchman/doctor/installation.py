@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from comfywatchman import __version__
+from comfywatchman import __version__, integrity
 from comfywatchman.discovery import load_foreign
 from comfywatchman.doctor.point import Examination, Point, Status
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _OLDEST = (3, 11)
+_TOLD = 10
 _MODULES = {
     "apscheduler": "apscheduler.schedulers.background",
     "langgraph": "langgraph.graph",
@@ -49,6 +51,25 @@ def packages(_: Examination) -> Iterator[Point]:
         yield Point("packages", Status.PROBLEM, problem, "deploy it again")
     if not problems:
         yield Point("packages", Status.OK, f"all {len(wanted)} are there and can be imported")
+
+
+def files(_: Examination) -> Iterator[Point]:
+    """Whether every file of the release is as it was installed, compared by hash."""
+    release = integrity.own_release()
+    if release is None:
+        yield Point("files", Status.NOTE, "the role has not installed this, so nothing is compared")
+        return
+    found = list(integrity.damage(release, hashes=True))
+    deploy = "run the playbook deploy"
+    if not any(damage.in_size for damage in found):
+        deploy += " with -e comfywatchman_compare_hashes=true"
+    for damage in itertools.islice(found, _TOLD):
+        yield Point("files", Status.PROBLEM, str(damage), f"{deploy}: it builds a fresh release")
+    if len(found) > _TOLD:
+        more = f"and {len(found) - _TOLD:,} more files are damaged"
+        yield Point("files", Status.PROBLEM, more, f"{deploy}: it builds a fresh release")
+    if not found:
+        yield Point("files", Status.OK, f"{release} is as it was installed")
 
 
 def _problem(text: str) -> str | None:

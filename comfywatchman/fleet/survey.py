@@ -199,6 +199,9 @@ class _Reading:
             ahead = "ahead" if clock > answered else "behind"
             self._note("clock", f"its clock is {span(abs(clock - answered))} {ahead}")
         release = _name(status.text("release"))
+        if (holder := status.child("held_by")) is not None:
+            who, what, since = (holder.text(key) or "?" for key in ("by", "playbook", "since"))
+            self._note("held", f"{who} is changing this host ({what}, since {since})")
         if unseen := status.texts("unseen"):
             self._problem("not_seen", "; ".join(unseen), silent=not status.truth("installed"))
         elif not status.truth("installed"):

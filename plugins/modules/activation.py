@@ -64,6 +64,11 @@ options:
       Whether the command shall be on the PATH. Going back leaves it as it is.
     type: bool
     default: true
+  lease:
+    description: >-
+      What the probe returned of it; is renewed as long as this takes, and then released.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -77,7 +82,6 @@ EXAMPLES = r"""
     units: {comfywatchman.service: "{{ service }}", comfywatchman.timer: "{{ timer }}"}
     settings: "{{ lookup('ansible.builtin.template', 'config.toml.j2') }}"
   become: true
-  become_user: comfy
 
 - name: Go back to the release before
   comfywatchman.ops.activation:
@@ -86,7 +90,6 @@ EXAMPLES = r"""
     user: comfy
     paths: "{{ host.paths }}"
   become: true
-  become_user: comfy
 """
 
 RETURN = r"""
@@ -102,6 +105,7 @@ release:
   returned: always
   sample: 0.1.0-py3.11-1b2c3d4e
 before: {description: the release that was active, type: str, returned: always}
+run: {description: the run that held the lease until then, type: str, returned: always}
 """
 
 import base64
@@ -109,6 +113,7 @@ import contextlib
 import datetime as dt
 import json
 import os
+import re
 import shutil
 import stat
 import time
@@ -137,11 +142,14 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     read_last_run,
     seconds_of,
 )
+from ansible_collections.comfywatchman.ops.plugins.module_utils.integrity import COMPLETE
+from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import Held, LostError
 from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import (
     claim_folder,
     other_hosts,
     unclaimed,
 )
+from ansible_collections.comfywatchman.ops.plugins.module_utils.releases import first_damage
 from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import is_ours
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
     CommandError,
@@ -167,6 +175,8 @@ MODES = {  # (files, directories)
 }
 LOCKED = 75  # another cycle, started by hand, is running
 CYCLE_SECONDS = 1800  # for the test alone: the service has a limit of its own
+YOUNG = 86_400  # seconds in which a release that was never active may be about to be activated
+NUMBERED = re.compile(r"(.+-[0-9a-f]{12})-[0-9]+")  # built beside a damaged one
 
 
 class RejectedError(Exception):
@@ -218,6 +228,7 @@ class Releases:
     def __init__(self, root):
         self.root = root
         self.folder = os.path.join(root, "releases")
+        self._damage = {}
 
     def path(self, release, *names):
         return os.path.join(self.folder, release, *names)
@@ -243,9 +254,16 @@ class Releases:
             os.unlink(path)
 
     def completed(self):
-        """Ids of the releases that were built to their end."""
+        """Ids of the releases that were built to their end, whatever has become of them."""
         names = sorted(os.listdir(self.folder)) if os.path.isdir(self.folder) else []
-        return [name for name in names if os.path.exists(self.path(name, ".complete"))]
+        return [name for name in names if os.path.exists(self.path(name, COMPLETE))]
+
+    def damage(self, release):
+        """What keeps a release from being activated, part of a sentence; empty if nothing does."""
+        if release not in self._damage:
+            found = first_damage(self.path(release))
+            self._damage[release] = found[0] if found else ""
+        return self._damage[release]
 
     def kept(self, release):
         """The units and settings a release was proven with, or ``None``."""
@@ -298,26 +316,39 @@ class Releases:
             return 0
 
     def rollback_target(self, current):
-        """Id of the release to go back to, or ``None``: the last one that was proven."""
+        """Id of the release to go back to, or ``None``: the last that was proven and is whole."""
         good = [
             name
             for name in self.completed()
             if name != current and self.kept(name) and not self.rejection(name)
         ]
         before = self.linked("previous")
-        return before if before in good else max(good, key=self.activated_at, default=None)
+        good.sort(key=lambda name: (name == before, self.activated_at(name)), reverse=True)
+        return next((name for name in good if not self.damage(name)), None)
+
+    def why_not(self, release):
+        """What keeps a release from being gone back to."""
+        if rejection := self.rejection(release):
+            return "was rejected: " + rejection["reason"]
+        if damage := self.damage(release):
+            return f"is damaged: {damage}"
+        return "was never active"
 
     def interrupted_rollback(self):
         """Where a rollback was to lead in which the host stopped, or ``None``."""
         with contextlib.suppress(ValueError, TypeError, AttributeError):
             toward = self.unproven().toward
-            return toward if toward in self.completed() and self.kept(toward) else None
+            good = toward in self.completed() and self.kept(toward) and not self.damage(toward)
+            return toward if good else None
         return None
 
     def named(self, name):
         """The release of that id or version; raises :class:`RejectedError`."""
         completed = self.completed()
-        found = [one for one in completed if one == name or one.startswith(name + "-")]
+        found = [one for one in completed if one == name] or [
+            one for one in completed if one.startswith(name + "-")
+        ]
+        found = self._best(found)
         if len(found) != 1:
             there = ", ".join(completed) or "none"
             fault = "is not on this host" if not found else "stands for several releases"
@@ -328,22 +359,59 @@ class Releases:
                 f"The release {found[0]} failed here at {rejection.get('at')} "
                 f"({rejection.get('reason')}); to try it again, deploy it."
             )
+        if damage := self.damage(found[0]):
+            raise RejectedError(f"The release {found[0]} is damaged ({damage}); deploy it.")
         if not self.kept(found[0]):
             raise RejectedError(f"The release {found[0]} was never active here; deploy it.")
         return found[0]
 
+    def _best(self, names):
+        """One name instead of those that differ in their number alone: of what is whole, if any."""
+        of = {}
+        for name in names:
+            numbered = NUMBERED.fullmatch(name)
+            of.setdefault(numbered.group(1) if numbered else name, []).append(name)
+        return [
+            max(same, key=lambda name: (not self.damage(name), self.activated_at(name)))
+            if len(same) > 1
+            else same[0]
+            for same in of.values()
+        ]
+
     def superfluous(self, keep):
-        """Ids that may go: the oldest, and those that were never completed. Never one in use."""
+        """Ids that may go: the oldest, and those that were never completed.
+
+        Never one in use, nor one that a run which lost its lease may still be about to activate.
+        """
         in_use = {self.linked("current"), self.linked("previous")}
         names = os.listdir(self.folder) if os.path.isdir(self.folder) else []
         others = sorted(set(names) - in_use, key=self._age, reverse=True)
         kept = max(0, keep - len(in_use - {None}))
         complete = set(self.completed())
-        return [n for position, n in enumerate(others) if position >= kept or n not in complete]
+        old = [n for position, n in enumerate(others) if position >= kept or n not in complete]
+        return [name for name in old if not self._awaits_activation(name)]
+
+    def damaged_and_unused(self):
+        """Ids of the releases that nobody can go back to any more."""
+        in_use = {self.linked("current"), self.linked("previous")}
+        return [
+            name
+            for name in self.completed()
+            if name not in in_use and not self._awaits_activation(name) and self.damage(name)
+        ]
+
+    def remove(self, release):
+        """Remove a release; who still builds there, without the lease, may have the rest."""
+        half_built = not os.path.exists(self.path(release, COMPLETE))
+        shutil.rmtree(self.path(release), ignore_errors=half_built)
+
+    def _awaits_activation(self, release):
+        used = any(os.path.lexists(self.path(release, n)) for n in (".activated", ".rejected"))
+        return not used and time.time() - self._age(release) < YOUNG
 
     def _age(self, release):
         try:
-            return os.stat(self.path(release, ".complete")).st_mtime
+            return os.stat(self.path(release, COMPLETE)).st_mtime
         except OSError:
             return 0
 
@@ -368,12 +436,13 @@ class Activation:
         self.timer_enabled = given["timer_enabled"]
         self.smoke_test = given["smoke_test"] and not backwards
         self.state_before = given["state_dir_before"]
+        self.damaged = None  # the release of before, where there is no way back to it
 
     # --- What has to change ------------------------------------------------------------------
 
-    def unit_files(self):
-        """``{path: (content or None, mode, group)}`` of the units."""
-        wanted = self.wanted.units
+    def unit_files(self, units=None):
+        """``{path: (content or None, mode, group)}`` of the units: those wanted, or others."""
+        wanted = self.wanted.units if units is None else units
         drop_ins = [f"{name}.d/50-site.conf" for name in (self.names.service, self.names.timer)]
         ours = {*self.names.all, *drop_ins, *wanted} if self.scheduled else set()
         return {
@@ -479,6 +548,8 @@ class Activation:
         """Have units and settings verified, inside the release; raises :class:`RejectedError`."""
         if self.wanted.release not in self.releases.completed():
             raise RejectedError(f"There is no complete release {self.wanted.release} on this host.")
+        if damage := self.releases.damage(self.wanted.release):
+            raise RejectedError(f"The release {self.wanted.release} is damaged: {damage}.")
         staged = self.releases.path(self.wanted.release, "staged")
         settings = os.path.join(staged, SETTINGS)
         shutil.rmtree(staged, ignore_errors=True)
@@ -593,7 +664,19 @@ class Activation:
             before = noted._replace(toward=toward, files={**files, **noted.files})
         if before.release not in self.releases.completed():
             return before._replace(release=None, timer=False)
-        return before
+        return self.something_whole(before) if self.releases.damage(before.release) else before
+
+    def something_whole(self, before):
+        """Where to go back to instead of a release that is damaged: to nothing, if need be."""
+        self.damaged = before.release
+        target = self.releases.rollback_target(before.release)
+        if target is None or target == self.wanted.release:
+            return before._replace(release=None, timer=False)
+        kept = self.releases.kept(target)
+        _, mode, group = self.setting_files()[self.settings_path]
+        files = {**before.files, **self.unit_files(kept.units)}
+        files[self.settings_path] = kept.settings, mode, group
+        return before._replace(release=target, previous=None, files=files)
 
     def claim(self, *names):
         """Note down that folders are this host's; raises :class:`RejectedError`."""
@@ -754,10 +837,7 @@ def wanted_of(given, releases):
         release = releases.interrupted_rollback() or releases.rollback_target(current)
     if release is None:
         why = [
-            f"{name} {'was rejected: ' + rejection['reason'] if rejection else 'was never active'}"
-            for name in releases.completed()
-            if name != current
-            for rejection in [releases.rejection(name)]
+            f"{name} {releases.why_not(name)}" for name in releases.completed() if name != current
         ]
         raise RejectedError(
             f"There is no release to go back to from {current or 'nothing'}"
@@ -765,6 +845,62 @@ def wanted_of(given, releases):
             + "."
         )
     return releases.kept(release), True
+
+
+def activate(module):
+    """Do it, and end the module."""
+    given = module.params
+    releases = Releases(given["paths"]["root"])
+    before = releases.linked("current")
+    try:
+        wanted, backwards = wanted_of(given, releases)
+        activation = Activation(module, wanted, releases, backwards)
+        different, actions = activation.plan()
+        diff = activation.diff(different)
+        if not module.check_mode:
+            if actions:
+                activation.apply(different)
+            gone = dict.fromkeys(releases.superfluous(given["keep_releases"]))
+            if actions and not backwards:  # they have been replaced
+                gone |= dict.fromkeys(releases.damaged_and_unused())
+            for release in gone:
+                releases.remove(release)
+                actions.append(f"remove {releases.path(release)}")
+        if not backwards:
+            command = Command(given["scope"], given["paths"], given["instance"])
+            done, complaints = command.put(given["command_link"], module.check_mode)
+            actions += done
+            for complaint in complaints:
+                module.warn(complaint)
+    except RejectedError as error:
+        module.fail_json(msg=f"{error}\nNothing was changed.")
+    except UnprovenError as error:
+        active = releases.linked("current")
+        again = f"Active again, as before: release {active}."
+        if activation.damaged:
+            again = f"Active now, as {activation.damaged} is damaged: release {active}."
+        module.fail_json(
+            msg=f"The check that was to prove release {given['release']} failed: {error}\n"
+            + (again if active else "Nothing is active.")
+        )
+    except CommandError as error:
+        module.fail_json(msg=f"{error}\nWhat was active before is active again.")
+    except OSError as error:
+        active = releases.linked("current")
+        unfinished = os.path.exists(releases.unproven_path)
+        module.fail_json(
+            msg=f"{error.filename or releases.root}: {error.strerror}\n"
+            + (f"Release {active} is active" if active else "Nothing is active")
+            + (", in the middle of a change; run it again." if unfinished else ".")
+        )
+    module.exit_json(
+        changed=bool(actions),
+        actions=actions,
+        diff=diff,
+        release=wanted.release,
+        before=before,
+        run=given["lease"].get("run", ""),
+    )
 
 
 def main():
@@ -789,6 +925,7 @@ def main():
             "smoke_test": {"type": "bool", "default": True},
             "keep_releases": {"type": "int", "default": 3},
             "command_link": {"type": "bool", "default": True},
+            "lease": {"type": "dict", "default": {}},
         },
         required_if=[("state", "present", ["release", "settings"])],
         supports_check_mode=True,
@@ -798,48 +935,17 @@ def main():
 
 
 def work(module):
-    """Activate the release, in a process of its owner's."""
-    given = module.params
-    releases = Releases(given["paths"]["root"])
-    before = releases.linked("current")
+    """Activate the release, in a process of its owner's, and let go of the host."""
+    held = Held({} if module.check_mode else module.params["lease"])
     try:
-        wanted, backwards = wanted_of(given, releases)
-        activation = Activation(module, wanted, releases, backwards)
-        different, actions = activation.plan()
-        diff = activation.diff(different)
-        if not module.check_mode:
-            if actions:
-                activation.apply(different)
-            for release in releases.superfluous(given["keep_releases"]):
-                shutil.rmtree(releases.path(release))
-                actions.append(f"remove {releases.path(release)}")
-        if not backwards:
-            command = Command(given["scope"], given["paths"], given["instance"])
-            done, complaints = command.put(given["command_link"], module.check_mode)
-            actions += done
-            for complaint in complaints:
-                module.warn(complaint)
-    except RejectedError as error:
+        with held.kept():
+            activate(module)
+    except LostError as error:
         module.fail_json(msg=f"{error}\nNothing was changed.")
-    except UnprovenError as error:
-        active = releases.linked("current")
-        module.fail_json(
-            msg=f"The check that was to prove release {given['release']} failed: {error}\n"
-            + (f"Active again, as before: release {active}." if active else "Nothing is active.")
-        )
-    except CommandError as error:
-        module.fail_json(msg=f"{error}\nWhat was active before is active again.")
     except OSError as error:
-        active = releases.linked("current")
-        unfinished = os.path.exists(releases.unproven_path)
-        module.fail_json(
-            msg=f"{error.filename or releases.root}: {error.strerror}\n"
-            + (f"Release {active} is active" if active else "Nothing is active")
-            + (", in the middle of a change; run it again." if unfinished else ".")
-        )
-    module.exit_json(
-        changed=bool(actions), actions=actions, diff=diff, release=wanted.release, before=before
-    )
+        module.fail_json(msg=f"{error.filename}: {error.strerror}\nNothing was changed.")
+    finally:
+        held.release()
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ options:
       Whether to remove the directory too once it is empty.
     type: bool
     default: false
+  lease: {description: What the probe returned of it; is renewed., type: dict, default: {}}
 """
 
 EXAMPLES = r"""
@@ -65,6 +66,7 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.files import (
     write,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import account_of
+from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import Held, LostError
 
 
 def main():
@@ -78,6 +80,7 @@ def main():
             "encoded_files": {"type": "dict", "default": {}, "no_log": True},
             "absent": {"type": "list", "elements": "str", "default": []},
             "remove_empty": {"type": "bool", "default": False},
+            "lease": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
@@ -98,6 +101,7 @@ def work(module):
     unwanted = [name for name in given["absent"] if os.path.lexists(os.path.join(directory, name))]
     if not module.check_mode:
         try:
+            Held(given["lease"]).renew()
             if different:
                 make_directories(directory, int(given["directory_mode"], 8))
             for name in different:
@@ -106,6 +110,8 @@ def work(module):
                 os.unlink(os.path.join(directory, name))
             if given["remove_empty"] and os.path.isdir(directory) and not os.listdir(directory):
                 os.rmdir(directory)
+        except LostError as error:
+            module.fail_json(msg=str(error))
         except OSError as error:
             module.fail_json(msg=f"{error.filename or directory}: {error.strerror}")
     module.exit_json(changed=bool(different or unwanted), names=different + unwanted)

@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 module: probe
 short_description: Find out what a host is like before ComfyWatchman is installed or removed
 description:
-  - Changes nothing. Everything that stands in the way comes back as one sentence each in
-    C(problems).
+  - Changes nothing, but for the lease that it may take. Everything that stands in the way comes
+    back as one sentence each in C(problems).
   - Looks for features, never for the names of distributions.
 author: The ComfyWatchman maintainers (!UNKNOWN)
 options:
@@ -52,6 +52,25 @@ options:
     type: bool
     default: true
   preflight: {description: Whether to look for problems., type: bool, default: true}
+  hashes:
+    description: >-
+      Whether to compare the files of a release by hash, and not by size alone.
+    type: bool
+    default: false
+  lease:
+    description: >-
+      Whether to take the lease of the instance if nothing stands in the way; or to call it a
+      problem, and without C(preflight) to fail, that another run holds it; or neither.
+    type: str
+    choices: [ignore, respect, take]
+    default: ignore
+  run: {description: 'Who asks; the action fills it in.', type: dict, default: {}}
+  wait: {description: Seconds to wait for another run., type: int, default: 0}
+  instead_of:
+    description: >-
+      Id of a run that is known to have ended; the action fills it in.
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""
@@ -83,7 +102,17 @@ instance:
   returned: always
 paths: {description: 'root, config, state, units, bin, share', type: dict, returned: always}
 python: {description: 'path, version, machine, glibc', type: dict, returned: always}
-release: {description: 'id, path, complete', type: dict, returned: always}
+release:
+  description: >-
+    id, path, complete; and damaged, a list of what is wrong with the active one
+  type: dict
+  returned: always
+lease:
+  description: >-
+    path and run, to renew and release it by; empty if it was not taken
+  type: dict
+  returned: always
+held_by: {description: who holds it if another run does, type: dict, returned: always}
 record:
   description: >-
     what the last installation noted down; null if there was none
@@ -152,6 +181,7 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import 
     starting_as,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.command import Command
+from ansible_collections.comfywatchman.ops.plugins.module_utils.eyes import look_as
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
     CREDENTIALS,
     account_of,
@@ -159,10 +189,16 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     read_record,
     record_name,
 )
+from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import (
+    HeldError,
+    Lease,
+    path_of,
+)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import (
     instance_here,
     ownership_problems,
 )
+from ansible_collections.comfywatchman.ops.plugins.module_utils.releases import choose
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
     Systemd,
     run,
@@ -216,6 +252,15 @@ def missing_directories(paths, made_before):
             missing.add(above)
             above = os.path.dirname(above)
     return sorted(missing, key=lambda path: (-path.count("/"), path))
+
+
+def moved_along(made, before, home):
+    """The directories that were made, as they are called since the home is another one."""
+    inside = os.path.join(before, "")
+    return [
+        os.path.join(home, path[len(inside) :]) if path.startswith(inside) else path
+        for path in made
+    ]
 
 
 def needed_directories(scope, scheduler, home, paths):
@@ -460,6 +505,15 @@ def main():
             "sandbox": {"type": "dict", "default": {}},
             "command_link": {"type": "bool", "default": True},
             "preflight": {"type": "bool", "default": True},
+            "hashes": {"type": "bool", "default": False},
+            "lease": {
+                "type": "str",
+                "choices": ["ignore", "respect", "take"],
+                "default": "ignore",
+            },
+            "run": {"type": "dict", "default": {}},
+            "wait": {"type": "int", "default": 0},
+            "instead_of": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -505,7 +559,7 @@ def main():
 
     becoming = trials.becoming_problem(account) if account is not None else None
     python = None
-    release = {"id": None, "path": None, "complete": False}
+    release = {"id": None, "path": None, "complete": False, "damaged": []}
     if account is not None and not unsafe and given["preflight"]:
         if os.geteuid() not in (0, account.pw_uid if scope == "user" else 0):
             problems.append(
@@ -522,10 +576,14 @@ def main():
             problems += [problem] if problem else []
     owner = account if scope == "user" and not becoming else None
     if python is not None:
-        release = as_account(
-            owner,
-            lambda: describe_release(paths["root"], given["version"], given["sources"], python),
-        )
+        identity = identity_of(given["version"], given["sources"], python)
+        try:
+            release = look_as(owner, choose, paths["root"], identity, given["hashes"])
+        except OSError as error:
+            problems.append(
+                f"The releases in {paths['root']} cannot be looked at: {error.filename or ''} "
+                f"({error.strerror}); let {given['user']} in."
+            )
         if not release["complete"]:
             who, write = owner.pw_name if owner else "root", not (problems or module.check_mode)
             problem = as_account(owner, lambda: trials.building_problem(who, paths["root"], write))
@@ -556,7 +614,7 @@ def main():
                 module.warn("; ".join(mounts.warning(one, account.pw_uid)))
     same_user = record is not None and record["user"] == given["user"]
     enabled_before = same_user and record["scope"] == "user" and record["lingering_enabled"]
-    made_before = record["made"] if same_user else []
+    made_before = moved_along(record["made"], record["home"], home) if same_user else []
     if not waits_in and same_user:
         waits_in = record.get("manager_waits_in", "")
     seen = as_account(
@@ -593,6 +651,14 @@ def main():
     if running:
         sandbox, untried = working_sandbox(manager, account, scope, given["sandbox"])
         problems += untried
+    lease, held_by, problem = {}, None, None
+    if given["lease"] != "ignore" and not module.check_mode:
+        acting = wanted_record if given["preflight"] else record or wanted_record
+        owner = account_of(acting["user"]) if acting["scope"] == "user" else None
+        lease, held_by, problem = hold(given, acting["paths"]["root"], owner, problems)
+    if problem and not given["preflight"]:
+        module.fail_json(msg=problem, held_by=held_by)
+    problems += [problem] if problem else []
     module.exit_json(
         changed=False,
         account=account
@@ -608,6 +674,8 @@ def main():
             "glibc": python["glibc"],
         },
         release=release,
+        lease=lease,
+        held_by=held_by,
         record=record,
         record_name=record_name(given["instance"]),
         wanted_record=wanted_record,
@@ -625,19 +693,31 @@ def main():
     )
 
 
-def describe_release(root, version, sources, python):
-    """The release these sources and this Python make: its id tells two different ones apart."""
+def identity_of(version, sources, python):
+    """Id of the release that these sources and this Python make: it tells two of them apart."""
     digest = hashlib.sha256(
         json.dumps([sources, python["path"], python["version"][:2]], sort_keys=True).encode()
     ).hexdigest()
     short = "{}.{}".format(*python["version"])
-    identity = f"{version}-py{short}-{digest[:12]}"
-    path = os.path.join(root, "releases", identity)
-    return {
-        "id": identity,
-        "path": path,
-        "complete": os.path.exists(os.path.join(path, ".complete")),
-    }
+    return f"{version}-py{short}-{digest[:12]}"
+
+
+def hold(given, root, owner, problems):
+    """``(lease, who holds it, problem)``: take the lease, or see whether another run has it."""
+    lease, run = Lease(path_of(given["instance"], root)), given["run"]
+    how = {"wait": given["wait"], "instead_of": given["instead_of"] or None}
+    try:
+        if given["lease"] == "respect" or problems:
+            lease.respect(run, **how)
+            return {}, None, None
+        lease.take(run, owner, **how)
+    except HeldError as error:
+        return {}, error.holder, str(error)
+    except OSError as error:
+        # Where nothing can be written any more, what is there can still be removed.
+        problem = f"This host cannot be held: {lease.path}: {error.strerror}."
+        return {}, None, problem if given["preflight"] else None
+    return {"path": lease.path, "run": run["run"]}, None, None
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ options:
   instance: {description: Name of the instance; empty for the usual one., type: str, default: ''}
   record: {description: What is to be noted down; empty for nothing., type: dict, default: {}}
   user: {description: The user who runs ComfyUI., type: str, required: true}
+  lease: {description: What the probe returned of it., type: dict, default: {}}
   manager:
     description: >-
       Whether the user's own service manager is needed.
@@ -56,6 +57,7 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     read_record,
     record_name,
 )
+from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import Held, LostError
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import Systemd, run
 
 ANSWER_SECONDS = 60
@@ -165,6 +167,7 @@ def main():
             "record": {"type": "dict", "default": {}},
             "user": {"type": "str", "required": True},
             "manager": {"type": "bool", "default": False},
+            "lease": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
@@ -172,11 +175,12 @@ def main():
     steps = registration.steps()
     if not module.check_mode:
         try:
+            Held(module.params["lease"]).renew()
             with registration.undo:
                 for _, step in steps:
                     step()
                 registration.undo.pop_all()
-        except RefusedError as error:
+        except (RefusedError, LostError) as error:
             module.fail_json(msg=str(error))
         except OSError as error:
             module.fail_json(msg=f"{error.filename}: {error.strerror}")

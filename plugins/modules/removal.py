@@ -32,6 +32,7 @@ options:
     elements: str
     default: []
   keep_state: {description: Whether reports and history stay., type: bool, default: false}
+  lease: {description: What the probe returned of it; is renewed., type: dict, default: {}}
 """
 
 EXAMPLES = r"""
@@ -79,6 +80,7 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     paths_of,
     relocated,
 )
+from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import Held, LostError
 from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import other_hosts
 from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import is_ours
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
@@ -259,6 +261,7 @@ def work(module):
     """Remove it, in a process of its owner's."""
     given = module.params
     try:
+        Held({} if module.check_mode else given["lease"]).renew()
         removal = Removal(given, owner(given))
         reload, actions = removal.plan()
         if not module.check_mode:
@@ -267,7 +270,7 @@ def work(module):
             actions += [
                 f"remove {path}" for path in removal.empty_directories() if remove_if_empty(path)
             ]
-    except (CommandError, AccountError) as error:
+    except (CommandError, AccountError, LostError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}")
@@ -296,6 +299,7 @@ def main():
             "home": {"type": "str", "required": True},
             "made": {"type": "list", "elements": "str", "default": []},
             "keep_state": {"type": "bool", "default": False},
+            "lease": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )

@@ -23,7 +23,25 @@ options:
       interval and slack in seconds, for a host without systemd.
     type: dict
     default: {}
-  verify: {description: Whether to have systemd verify the units., type: bool, default: false}
+  verify:
+    description: >-
+      Whether to have systemd verify the units, and to compare every file of the active release
+      with what its package says.
+    type: bool
+    default: false
+  lease:
+    description: >-
+      Whether to take the lease of what is installed, and to fail if another run holds it.
+    type: str
+    choices: [ignore, take]
+    default: ignore
+  run: {description: 'Who asks; the action fills it in.', type: dict, default: {}}
+  wait: {description: Seconds to wait for another run., type: int, default: 0}
+  instead_of:
+    description: >-
+      Id of a run that is known to have ended; the action fills it in.
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""
@@ -111,6 +129,23 @@ unseen:
   returned: always
 runtime_dir: {description: XDG_RUNTIME_DIR of the user's manager, type: str, returned: always}
 complaint: {description: what systemd has against the units, type: str, returned: always}
+damaged:
+  description: >-
+    what is wrong with the active release, parts of sentences; empty unless C(verify) is set
+  type: list
+  elements: str
+  returned: always
+damage_shows:
+  description: >-
+    whether the next deploy sees that by itself, or has to compare hashes
+  type: bool
+  returned: always
+lease: {description: 'path and run, if it was taken', type: dict, returned: always}
+held_by:
+  description: >-
+    who changes the instance now; null if nobody does
+  type: dict
+  returned: always
 now: {description: the host's clock in seconds since 1970, type: float, returned: always}
 """
 
@@ -138,6 +173,7 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.ending import (
     explain,
     explain_unrecorded,
 )
+from ansible_collections.comfywatchman.ops.plugins.module_utils.eyes import look_as
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import (
     mode_of,
     refusal,
@@ -152,10 +188,16 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     record_name,
     seconds_of,
 )
+from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import (
+    HeldError,
+    Lease,
+    path_of,
+)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import (
     instance_here,
     other_hosts,
 )
+from ansible_collections.comfywatchman.ops.plugins.module_utils.releases import examine
 from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import (
     INVENTORY,
     LAST_RUN,
@@ -349,6 +391,10 @@ def main():
             "instance": {"type": "str", "default": ""},
             "schedule": {"type": "dict", "default": {}},
             "verify": {"type": "bool", "default": False},
+            "lease": {"type": "str", "choices": ["ignore", "take"], "default": "ignore"},
+            "run": {"type": "dict", "default": {}},
+            "wait": {"type": "int", "default": 0},
+            "instead_of": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -394,6 +440,25 @@ def main():
     # Who is not root, and so noted down nothing, let the probe choose by what there is.
     usual = "systemd" if systemd_runs() else "apscheduler"
     scheduler = record.get("scheduler", usual)
+    release = seen["release"]
+    damaged, damage_shows = [], True
+    if given["verify"] and release is not None:
+        try:
+            damaged, damage_shows = look_as(
+                owner, examine, os.path.join(paths["root"], "releases", release)
+            )
+        except OSError as error:
+            damaged = [f"{error.filename or paths['root']} cannot be read: {error.strerror}"]
+    lease = Lease(path_of(given["instance"], paths["root"]))
+    told = {}
+    if given["lease"] == "take" and release is not None and not module.check_mode:
+        try:
+            lease.take(given["run"], owner, given["wait"], given["instead_of"] or None)
+        except HeldError as error:
+            module.fail_json(msg=str(error), held_by=error.holder)
+        except OSError as error:
+            module.fail_json(msg=f"This host cannot be held: {lease.path}: {error.strerror}.")
+        told = {"path": lease.path, "run": given["run"]["run"]}
     reports = seen.pop("reports")
     module.exit_json(
         changed=False,
@@ -405,7 +470,11 @@ def main():
         instance=instance,
         paths=paths,
         owners={paths[name]: host.shown for name, host in others.items()},
-        installed=seen["release"] is not None,
+        installed=release is not None,
+        damaged=damaged,
+        damage_shows=damage_shows,
+        lease=told,
+        held_by=None if told else lease.holder(),
         scheduler=scheduler,
         schedule=given["schedule"] if scheduler == "apscheduler" else None,
         units={"service": units.service, "timer": units.timer},

@@ -249,4 +249,4 @@ def test_without_script_it_says_what_needs_attention(show: Show, studio: Fleet) 
     text = page.evaluate("document.body.innerText")
     assert "it could not be reached: Connection timed out" in text
     assert "fleet.md, beside this file" in text
-    assert "4 of 9 hosts need attention" in text
+    assert "3 of 9 hosts need attention" in text

@@ -16,6 +16,7 @@ from comfywatchman.gate import lock
 from comfywatchman.report.store import ReportStore
 from comfywatchman.results import Outcome
 from tests.standin.nvml import gpus
+from tests.unit import release_folder
 from tests.unit.healthy import healthy_state
 
 if TYPE_CHECKING:
@@ -114,8 +115,38 @@ def test_what_tells_of_a_damaged_installation_does_without_pydantic(module: str)
     assert ended.stderr == ""
 
 
-def test_without_the_command_line_library_it_is_a_sentence() -> None:
-    program = "import sys; sys.modules['typer'] = None; import comfywatchman.cli"
+def test_each_damaged_file_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: Path, folder: Path
+) -> None:
+    release = tmp_path / "releases" / "1.0-a"
+    release_folder.build(release)
+    monkeypatch.setattr(sys, "prefix", str(release / "venv"))
+
+    def told() -> list[tuple[str, str, str]]:
+        points = doctor.examine(config, folder)
+        return [(p.status.value, p.said, p.remedy) for p in points if p.name == "files"]
+
+    assert told() == [("ok", f"{release} is as it was installed", "")]
+    library = release_folder.site_packages(release) / "orjson" / "orjson.so"
+    library.write_bytes(bytes(library.stat().st_size))
+    file = f"{library.relative_to(release)} of orjson"
+    fresh = ": it builds a fresh release"
+    deploy = "run the playbook deploy"
+    said = f"{file} does not hold what was installed"
+    assert told() == [("problem", said, deploy + fresh)]
+
+    late = datetime.now(UTC).timestamp() + 60  # a deploy does not see it by itself
+    os.utime(release / ".complete", (late, late))
+    thorough = f"{deploy} with -e comfywatchman_compare_hashes=true{fresh}"
+    assert told() == [("problem", said, thorough)]
+
+    library.unlink()
+    assert told() == [("problem", f"{file} is gone", deploy + fresh)]
+
+
+@pytest.mark.parametrize("module", ["typer", "comfywatchman.errors", "comfywatchman.command_line"])
+def test_without_what_every_command_needs_it_is_a_sentence(module: str) -> None:
+    program = f"import sys; sys.modules[{module!r}] = None; import comfywatchman.cli"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert ended.returncode == 70
     assert ended.stderr.startswith("comfywatchman: the installation is damaged (")

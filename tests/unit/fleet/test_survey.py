@@ -67,6 +67,7 @@ def test_a_fleet_that_is_well(tmp_path: Path) -> None:
         ({"status": status(timer=status()["timer"] | {"enabled": False})}, "problem", "timer"),
         ({"status": status(timer=None, manager=False)}, "problem", "manager"),
         ({"status": status(exposed=["/x"])}, "problem", "exposed"),
+        ({"status": status(held_by={"by": "anna@desk", "since": "then"})}, "well", "held"),
         ({"status": status(complaint="no bus")}, "problem", "systemd"),
         (
             {"status": status(service={"active": "failed", "result": "timeout"})},

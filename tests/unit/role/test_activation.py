@@ -18,6 +18,7 @@ import pytest
 from comfywatchman import state_files
 from comfywatchman.host import OWNER, claim
 from comfywatchman.host import Host as Signs
+from tests.unit import release_folder
 from tests.unit.role import collection
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ USER = pwd.getpwuid(os.getuid()).pw_name
 PYTHON = """#!/bin/sh
 told=$(cat "${0%/venv/*}/told")
 case $1 in
+-ISc) echo VERSION && exit ;;
 -Ic)
     if grep -q unknown "$3"; then
         echo "$3: unknown: no such setting" >&2
@@ -64,12 +66,10 @@ class Host:
 
     def build(self, release: str, told: str = "good") -> None:
         """What the role has built before it activates a release."""
-        python = self.release(release) / "venv" / "bin" / "python"
-        python.parent.mkdir(parents=True)
-        python.write_text(PYTHON.replace("STATE", shlex.quote(str(self.state))))
-        python.chmod(0o755)
+        python = PYTHON.replace("STATE", shlex.quote(str(self.state)))
+        python = python.replace("VERSION", release_folder.VERSION)
+        release_folder.build(self.release(release), python)
         self.tell(release, told)
-        (self.release(release) / ".complete").touch()
 
     def release(self, release: str) -> Path:
         return self.root / "releases" / release
@@ -519,3 +519,83 @@ def test_what_is_of_another_host_is_neither_moved_nor_taken(host: Host, tmp_path
     assert {name for name, what in host.everything().items() if before.get(name) != what} <= {
         "root/releases/1.0-a"  # the settings were staged there
     }
+
+
+def damage(host: Host, release: str) -> str:
+    """Take a file away that a package has brought; returns what is said of it."""
+    file = release_folder.site_packages(host.release(release)) / "orjson" / "orjson.so"
+    file.unlink()
+    return f"{file.relative_to(host.release(release))} of orjson is gone"
+
+
+def test_going_back_never_leads_to_a_damaged_release(host_with_two: Host) -> None:
+    host = host_with_two
+    host.build("3.0-c")
+    host.activate("3.0-c")
+    gone = damage(host, "2.0-b")
+    before = host.everything()
+    refused = host.go_back("2.0-b")["msg"]
+    assert refused == f"The release 2.0-b is damaged ({gone}); deploy it.\nNothing was changed."
+    assert host.everything() == before
+    assert host.go_back()["release"] == "1.0-a"
+    damage(host, "3.0-c")
+    refused = host.go_back()["msg"]
+    assert f"2.0-b is damaged: {gone}" in refused
+    assert "3.0-c was rejected: it was rolled back by hand" in refused
+
+
+def test_a_damaged_release_is_not_activated(host_with_two: Host) -> None:
+    host = host_with_two
+    host.build("3.0-c")
+    gone = damage(host, "3.0-c")
+    before = host.active()
+    refused = host.activate("3.0-c")["msg"]
+    assert refused == f"The release 3.0-c is damaged: {gone}.\nNothing was changed."
+    assert host.active() == before
+
+
+def test_the_way_back_from_a_bad_release_does_not_lead_to_a_damaged_one(
+    host_with_two: Host,
+) -> None:
+    host = host_with_two
+    damage(host, "2.0-b")
+    host.build("3.0-c", "bad")
+    failed = host.activate("3.0-c")["msg"]
+    assert failed.endswith("\nActive now, as 2.0-b is damaged: release 1.0-a.")
+    assert host.active()["config.toml"] == (0o600, "of = '1.0-a'\n")
+    assert host.links() == ("1.0-a", None)
+
+    damage(host, "1.0-a")
+    host.build("4.0-d", "bad")
+    assert host.activate("4.0-d")["msg"].endswith("\nNothing is active.")
+    assert host.links() == (None, None)
+
+
+def test_a_fresh_release_takes_the_place_of_the_damaged_one_beside_it(host_with_two: Host) -> None:
+    host = host_with_two
+    old = "7.0-py3.11-0123456789ab"
+    host.build(old)
+    host.activate(old)
+    damage(host, old)
+    host.build(old + "-2")
+    done = host.activate(old + "-2")
+    assert done["actions"][-1] == f"remove {host.release(old)}"
+    assert host.links() == (old + "-2", "2.0-b")
+    host.build(old)
+    assert host.go_back("2.0-b")["changed"]
+    assert host.go_back("7.0")["release"] == old + "-2"  # the one that was active, not another
+    gone = damage(host, old + "-2")
+    assert host.go_back("2.0-b")["changed"]
+    assert gone in host.go_back(old + "-2")["msg"]
+
+
+def test_what_another_run_has_built_and_not_activated_yet_stays(host_with_two: Host) -> None:
+    host = host_with_two
+    host.build("3.0-of-another-run")
+    for _ in range(2):
+        host.activate("2.0-b", credentials={"comfyui_token": "two"}, keep_releases=0)
+        assert host.release("3.0-of-another-run").exists()
+    old = time.time() - 2 * 86_400
+    os.utime(host.release("3.0-of-another-run") / ".complete", (old, old))
+    host.activate("2.0-b", credentials={"comfyui_token": "two"}, keep_releases=0)
+    assert not host.release("3.0-of-another-run").exists()

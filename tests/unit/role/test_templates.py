@@ -420,7 +420,7 @@ def test_what_verify_says_of_a_timer(
     )
     status = {"scheduler": "systemd", "scope": "user", "installed": True, "manager": True}
     status |= {"lingering": True, "complaint": "", "exposed": [], "last_run": None, "now": 0}
-    status["timer"] = timer | {"interval": 7200}
+    status |= {"damaged": [], "timer": timer | {"interval": 7200}}
     ansible = Templar(
         loader,
         variables={"__comfywatchman_status": status, "comfywatchman_timer_enabled": wanted},

@@ -1,0 +1,1 @@
+../../comfywatchman/integrity.py
