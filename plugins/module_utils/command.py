@@ -64,14 +64,16 @@ class Command:
     """A link on the PATH to a launcher in the root, and a file of completion for each shell.
 
     The launcher knows the settings of its instance, and starts whatever release is active: neither
-    an upgrade nor going back touches it.
+    an upgrade nor going back touches it. ``root_then`` is where the root was when they were made,
+    if it was moved since.
     """
 
-    def __init__(self, scope, paths, instance):
+    def __init__(self, scope, paths, instance, root_then=None):
         self.name = name_of(instance)
         self.launcher = os.path.join(paths["root"], "comfywatchman")
         self.modes = (0o600, 0o700) if scope == "user" else (0o644, 0o755)
-        self.mark = f"# Made by the role comfywatchman, which removes it with {self.launcher!a}."
+        self.made_with = os.path.join(root_then or paths["root"], "comfywatchman")
+        self.mark = f"# Made by the role comfywatchman, which removes it with {self.made_with!a}."
         self.link, self.files = None, {}
         if "bin" not in paths:  # as noted down by a version that had no command
             return
@@ -104,7 +106,7 @@ class Command:
     def is_ours(self, path):
         if path == self.link:
             with contextlib.suppress(OSError):
-                return os.readlink(path) == self.launcher
+                return os.readlink(path) == self.made_with
             return False
         return self.mark.encode() in (content_of(path) or b"").splitlines()
 

@@ -82,7 +82,6 @@ EXAMPLES = r"""
     units: {comfywatchman.service: "{{ service }}", comfywatchman.timer: "{{ timer }}"}
     settings: "{{ lookup('ansible.builtin.template', 'config.toml.j2') }}"
   become: true
-  become_user: comfy
 
 - name: Go back to the release before
   comfywatchman.ops.activation:
@@ -91,7 +90,6 @@ EXAMPLES = r"""
     user: comfy
     paths: "{{ host.paths }}"
   become: true
-  become_user: comfy
 """
 
 RETURN = r"""
@@ -937,7 +935,7 @@ def main():
 
 
 def work(module):
-    """Activate the release, in a process of its owner's, which the lease was given to."""
+    """Activate the release, in a process of its owner's, and let go of the host."""
     held = Held({} if module.check_mode else module.params["lease"])
     try:
         with held.kept():

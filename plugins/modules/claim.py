@@ -22,14 +22,12 @@ options:
 """
 
 EXAMPLES = r"""
-# The role does this, with what the module comfywatchman.ops.probe found out.
-- name: Note down whose the folders are
+- name: Note down that the folders are this host's
   comfywatchman.ops.claim:
-    paths: "{{ host.paths }}"
+    owner: comfy
+    paths: {root: /srv/comfy/releases, config: /srv/comfy/settings}
     directory_mode: "0700"
   become: true
-  become_user: comfy
-  register: claimed
 """
 
 RETURN = r"""

@@ -108,7 +108,8 @@ class Place:
         self.stamp = stamp_of(scope, home, Units(instance).timer)
         # An older version noted down no place for the command; a later one may have put it there.
         usual = paths_of(scope, home, "", "", instance)
-        self.command = Command(scope, {**usual, **self.paths}, instance)
+        root_then = given["paths"]["root"]
+        self.command = Command(scope, {**usual, **self.paths}, instance, root_then)
 
 
 class Removal:
@@ -269,7 +270,7 @@ def work(module):
             actions += [
                 f"remove {path}" for path in removal.empty_directories() if remove_if_empty(path)
             ]
-    except (AccountError, CommandError, LostError) as error:
+    except (CommandError, AccountError, LostError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}")

@@ -163,6 +163,19 @@ def test_what_lay_in_a_home_that_was_moved_moved_along(accounts: Any) -> None:
     assert relocated("/opt/of it", "/home/a", "/data/a") == "/opt/of it"
 
 
+def test_the_command_is_known_in_a_home_that_was_moved(accounts: Any, tmp_path: Path) -> None:
+    command = importlib.import_module(f"{collection.PACKAGE}.module_utils.command").Command
+    then, now = (
+        {name: str(tmp_path / home / name) for name in ("root", "config", "bin", "share")}
+        for home in ("then", "now")
+    )
+    command("user", then, "").put(True, False)
+    (tmp_path / "then").rename(tmp_path / "now")
+    moved = command("user", now, "", then["root"])
+    assert moved.ours() == list(reversed(moved.paths))
+    assert command("user", now, "").ours() == []
+
+
 def tasks_of(role: Any) -> Any:
     """Every task of the role, also those in blocks."""
     for task in role:
