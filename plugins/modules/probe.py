@@ -192,6 +192,7 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     linked_release,
     read_record,
     record_name,
+    relocated,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import (
     HeldError,
@@ -259,15 +260,6 @@ def missing_directories(paths, made_before):
             missing.add(above)
             above = os.path.dirname(above)
     return sorted(missing, key=lambda path: (-path.count("/"), path))
-
-
-def moved_along(made, before, home):
-    """The directories that were made, as they are called since the home is another one."""
-    inside = os.path.join(before, "")
-    return [
-        os.path.join(home, path[len(inside) :]) if path.startswith(inside) else path
-        for path in made
-    ]
 
 
 def needed_directories(scope, scheduler, home, paths):
@@ -650,7 +642,9 @@ def main():
                 module.warn("; ".join(mounts.warning(one, account.pw_uid)))
     same_user = record is not None and record["user"] == given["user"]
     enabled_before = same_user and record["scope"] == "user" and record["lingering_enabled"]
-    made_before = moved_along(record["made"], record["home"], home) if same_user else []
+    made_before = (
+        [relocated(path, record["home"], home) for path in record["made"]] if same_user else []
+    )
     if not waits_in and same_user:
         waits_in = record.get("manager_waits_in", "")
     seen = as_account(

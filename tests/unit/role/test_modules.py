@@ -43,14 +43,3 @@ def test_the_collection_asks_in_one_place_whether_systemd_runs() -> None:
     sources = [*collection.PLUGINS.rglob("*.py"), *collection.ROLE.rglob("*.py")]
     asking = [file.name for file in sources if "/run/systemd/system" in file.read_text()]
     assert asking == ["systemd.py"]
-
-
-def test_what_was_made_in_a_home_that_moved_is_still_known(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.syspath_prepend(str(collection.COLLECTIONS))
-    probe = importlib.import_module(f"{collection.PACKAGE}.modules.probe")
-    made = ["/home/anna/.local/state/comfywatchman", "/home/annabel", "/opt/comfywatchman"]
-    moved = ["/data/anna/.local/state/comfywatchman", "/home/annabel", "/opt/comfywatchman"]
-    assert probe.moved_along(made, "/home/anna", "/data/anna") == moved
-    assert probe.moved_along(made, "/home/anna", "/home/anna") == made
