@@ -129,6 +129,12 @@ unseen:
   returned: always
 runtime_dir: {description: XDG_RUNTIME_DIR of the user's manager, type: str, returned: always}
 complaint: {description: what systemd has against the units, type: str, returned: always}
+overridden:
+  description: >-
+    what a drop-in has the service start in place of the check, and what to do; empty if nothing, or
+    unless C(verify) is set
+  type: str
+  returned: always
 damaged:
   description: >-
     what is wrong with the active release, parts of sentences; empty unless C(verify) is set
@@ -293,6 +299,24 @@ def service_state(systemd, service, last_run):
     }
 
 
+def overridden(systemd, scope, service, release):
+    """What a drop-in of somebody else's has the service start in place of the release; or nothing.
+
+    Drop-ins are welcome beside the role's own; one that replaces the program is no check any more.
+    """
+    shown = systemd.show(service, "ExecStart", "DropInPaths")
+    found = re.match(r"\{ path=(.*?) ; argv\[\]=(.*?) ;", shown["ExecStart"])
+    wanted = os.path.join(release, "venv/bin/python")
+    if not found or (found[1] == wanted and "-m comfywatchman.cli --run-check" in found[2]):
+        return ""
+    said = f"{service} starts {found[2]} and not this release's check"
+    others = [path for path in shown["DropInPaths"].split() if not path.endswith("/50-site.conf")]
+    if others:
+        reload = f"systemctl --{scope} daemon-reload"
+        said += f": remove ExecStart= from {', '.join(others)}, then run '{reload}'"
+    return said
+
+
 def describe(path):
     """Mode, owner and size of a file; ``None`` if it is not there."""
     try:
@@ -425,11 +449,14 @@ def main():
     for one in late:
         if not one.awaited:
             module.warn("; ".join(mounts.warning(one, account.pw_uid)))
-    complaint = ""
+    complaint = foreign = ""
     if manager:
         try:
             timer = timer_state(systemd, units.timer)
             service = service_state(systemd, units.service, seen["last_run"])
+            if given["verify"] and seen["release"] is not None:
+                release = os.path.join(paths["root"], "releases", seen["release"])
+                foreign = overridden(systemd, scope, units.service, release)
             if given["verify"]:
                 complaint = systemd.verify(
                     [os.path.join(paths["units"], unit) for unit in (units.service, units.timer)]
@@ -483,6 +510,7 @@ def main():
         ),
         service=service,
         complaint=complaint,
+        overridden=foreign,
         last_run_began=seconds_of((seen["last_run"] or {}).get("started_at")),
         as_user=starting_as(account),
         runtime_dir=f"/run/user/{account.pw_uid}" if account and scope == "user" else "",
