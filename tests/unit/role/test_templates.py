@@ -419,7 +419,14 @@ def test_what_verify_says_of_a_timer(
         str(collection.ROLE / "tasks" / "verify.yml"), trusted_as_template=True
     )
     status = {"scheduler": "systemd", "scope": "user", "installed": True, "manager": True}
-    status |= {"lingering": True, "complaint": "", "exposed": [], "last_run": None, "now": 0}
+    status |= {
+        "lingering": True,
+        "complaint": "",
+        "overridden": "",
+        "exposed": [],
+        "last_run": None,
+        "now": 0,
+    }
     status |= {"damaged": [], "timer": timer | {"interval": 7200}}
     ansible = Templar(
         loader,
