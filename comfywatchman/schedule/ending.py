@@ -77,6 +77,11 @@ def explain(result: str, status: str, limit: str = "TimeoutStartSec=") -> tuple[
 def explain_unrecorded(result: str, status: str) -> tuple[str, str]:
     """The same of a start of which no cycle has left word: its program did not come that far."""
     code = exit_code(result, status)
+    if code == 0:  # what failed is not the program
+        return (
+            "a step before its program failed (ExecStartPre= or ExecCondition= of its unit)",
+            "its log says which; see that its state folder is a folder and can be written",
+        )
     if code == FAIL_ON or (code is not None and code < NOT_BEGUN and code not in _EXIT_CODES):
         return (
             f"its program ended with exit code {code} before a cycle began: it is damaged",

@@ -170,6 +170,7 @@ ca_bundle:
 problems: {description: one sentence each, type: list, elements: str, returned: always}
 """
 
+import glob
 import hashlib
 import json
 import os
@@ -478,6 +479,27 @@ def path_problems(paths, comfyui_dir):
     return problems
 
 
+def active_here(root):
+    """The release that is active, or what says that one was; ``None`` if none ever was.
+
+    Where one was, a deploy that fails takes nothing away.
+    """
+    linked = linked_release(root, "current")
+    proven = glob.glob(os.path.join(glob.escape(root), "releases", "*", ".activated"))
+    there = [path for path in (os.path.join(root, "current"), *proven) if os.path.lexists(path)]
+    return linked or next(iter(there), None)
+
+
+def link_problems(root):
+    """What lies where the links to releases have to."""
+    links = [os.path.join(root, name) for name in ("current", "previous")]
+    return [
+        f"{path} is no link to a release: move it out of the way, and run this again."
+        for path in links
+        if os.path.lexists(path) and not os.path.islink(path)
+    ]
+
+
 def look_problems(scope, scheduler, account, paths, comfyui_dir):
     """What the user may not read, and the owner of what is installed may not write."""
 
@@ -600,6 +622,8 @@ def main():
         problems += [becoming] if becoming else []
         if not becoming:
             problems += look_problems(scope, scheduler, account, paths, given["comfyui_dir"])
+            owner = account if scope == "user" else None
+            problems += as_account(owner, lambda: link_problems(paths["root"]))
             python, problem = choose_python(given["python"], account)
             problems += [problem] if problem else []
     owner = account if scope == "user" and not becoming else None
@@ -651,7 +675,7 @@ def main():
         owner,
         lambda: {
             "made": missing_directories(needed, made_before),
-            "active": linked_release(paths["root"], "current"),
+            "active": active_here(paths["root"]),
             "credentials": [
                 name for name in CREDENTIALS if os.path.lexists(os.path.join(paths["config"], name))
             ],

@@ -390,15 +390,28 @@ def look(given, scope, paths, units, owner, user):
     }
 
 
+def mode_or_nothing(path):
+    """A file's permission bits; ``None`` if there is none, or it may not be looked at."""
+    try:
+        return mode_of(path)
+    except OSError:
+        return None
+
+
+def refusal_in(folder):
+    """Why nothing can be said of what is in a folder; ``None`` if it can, or there is none."""
+    return refusal(os.path.join(folder, "."))
+
+
 def looked_at(files, private, folders):
     """Descriptions of files, those of the private ones that are not, and what may not be seen."""
     who = name_of_uid(os.geteuid())
     return {
         "files": {path: describe(path) for path in files},
-        "exposed": [path for path in private if (mode_of(path) or 0) & 0o077],
+        "exposed": [path for path in private if (mode_or_nothing(path) or 0) & 0o077],
         "unseen": [
             f"{who} may not look there ({reason}), so what is there is not known"
-            for reason in dict.fromkeys(filter(None, map(refusal, folders)))
+            for reason in dict.fromkeys(filter(None, map(refusal_in, folders)))
         ],
     }
 

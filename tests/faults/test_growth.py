@@ -50,6 +50,7 @@ def limited(host: Host) -> Host:
     if not shutil.which("prlimit"):
         pytest.skip("without prlimit, the memory of a cycle cannot be limited")
     host.prefix = ["prlimit", f"--as={700 * MIB}", "--cpu=120"]
+    host.environment["MALLOC_ARENA_MAX"] = "1"  # else each thread sets 64 MiB of addresses aside
     return host
 
 
