@@ -423,6 +423,7 @@ def test_what_verify_says_of_a_timer(
         "lingering": True,
         "complaint": "",
         "overridden": "",
+        "unseen": [],
         "exposed": [],
         "last_run": None,
         "now": 0,
