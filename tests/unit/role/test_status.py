@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
+import pwd
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,4 +62,22 @@ def test_one_that_replaces_the_check_is_named(
     assert said == (
         f"{SERVICE} starts {program}{arguments} and not this release's check: remove ExecStart= "
         f"from {theirs}, then run 'systemctl --user daemon-reload'"
+    )
+
+
+def test_a_folder_that_is_closed_to_its_owner_is_said_to_be(status: ModuleType) -> None:
+    accounts = importlib.import_module(f"{collection.PACKAGE}.module_utils.accounts")
+    nobody = pwd.getpwnam("nobody") if os.getuid() == 0 else None
+    with tempfile.TemporaryDirectory() as above:
+        Path(above).chmod(0o755)
+        closed = Path(above, "comfywatchman")
+        closed.mkdir(mode=0o700 if nobody else 0)
+        secret = str(closed / "comfyui_token")
+        seen = accounts.as_account(nobody, lambda: status.looked_at([], [secret], [str(closed)]))
+        closed.chmod(0o700)
+    who = "nobody" if nobody else pwd.getpwuid(os.getuid()).pw_name
+    assert seen["exposed"] == []
+    (said,) = seen["unseen"]
+    assert said == (
+        f"{who} may not look there ({closed}: Permission denied), so what is there is not known"
     )

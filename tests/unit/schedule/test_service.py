@@ -88,3 +88,10 @@ def test_every_exit_code_of_ours_has_its_words() -> None:
     assert ending.explain_unrecorded("signal", "9")[0] == "it was killed by SIGKILL"
     assert (PLUGINS / "module_utils" / "ending.py").resolve().name == "ending.py"
     assert (PLUGINS / "module_utils" / "ending.py").is_symlink()
+
+
+def test_a_step_before_the_program_is_no_damage_of_it() -> None:
+    why, remedy = ending.explain_unrecorded("exit-code", "0")
+    assert "a step before its program failed" in why
+    assert "damaged" not in why
+    assert "state folder" in remedy
