@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 module: register
 short_description: Provide the user's service manager, and note down what is about to be installed
 description:
-  - Starts the manager and asks it, by its own socket; only then notes down the installation, and
-    has the manager run without a login. When a step fails, those before it are taken back.
+  - Notes down the installation, has the manager run without a login, starts it and asks it, by its
+    own socket. When a step fails, those before it are taken back.
   - What C(comfywatchman.ops.unregister) undoes.
 author: The ComfyWatchman maintainers (!UNKNOWN)
 options:
@@ -93,12 +93,13 @@ class Registration:
     def steps(self):
         """``(sentence, function)`` of what is to be done, in its order."""
         steps = []
-        if self.needs_manager and not self.manager.running:
-            steps.append((f"systemctl start {self.unit}", self.start))
         if self.wanted and self.wanted != self.before:
             steps.append((f"write {os.path.join(RECORDS, self.name)}", self.note))
         if self.needs_manager and not is_lingering(self.account.pw_name):
             steps.append((f"loginctl enable-linger {self.account.pw_name}", self.linger))
+        # After lingering: a manager that logind sees no reason for may be ended as it begins.
+        if self.needs_manager and not self.manager.running:
+            steps.append((f"systemctl start {self.unit}", self.start))
         return steps
 
     def start(self):
