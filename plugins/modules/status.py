@@ -92,7 +92,6 @@ service:
     the one that last_run is about (recorded)
   type: dict
   returned: always
-last_run_began: {description: 'seconds since 1970, or 0', type: float, returned: always}
 last_run:
   description: >-
     the content of last-run.json; null if it is not there
@@ -191,7 +190,6 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     read_last_run,
     read_record,
     record_name,
-    seconds_of,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import (
     HeldError,
@@ -524,7 +522,6 @@ def main():
         service=service,
         complaint=complaint,
         overridden=foreign,
-        last_run_began=seconds_of((seen["last_run"] or {}).get("started_at")),
         as_user=starting_as(account),
         runtime_dir=f"/run/user/{account.pw_uid}" if account and scope == "user" else "",
     )
