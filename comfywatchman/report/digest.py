@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import weakref
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING
 
 from comfywatchman.escape import visible
+from comfywatchman.latest import kept_for_the_latest
 from comfywatchman.results import Severity, SubjectKind, Verdict
 
 if TYPE_CHECKING:
@@ -160,31 +160,13 @@ class Digest:
         return [(verdict, group) for verdict, group in groups.items() if group]
 
 
-_latest: tuple[weakref.ref[Report], Digest] | None = None
-
-
+@kept_for_the_latest
 def digest(report: Report) -> Digest:
     """Sort, merge and count what ``report`` holds.
 
     The last digest is kept while its report lives: the forms of a report are made one after
     another.
     """
-    global _latest  # noqa: PLW0603  (a cache of one entry)
-    latest = _latest
-    if latest is not None and latest[0]() is report:
-        return latest[1]
-    contents = _digest(report)
-    _latest = (weakref.ref(report, _forget), contents)
-    return contents
-
-
-def _forget(gone: weakref.ref[Report]) -> None:
-    global _latest  # noqa: PLW0603
-    if _latest is not None and _latest[0] is gone:
-        _latest = None
-
-
-def _digest(report: Report) -> Digest:
     rank = {verdict: position for position, verdict in enumerate(READING_ORDER)}
     workflows = sorted(
         report.workflows, key=lambda w: (rank[w.verdict], w.name.casefold(), w.name, w.path)

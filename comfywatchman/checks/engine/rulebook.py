@@ -12,6 +12,7 @@ from comfywatchman.checks.engine.declared import is_dynamic
 from comfywatchman.checks.engine.traits import traits
 from comfywatchman.checks.known.own_rules import OwnRules, own_rules
 from comfywatchman.checks.versions import Rule, rules_of, version_of
+from comfywatchman.latest import kept_for_the_latest
 
 if TYPE_CHECKING:
     from comfywatchman.checks.versions import Version
@@ -102,21 +103,7 @@ class Rulebook:
         return frozenset(types)
 
 
-_latest: tuple[weakref.ref[Catalog], Rulebook] | None = None
-
-
+@kept_for_the_latest
 def rulebook(catalog: Catalog) -> Rulebook:
     """The rulebook of a catalog; that of the catalog asked about last is kept while it lives."""
-    global _latest  # noqa: PLW0603  (a cache of one entry)
-    latest = _latest
-    if latest is not None and latest[0]() is catalog:
-        return latest[1]
-    book = Rulebook(catalog)
-    _latest = (weakref.ref(catalog, _forget), book)
-    return book
-
-
-def _forget(gone: weakref.ref[Catalog]) -> None:
-    global _latest  # noqa: PLW0603
-    if _latest is not None and _latest[0] is gone:
-        _latest = None
+    return Rulebook(catalog)
