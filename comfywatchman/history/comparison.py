@@ -14,7 +14,6 @@ from comfywatchman.results import (
     CauseKind,
     ChangeKind,
     Changes,
-    HostChange,
     PastVerdict,
     Severity,
     Verdict,
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from comfywatchman.history.cause import Explained, Worse
+    from comfywatchman.history.cause import Explained
     from comfywatchman.history.facts import FactChange
     from comfywatchman.history.store import Previous, State
     from comfywatchman.results import Cause, Finding, WorkflowReport

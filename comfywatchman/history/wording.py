@@ -30,6 +30,11 @@ _FILES: Final = {
     FactKind.EMBEDDING: "embedding",
     FactKind.INPUT_FILE: "input file",
 }
+_BECAME: Final = {
+    "new": ("is new", "are new"),
+    "gone": ("is gone", "are gone"),
+    "changed": ("changed", "changed"),
+}
 
 
 def of_host(changes: Iterable[FactChange]) -> Iterator[HostChange]:
@@ -153,20 +158,14 @@ def _grouped(
         became = "new" if change.before is None else "gone" if change.after is None else "changed"
         groups[group_of(change), became].append(change)
     for (group, became), found in sorted(groups.items()):
-        kind = found[0].kind.value
-        verb = {"new": "new", "gone": "gone", "changed": "changed"}[became]
+        kind = found[0].kind
+        one, many = _BECAME[became]
         if len(found) > FEW:
-            text = f"{len(found):,} {noun}s{where(group)} are {verb}"
-            if became == "changed":
-                text = f"{len(found):,} {noun}s{where(group)} changed"
-            yield HostChange(kind=kind, name=visible(group, limit=NAME_LIMIT), text=text)
+            text = f"{len(found):,} {noun}s{where(group)} {many}"
+            yield HostChange(kind=kind.value, name=visible(group, limit=NAME_LIMIT), text=text)
             continue
+        # The name of a file holds its folder already.
+        place = where(group) if kind is FactKind.NODE_TYPE else ""
         for change in found:
             shown = visible(change.name, limit=NAME_LIMIT)
-            told = "changed" if became == "changed" else f"is {verb}"
-            place = where(group) if kind == FactKind.NODE_TYPE else ""
-            yield HostChange(
-                kind=kind,
-                name=shown,
-                text=f"{noun} {shown}{place} {told}",
-            )
+            yield HostChange(kind=kind.value, name=shown, text=f"{noun} {shown}{place} {one}")
