@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from comfywatchman.history import guard
+from comfywatchman.workflow import shrunk
 
 
 def saved(count: int, within: int = 0) -> bytes:
@@ -34,20 +34,20 @@ def saved(count: int, within: int = 0) -> bytes:
     ],
 )
 def test_nodes_are_counted_in_whatever_lies_there(raw: bytes | None, expected: int) -> None:
-    assert guard.nodes(raw, 200) == expected
+    assert shrunk.nodes(raw, 200) == expected
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "shrunk"),
+    ("before", "now", "expected"),
     [(10, 4, True), (10, 5, False), (10, 0, True), (3, 0, False), (4, 1, True), (0, 0, False)],
 )
-def test_more_than_half_must_be_gone(before: int, now: int, *, shrunk: bool) -> None:
-    assert guard.has_shrunk(before, now) is shrunk
+def test_more_than_half_must_be_gone(before: int, now: int, *, expected: bool) -> None:
+    assert shrunk.has_shrunk(before, now) is expected
 
 
 def test_it_says_how_much_is_left_and_where_the_rest_is() -> None:
-    mark = guard.Mark(datetime(2026, 11, 25, tzinfo=UTC), 20, "0" * 64)
-    some, none = guard.finding(mark, 3, kept=True), guard.finding(mark, 0, kept=False)
+    mark = shrunk.Mark(datetime(2026, 11, 25, tzinfo=UTC), 20, "0" * 64)
+    some, none = shrunk.finding(mark, 3, kept=True), shrunk.finding(mark, 0, kept=False)
     assert some.message.endswith("3 of 20 nodes are left")
     assert "--restore-copy" in (some.fix or "")
     assert none.message.endswith("none of 20 nodes is left")
