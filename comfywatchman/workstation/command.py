@@ -119,15 +119,11 @@ def _instance(text: str) -> str:
 def _install(options: argparse.Namespace, more: Sequence[str]) -> int:
     caller = _caller()
     instance = options.instance or ""
-    of_whom = accounts.of_name(options.user) if options.user else None
-    before = _installed(instance, of_whom or caller)
-    if before and options.user not in (None, before.user):
-        raise Unsure(
-            f"It is installed here for {before.user}, and would be removed there: give it a name "
-            f"of its own for {options.user}, such as --instance {options.user}, or run ./dev "
-            "uninstall first."
-        )
+    of_whom = accounts.of_name(options.user) if options.user else caller
+    before = _installed(instance, of_whom, options, caller) if of_whom else None
     target = _target(options, caller, before)
+    # Root may have found somebody else's.
+    before = _installed(instance, target.user, options, caller)
     scope = options.scope or (before.scope if before else "user")
     _headline("ComfyUI")
     _row("user", target.user.name)
@@ -137,6 +133,13 @@ def _install(options: argparse.Namespace, more: Sequence[str]) -> int:
     why = rights.reason(target.user, scope, os.geteuid())
     if before and before.scope != scope:
         why = why or f"to remove it from {before.scope} scope"
+    noted = _noted_for_another(instance, target.user)
+    if noted and (why or os.geteuid() == 0):
+        name = target.user.name
+        raise Unsure(
+            f"It is installed here for {noted.user}, and would be removed there: give it a name "
+            f"of its own for {name}, such as --instance {name}, or run ./dev uninstall first."
+        )
     allowed = rights.obtain(
         why, uid=os.geteuid(), terminal=_is_terminal(), command=_called("install")
     )
@@ -154,7 +157,7 @@ def _install(options: argparse.Namespace, more: Sequence[str]) -> int:
     if code != 0:
         _say(f"It did not work out; the full account is in {log}.")
         return Exit.FAIL_ON
-    now = _installed(instance, target.user)
+    now = _installed(instance, target.user, options, caller)
     _headline("A check" if before else "The first check")
     _show_report(target.user, now)
     done = "Brought up to date" if before else "Installed"
@@ -163,9 +166,19 @@ def _install(options: argparse.Namespace, more: Sequence[str]) -> int:
     return Exit.OK
 
 
-def _installed(instance: str, account: Account) -> Installation | None:
-    for each in installed.find(account.name, account.home):
+def _installed(
+    instance: str, account: Account, options: argparse.Namespace, caller: Account
+) -> Installation | None:
+    for each in _concerned(account, options, caller):
         if each.instance == instance:
+            return each
+    return None
+
+
+def _noted_for_another(instance: str, account: Account) -> Installation | None:
+    """The installation of that name that root has noted down, if it is somebody else's."""
+    for each in installed.find(account.name, account.home):
+        if each.noted and each.instance == instance and each.user != account.name:
             return each
     return None
 
@@ -282,13 +295,19 @@ def _uninstall(options: argparse.Namespace, more: Sequence[str]) -> int:
     account = account or Account(options.user, -1, -1, Path("/nonexistent"))  # it may be gone
     there = [
         each
-        for each in installed.find(account.name, account.home)
-        if options.instance in (None, each.instance) and options.user in (None, each.user)
+        for each in _concerned(account, options, caller)
+        if options.instance in (None, each.instance)
     ]
     if not there:
         _say(f"ComfyWatchman is not installed here for {visible(account.name, limit=NAME_LIMIT)}.")
         return Exit.OK
     one = there[0] if len(there) == 1 else _which(there)
+    noted = None if one.noted else _noted_for_another(one.instance, account)
+    if noted and (os.geteuid() == 0 or account.uid != os.geteuid()):
+        raise Unsure(
+            f"Root would remove that of {noted.user}, which is noted down here under the same "
+            f"name: have {one.user} run ./dev uninstall, without root's rights."
+        )
     why = None
     if one.noted:
         why = "to take away what root has made"
@@ -338,6 +357,18 @@ def _caller() -> Account:
     if account is None:
         raise Unsure(f"User {os.geteuid()} has no account here: call it as one that has.")
     return account
+
+
+def _concerned(
+    account: Account, options: argparse.Namespace, caller: Account
+) -> list[Installation]:
+    """What is installed for an account; somebody else's only where root itself asks for nobody's.
+
+    Whoever became root by sudo is a caller with an account of their own.
+    """
+    found = installed.find(account.name, account.home)
+    itself = options.user is None and caller.uid == 0 and account.uid == 0
+    return installed.concerned(found, account.name, others=itself)
 
 
 def _say_who_asks(allowed: rights.Rights, why: str | None) -> None:

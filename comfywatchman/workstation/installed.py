@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from comfywatchman.state import named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 RECORDS = Path("/var/lib/comfywatchman")
 FILE_BYTES = 1024**2
@@ -50,20 +50,36 @@ class Installation:
 
 
 def find(user: str, home: Path, records: Path = RECORDS) -> list[Installation]:
-    """The installations that root has noted down, and those of this user that nobody has.
+    """The installations of this user that nobody has noted down, and those that root has.
+
+    Two users may have one of the same name, of which root can have noted down one.
 
     Args:
         user: the user whose home is searched.
         home: that home.
         records: where root notes them down.
     """
-    found = {each.instance: each for each in _noted(records)}
+    noted = list(_noted(records))
+    known = {(each.user, each.instance) for each in noted}
+    found = []
     for instance, root in _in_home(home):
-        if instance not in found:
+        if (user, instance) not in known:
             config = home / ".config" / named(instance)
             settings = _settings(config)
-            found[instance] = Installation(instance, user, "user", False, root, config, *settings)
-    return list(found.values())
+            found.append(Installation(instance, user, "user", False, root, config, *settings))
+    return found + noted
+
+
+def concerned(found: Sequence[Installation], user: str, *, others: bool) -> list[Installation]:
+    """Those of a user that a command is about.
+
+    Args:
+        found: all that were found.
+        user: the user.
+        others: whether all that root has noted down count where the user has none.
+    """
+    theirs = [each for each in found if each.user == user]
+    return theirs or ([each for each in found if each.noted] if others else [])
 
 
 def _noted(records: Path) -> Iterator[Installation]:

@@ -1,0 +1,100 @@
+"""``./dev install`` and ``./dev uninstall`` themselves: whose they concern, and what they show."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from comfywatchman.workstation import accounts, command, installed
+from comfywatchman.workstation.accounts import Account
+from tests.unit.workstation.test_installed import lay_out
+
+ANNA = Account("anna", 54321, 54321, Path("/nonexistent"))
+
+
+@pytest.fixture
+def bob(tmp_path: Path) -> Account:
+    return Account("bob", 54322, 54322, tmp_path / "bob")
+
+
+@pytest.fixture
+def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Root's notes, in which the usual instance is anna's."""
+    folder = tmp_path / "records"
+    folder.mkdir()
+    noted = {"user": "anna", "scope": "user", "paths": {"root": "/a/c", "config": "/a/e"}}
+    (folder / "installation.json").write_text(json.dumps(noted))
+    find = installed.find
+    monkeypatch.setattr(installed, "find", lambda user, home: find(user, home, folder))
+    return folder
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """The variables of each run of Ansible, which does nothing here."""
+    given: list[dict[str, object]] = []
+    monkeypatch.setattr(
+        command, "_play", lambda _, variables, *__: (given.append(variables), (0, True))[1]
+    )
+    return given
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["workstation", *arguments])
+    return command.main()
+
+
+def act_as(monkeypatch: pytest.MonkeyPatch, caller: Account, uid: int) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    monkeypatch.setattr(accounts, "caller", lambda *_: caller)
+    known = {account.name: account for account in (ANNA, caller)}
+    monkeypatch.setattr(accounts, "of_name", known.get)
+
+
+def test_without_a_name_ones_own_is_taken_off(
+    bob: Account,
+    records: Path,
+    calls: list[dict[str, object]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    act_as(monkeypatch, bob, bob.uid)
+    assert call(monkeypatch, "uninstall") == 0
+    assert "not installed here for bob" in capsys.readouterr().out
+    assert calls == []
+    lay_out(bob.home)
+    assert call(monkeypatch, "uninstall") == 0
+    assert [call["comfywatchman_user"] for call in calls] == ["bob"]
+
+    # Root's run would follow the note, and take off anna's.
+    act_as(monkeypatch, bob, 0)
+    assert call(monkeypatch, "uninstall") == 2
+    assert "Root would remove that of anna" in capsys.readouterr().err
+    assert call(monkeypatch, "uninstall", "--user", "anna") == 0
+    act_as(monkeypatch, Account("root", 0, 0, bob.home / "no"), 0)
+    assert call(monkeypatch, "uninstall") == 0
+    assert [call["comfywatchman_user"] for call in calls] == ["bob", "anna", "anna"]
+
+
+def test_without_a_name_one_installs_for_oneself(
+    bob: Account,
+    records: Path,
+    calls: list[dict[str, object]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["install", "--comfyui-dir", str(tmp_path), "--comfyui-url", "http://127.0.0.1:1"]
+    monkeypatch.setattr(command.rights, "reason", lambda *_: None)
+    act_as(monkeypatch, bob, bob.uid)
+    assert call(monkeypatch, *arguments) == 0
+    assert [call["comfywatchman_user"] for call in calls] == ["bob"]
+    act_as(monkeypatch, bob, 0)
+    assert call(monkeypatch, *arguments) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("It is installed here for anna, and would be removed there: ")
+    assert "--instance bob" in told
