@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,7 +97,7 @@ def choose(
     user = _account(given.user) if given.user else None
     if user is None and before is not None:
         user = accounts.of_name(before.user)
-    if given.folder is not None and not given.folder.is_dir():
+    if given.folder is not None and not _is_folder(given.folder):
         raise Unsure(
             f"--comfyui-dir: {_shown(given.folder)} is no folder here; give ComfyUI's own."
         )
@@ -134,7 +135,7 @@ def _kept(
     before: Installation | None, given: Given, known: Sequence[Server], user: Account
 ) -> Target | None:
     """What is installed, with the address of the server that runs now if there is no doubt."""
-    if before is None or before.folder is None or not before.folder.is_dir():
+    if before is None or before.folder is None or not _is_folder(before.folder):
         return None
     if given.folder is not None and not _same(given.folder, before.folder):
         return None
@@ -251,6 +252,18 @@ def _homes() -> list[Path]:
 def search(homes: Iterable[Path]) -> list[Place]:
     """The usual places of this machine."""
     return places.find(homes)
+
+
+def _is_folder(folder: Path) -> bool:
+    try:
+        return stat.S_ISDIR(folder.stat().st_mode)
+    except PermissionError:
+        raise Unsure(
+            f"{_shown(folder)} may not be entered by the one who runs this: run it as ComfyUI's "
+            "user or as root, or give another folder with --comfyui-dir."
+        ) from None
+    except (OSError, ValueError):
+        return False
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -27,6 +27,7 @@ from comfywatchman.workstation import (
 from comfywatchman.workstation.accounts import Account
 from comfywatchman.workstation.choice import Given, Target, Unsure
 from comfywatchman.workstation.rights import NoRightsError
+from comfywatchman.workstation.servers import Asker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{problem}\n")
         return Exit.USAGE
     except OSError as error:
-        sys.stderr.write(f"{error.filename or 'ansible-playbook'}: {error.strerror}.\n")
+        what = visible(str(error.filename or "ansible-playbook"), limit=NAME_LIMIT)
+        sys.stderr.write(f"{what}: {error.strerror}.\n")
         return Exit.FAIL_ON
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped. Run it again to go on.\n")
@@ -185,7 +187,12 @@ def _noted_for_another(instance: str, account: Account) -> Installation | None:
 
 def _target(options: argparse.Namespace, caller: Account, before: Installation | None) -> Target:
     given = Given(options.user, options.comfyui_dir, options.comfyui_url)
-    found = servers.find(processes.running(), processes.mounts(processes.PROC / "self"))
+    wanted = (accounts.of_name(options.user) if options.user else None) or caller
+    found = servers.find(
+        processes.running(),
+        processes.mounts(processes.PROC / "self"),
+        Asker(wanted.uid, os.geteuid() == 0, accounts.subordinate(wanted)),
+    )
     while True:
         try:
             target = choice.choose(

@@ -93,3 +93,10 @@ def test_how_root_is_come_by(sudo: Path) -> None:
     sudo.unlink()
     assert obtain(uid=0, terminal=False) == Rights(become=True, method="su")
     assert obtain() == Rights(become=True, method="su", ask=True)
+
+
+def test_the_ids_of_somebodys_containers(tmp_path: Path) -> None:
+    anna, file = Account("anna", 1000, 1000, tmp_path), tmp_path / "subuid"
+    assert accounts.subordinate(anna, file) == ()
+    file.write_text("anna:100000:65536\nbob:165536:65536\n1000:1:2\nanna:x:1\nanna:1\n\nanna\n")
+    assert accounts.subordinate(anna, file) == (range(100_000, 165_536), range(1, 3))

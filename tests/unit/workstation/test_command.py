@@ -98,3 +98,14 @@ def test_without_a_name_one_installs_for_oneself(
     told = capsys.readouterr().err
     assert told.startswith("It is installed here for anna, and would be removed there: ")
     assert "--instance bob" in told
+
+
+def test_what_cannot_be_opened_is_shown_as_text(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> Account:
+        raise PermissionError(13, "Permission denied", "/x/\x1b[2J")
+
+    monkeypatch.setattr(command, "_caller", fail)
+    assert call(monkeypatch, "uninstall") == 1
+    assert capsys.readouterr().err == "/x/\\x1b[2J: Permission denied.\n"
