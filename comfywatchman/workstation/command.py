@@ -251,15 +251,37 @@ def _show_report(user: Account, now: Installation | None) -> None:
     if now is None or os.geteuid() not in (0, user.uid):
         _say("The report is for its user to read: comfywatchman report")
         return
-    command = [str(now.program)]
-    if os.geteuid() != user.uid:
-        ids = [f"--reuid={user.uid}", f"--regid={user.gid}", "--init-groups"]
-        command = ["setpriv", *ids, "--", "env", f"HOME={user.home}", *command]
+    # Not with what root has at hand: neither its terminal, nor its groups, nor its environment.
+    another = os.geteuid() != user.uid
+    surroundings = {
+        **{name: text for name in ("PATH", "LC_ALL") if (text := os.environ.get(name))},
+        "HOME": str(user.home),
+        "USER": user.name,
+        "LOGNAME": user.name,
+        "XDG_RUNTIME_DIR": f"/run/user/{user.uid}",
+    }
     for form in ("status", "report"):
-        # That there is no report yet, the status has said.
-        subprocess.run(  # noqa: S603
-            [*command, form], cwd="/", stderr=subprocess.DEVNULL, check=False
-        )
+        try:
+            shown = subprocess.run(  # noqa: S603  (what has just been installed)
+                [str(now.program), form],
+                cwd="/",
+                env=surroundings if another else None,
+                user=user.uid if another else None,
+                group=user.gid if another else None,
+                extra_groups=os.getgrouplist(user.name, user.gid) if another else None,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                # That there is no report yet, the status has said.
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                check=False,
+            ).stdout
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            _say(f"{now.program} {form} cannot be started: {why}.")
+            return
+        for line in shown.decode(errors="replace").splitlines():
+            _say(line)
         _say("")
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from comfywatchman.workstation import accounts, command, installed
 from comfywatchman.workstation.accounts import Account
+from tests.unit.role.test_accounts import let_all_pass
 from tests.unit.workstation.test_installed import lay_out
 
 ANNA = Account("anna", 54321, 54321, Path("/nonexistent"))
@@ -109,3 +110,35 @@ def test_what_cannot_be_opened_is_shown_as_text(
     monkeypatch.setattr(command, "_caller", fail)
     assert call(monkeypatch, "uninstall") == 1
     assert capsys.readouterr().err == "/x/\\x1b[2J: Permission denied.\n"
+
+
+PROGRAM = """\
+#!/bin/sh
+echo "$1 $(id -u) $(id -G) $HOME"
+test -t 0 || read line || echo 'no input'
+ps -o sid= -p $$ | grep -qw $$ && echo 'its own session'
+printf '\\033]0;owned\\007\\n'
+"""
+
+
+def test_the_report_is_shown_as_its_user_and_as_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    user = accounts.of_name("nobody") if os.geteuid() == 0 else accounts.of_uid(os.geteuid())
+    assert user is not None
+    if os.geteuid() == 0:
+        let_all_pass(tmp_path)
+    program = tmp_path / "comfywatchman"
+    program.write_text(PROGRAM)
+    program.chmod(0o755)
+    now = installed.Installation("", user.name, "user", False, tmp_path, tmp_path)
+    monkeypatch.setenv("HOME", str(user.home))
+    command._show_report(user, now)
+    first, *rest = capsys.readouterr().out.splitlines()
+    groups = " ".join(map(str, os.getgrouplist(user.name, user.gid)))
+    assert first == f"status {user.uid} {groups} {user.home}"
+    assert rest[:3] == ["no input", "its own session", r"\x1b]0;owned\x07"]
+    program.unlink()
+    command._show_report(user, now)
+    told = f"{program} status cannot be started: No such file or directory.\n"
+    assert capsys.readouterr().out == told
