@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from comfywatchman.comfyui.files import option
 from comfywatchman.workstation import answer, containers, processes
 from comfywatchman.workstation.processes import Process
 
@@ -138,7 +139,7 @@ def _server(
 ) -> Server | None:
     argv = process.argv[script:]
     code = _joined(process.cwd, os.path.dirname(argv[0]))  # noqa: PTH120  (as the process wrote it)
-    base = _last(argv, "--base-directory")
+    base = option(argv, "--base-directory")
     inside = code if base is None else _joined(process.cwd, base)
 
     def here(path: str | None) -> Path | None:
@@ -212,7 +213,7 @@ def _address(
     port = _port(argv)
     if port is None:
         return None
-    scheme = "https" if _last(argv, "--tls-keyfile") and _last(argv, "--tls-certfile") else "http"
+    scheme = "https" if option(argv, "--tls-keyfile") and option(argv, "--tls-certfile") else "http"
     host = _host(argv)
     if process.own_network:
         published = containers.published(process, port, proxies, inspect)
@@ -223,7 +224,7 @@ def _address(
 
 
 def _port(argv: Sequence[str]) -> int | None:
-    text = _last(argv, "--port")
+    text = option(argv, "--port")
     if text is None:
         return USUAL_PORT
     if not (text.isascii() and text.isdigit() and len(text) <= 5):
@@ -232,7 +233,7 @@ def _port(argv: Sequence[str]) -> int | None:
 
 
 def _host(argv: Sequence[str]) -> str:
-    listen = _last(argv, "--listen")
+    listen = option(argv, "--listen")
     hosts = [] if listen is None else [each.strip() for each in listen.split(",")]
     if not hosts or _EVERYWHERE.intersection(hosts) or "127.0.0.1" in hosts:
         return "127.0.0.1"
@@ -240,18 +241,6 @@ def _host(argv: Sequence[str]) -> str:
     if not re.fullmatch(r"[A-Za-z0-9.:_-]{1,253}", host):
         return "127.0.0.1"
     return host
-
-
-def _last(argv: Sequence[str], option: str) -> str | None:
-    """The value of an option, as argparse reads it; empty where it has none; None: not given."""
-    value = None
-    for place, text in enumerate(argv):
-        if text == option:
-            after = argv[place + 1] if place + 1 < len(argv) else ""
-            value = "" if after.startswith("--") else after
-        elif text.startswith(option + "="):
-            value = text[len(option) + 1 :]
-    return value
 
 
 def _joined(folder: str | None, path: str) -> str | None:
