@@ -62,11 +62,19 @@ def mount_of(path: str, mountinfo: str) -> tuple[str, str]:
         fields = before.split(" ")
         if len(fields) < 5 or not after:
             continue
-        point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), fields[4])
-        point = point.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
+        point = plain(fields[4])
         if (f"{path}/".startswith(point.rstrip("/") + "/")) and len(point) >= len(found[0]):
             found = point, after.split(" ")[0]
     return found
+
+
+def plain(field: str) -> str:
+    """A path as it is of one that mountinfo shows, where some of its bytes are octal numbers."""
+    return re.sub(
+        rb"\\([0-3][0-7]{2})",
+        lambda match: bytes([int(match[1], 8)]),
+        field.encode("utf-8", "surrogateescape"),
+    ).decode("utf-8", "surrogateescape")
 
 
 def unit_of(point: str) -> str:

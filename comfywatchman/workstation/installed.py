@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comfywatchman.state import named
+from comfywatchman.state import named, open_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -126,7 +126,7 @@ def _settings(config: Path) -> tuple[Path | None, str | None]:
 
 def _text(file: Path) -> str:
     try:
-        with file.open("rb") as stream:
+        with open_at_once(file) as stream:
             return stream.read(FILE_BYTES).decode(errors="replace")
     except OSError:
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from comfywatchman.workstation import installed
@@ -72,3 +73,14 @@ def test_a_note_of_somebody_elses_hides_nobodys_own(tmp_path: Path) -> None:
     assert installed.concerned(found, "carla", others=False) == []
     assert installed.concerned(found, "bob", others=True) == [bobs]
     assert installed.concerned(found, "root", others=True) == [annas]
+
+
+def test_no_pipe_is_waited_for(tmp_path: Path) -> None:
+    records = tmp_path / "records"
+    records.mkdir()
+    os.mkfifo(records / "installation.json")
+    _, config = lay_out(tmp_path)
+    (config / "config.toml").unlink()
+    os.mkfifo(config / "config.toml")
+    [found] = installed.find("anna", tmp_path, records)
+    assert (found.folder, found.url) == (None, None)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from comfywatchman.schedule.mounts import mount_of
 from comfywatchman.workstation import answer, containers, processes, servers
 from comfywatchman.workstation.servers import Asker
 from tests.standin import main as standin
@@ -413,3 +414,20 @@ def test_a_folder_that_nobody_may_enter_is_passed_over(
     proc.add(87, ["python", f"{comfyui}/main.py", "--port", "9"])
     close(closed, monkeypatch)
     assert [server.folder for server in found(proc)] == [None, comfyui]
+
+
+def test_options_are_read_as_the_server_reads_them(proc: Proc, comfyui: Path) -> None:
+    base = comfyui / "base"
+    base.mkdir()
+    shortened = ["--base", str(base), "--po", "9", "--lis", "192.168.7.5"]
+    proc.add(88, ["python", f"{comfyui}/main.py", "--port", "7", *shortened])
+    assert [(s.folder, s.url) for s in found(proc)] == [(base, "http://192.168.7.5:9")]
+
+
+def test_names_of_mounts_are_read_as_utf8(proc: Proc) -> None:
+    names = "/mnt/gro\\303\\237e\\040Platte", "/mnt/größe \U0001f600".replace(" ", "\\040")
+    lines = [f"61 27 8:17 / {name} rw - ext4 /dev/sdb1 rw\n" for name in names]
+    (proc.folder / "self/mountinfo").write_text("".join(lines), encoding="utf-8")
+    points = [mount.point for mount in processes.mounts(proc.folder / "self")]
+    assert points == ["/mnt/große Platte", "/mnt/größe \U0001f600"]
+    assert [mount_of(f"{p}/x", "".join(lines))[0] for p in points] == points
