@@ -96,9 +96,10 @@ def read(folder: str | os.PathLike[str]) -> Host | None:
         PermissionError: this user may not look.
     """
     try:
-        descriptor = os.open(
-            os.path.join(folder, OWNER), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-        )
+        flags = os.O_RDONLY
+        for more in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
+            flags |= getattr(os, more, 0)
+        descriptor = os.open(os.path.join(folder, OWNER), flags)
         with open(descriptor, "rb") as file:
             regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
             return understood(file.read(_MOST_BYTES + 1)) if regular else None
@@ -150,7 +151,8 @@ def claim(folder: str | os.PathLike[str], host: Host) -> Host | None:
             file.write(json.dumps(asdict(host), indent=2).encode() + b"\n")
             file.flush()
             _leave_to_owner(part, folder)
-            os.fchmod(file.fileno(), 0o644)
+            if hasattr(os, "fchmod"):
+                os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
         try:
             if owner is None:
@@ -171,7 +173,7 @@ def claim(folder: str | os.PathLike[str], host: Host) -> Host | None:
 
 def _leave_to_owner(file: str, folder: str | os.PathLike[str]) -> None:
     """What root writes in a user's folder is the user's."""
-    if os.geteuid() == 0:
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
         above, found = os.stat(folder), os.lstat(file)
         if (found.st_uid, found.st_gid) != (above.st_uid, above.st_gid):
             os.lchown(file, above.st_uid, above.st_gid)

@@ -144,20 +144,17 @@ def seal(release: str) -> str:
 def _damage_of_environment(venv: str) -> Iterator[Damage]:
     """Whether the virtual environment is one, at the path and with the Python it was made for."""
     try:
-        lines = _read(os.path.join(venv, "pyvenv.cfg")).decode("utf-8", "replace").splitlines()
+        said = _settings_of(venv)
     except FileNotFoundError:
         yield Damage("venv/pyvenv.cfg", "", "is gone")
         return
     except (OSError, _UnreadableError) as error:
         yield Damage("venv/pyvenv.cfg", "", f"cannot be read: {_why(error)}")
         return
-    pairs = (line.partition("=") for line in lines)
-    said = {key.strip().lower(): value.strip() for key, _, value in pairs}
-    made_for = _VERSION.match(said.get("version", "") or said.get("version_info", ""))
-    if not said.get("home") or not made_for:
+    version = _made_for(said)
+    if not said.get("home") or not version:
         yield Damage("venv/pyvenv.cfg", "", "does not say for which Python it was made")
         return
-    version = ".".join(made_for.groups())
     python = os.path.join(venv, "bin", "python")
     found = _version_of(python)
     if found is None:
@@ -210,14 +207,31 @@ def _version_of(python: str) -> str | None:
 def _site_packages(venv: str) -> str | None:
     """The folder of its packages, for the Python that it was made for; None where there is none."""
     try:
-        text = _read(os.path.join(venv, "pyvenv.cfg")).decode("utf-8", "replace")
+        version = _made_for(_settings_of(venv))
     except (OSError, _UnreadableError):
         return None
-    found = re.search(r"^version(?:_info)?\s*=\s*(\d+\.\d+)", text, re.MULTILINE | re.IGNORECASE)
-    if not found:
+    if not version:
         return None
-    folder = os.path.join(venv, "lib", f"python{found.group(1)}", "site-packages")
+    folder = os.path.join(venv, "lib", f"python{version}", "site-packages")
     return folder if os.path.isdir(folder) else None
+
+
+def _settings_of(venv: str) -> dict[str, str]:
+    """What a virtual environment says of itself.
+
+    Raises:
+        OSError: it cannot be opened.
+        _UnreadableError: it is no such file.
+    """
+    lines = _read(os.path.join(venv, "pyvenv.cfg")).decode("utf-8", "replace").splitlines()
+    pairs = (line.partition("=") for line in lines)
+    return {key.strip().lower(): value.strip() for key, _, value in pairs}
+
+
+def _made_for(settings: dict[str, str]) -> str:
+    """The version of Python that it was made for, such as ``3.11``; empty if it does not say."""
+    found = _VERSION.match(settings.get("version", "") or settings.get("version_info", ""))
+    return ".".join(found.groups()) if found else ""
 
 
 def _pinned(release: str) -> set[str]:

@@ -12,7 +12,7 @@ import os
 import shlex
 from pathlib import Path
 
-from comfywatchman import host, state
+from comfywatchman import host, started, state
 from comfywatchman.errors import ConfigError
 
 _RECORDS = Path("/var/lib/comfywatchman")
@@ -28,7 +28,7 @@ class NotOursError(ConfigError):
     """
 
     def __init__(self, folder: Path, owner: host.Host) -> None:
-        self.expected = _started_by_systemd() and not _installed_here(folder)
+        self.expected = started.by_systemd(unsaid=False) and not _installed_here(folder)
         super().__init__(sentence(folder, owner))
 
 
@@ -82,11 +82,6 @@ def sentence(folder: Path, owner: host.Host) -> str:
         f"If it is this host's after all (a clone, a restored backup): rm {file}. A container "
         f"that is made anew under other names keeps one by {state.HOST_NAME_VARIABLE}"
     )
-
-
-def _started_by_systemd() -> bool:
-    """Whether a unit has started this very process (systemd 248)."""
-    return os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid())
 
 
 def _installed_here(folder: Path) -> bool:

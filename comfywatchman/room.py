@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +30,12 @@ class Room:
     @property
     def shown(self) -> str:
         """The bytes, for people."""
-        return f"{self.size / 1024**2:,.0f} MiB"
+        return mib(self.size)
+
+
+def mib(size: int) -> str:
+    """A number of bytes, for people."""
+    return f"{size / 1024**2:,.0f} MiB"
 
 
 def at(folder: Path) -> Room:
@@ -38,6 +44,8 @@ def at(folder: Path) -> Room:
     Raises:
         OSError: it cannot be looked at.
     """
+    if not hasattr(os, "statvfs"):  # Windows, which counts no files
+        return Room(shutil.disk_usage(folder).free, None)
     free = os.statvfs(folder)
     return Room(free.f_bavail * free.f_frsize, free.f_favail if free.f_files else None)
 

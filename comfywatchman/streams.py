@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from comfywatchman import redaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 
 def replace_closed() -> None:
@@ -32,9 +32,6 @@ class _Guarded:
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.write(line)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._stream)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

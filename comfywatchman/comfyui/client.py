@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import threading
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -47,7 +48,7 @@ _NO_ANSWER = {
     "comfyui_url to the address that answers by itself",
 }
 """What an answer below 400 means that is neither 200 nor a redirect."""
-_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
+PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds before a question is asked again, in turn; the last one for all further times."""
 _CLOSED = (httpx.NetworkError, httpx.RemoteProtocolError)
 """What comes of a request on a connection that the server has closed."""
@@ -91,26 +92,10 @@ class ComfyUIError(Exception):
         self.late = late
         self.pause = pause
 
-
-class _RetryableError(ComfyUIError):
-    """Worth another try within seconds.
-
-    Args:
-        reason: the sentence.
-        status: the HTTP status, when there was one.
-        pause: seconds for which the server asks to be left alone.
-        connected: whether there was a connection at all.
-    """
-
-    def __init__(
-        self,
-        reason: str,
-        *,
-        status: int | None = None,
-        pause: float = 0.0,
-        connected: bool = True,
-    ) -> None:
-        super().__init__(reason, transient=True, status=status, sent=connected, pause=pause)
+    @property
+    def passes(self) -> bool:
+        """Whether it is worth another try within seconds."""
+        return self.transient and not self.late
 
 
 class _StaleError(Exception):
@@ -142,6 +127,7 @@ class ComfyUIClient:
         self._has_answered = False
         self.url = settings.comfyui_url
         self.reflections = 0
+        self._counting = threading.Lock()
         self.answer_s = settings.read_timeout
         verify = _tls(settings)
         # The environment's proxies and .netrc are left out: a cycle talks to its server alone.
@@ -238,16 +224,18 @@ class ComfyUIClient:
         it is being restarted.
         """
         limit = self._settings.read_timeout if seconds is None else seconds
-        pauses = iter(_PAUSES)
+        pauses = iter(PAUSES)
         tries, failed_at = 0, 0.0
         while True:
             tries += 1
             try:
                 _, body = self._exchange(path, max_bytes, cap, limit, headers)
-            except _RetryableError as error:
+            except ComfyUIError as error:
+                if not error.passes:
+                    raise
                 now = time.monotonic()
                 failed_at = failed_at or now
-                pause = max(next(pauses, _PAUSES[-1]), error.pause)
+                pause = max(next(pauses, PAUSES[-1]), error.pause)
                 until = min(failed_at + self._settings.read_timeout, self._ends)
                 # HTTP 500 is more often about the question than about the server's state.
                 enough = error.status == httpx.codes.INTERNAL_SERVER_ERROR and tries == 2
@@ -396,7 +384,9 @@ class ComfyUIClient:
 
     def _hidden(self, body: bytes) -> bytes:
         hidden = redaction.hide(body)
-        self.reflections += hidden is not body
+        if hidden is not body:
+            with self._counting:  # several threads ask at once
+                self.reflections += 1
         return hidden
 
     def _refuse(self, response: httpx.Response, path: str) -> None:
@@ -407,16 +397,19 @@ class ComfyUIClient:
         if status in (429, 502, 503, 504):
             pause = _retry_after(response)
             asks = f", and asks to be left alone for {pause:.0f} s" if pause else ""
-            raise _RetryableError(
+            raise ComfyUIError(
                 f"{url} is up but not ready (HTTP {status}){asks}; it may be starting or "
                 "overloaded",
+                transient=True,
                 status=status,
                 pause=pause,
             )
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
             whose = "ComfyUI's own log" if status == 500 else "the log of ComfyUI or of its proxy"
-            raise _RetryableError(
-                f"{url}{path} failed with HTTP {status}; {whose} says why", status=status
+            raise ComfyUIError(
+                f"{url}{path} failed with HTTP {status}; {whose} says why",
+                transient=True,
+                status=status,
             )
         reason = (
             f"{url}{path} answered HTTP {status}; is this ComfyUI's address? Correct comfyui_url, "
@@ -479,7 +472,7 @@ class ComfyUIClient:
                 f"{url} broke off its answer ({visible(str(cause) or type(cause).__name__)}); "
                 "ComfyUI may have stopped or is restarting"
             )
-        return _RetryableError(reason, connected=connected)
+        return ComfyUIError(reason, transient=True, sent=connected)
 
 
 def _no_answer(response: httpx.Response) -> str:

@@ -109,9 +109,10 @@ class Connection:
         self.socket: socket.socket | None = None
 
     def renew(self) -> None:
-        """Leave the connection that is kept: the server may be about to close it."""
-        self.http.close()
-        self.http, self.socket = self._make(), None
+        """Leave the connection that is kept, if one is: the server may be about to close it."""
+        if self.socket is not None:
+            self.http.close()
+            self.http, self.socket = self._make(), None
 
     def shut(self) -> None:
         """End what is under way: wakes the thread that waits for the answer."""

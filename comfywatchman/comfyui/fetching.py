@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from comfywatchman.comfyui import userdata
-from comfywatchman.comfyui.client import ComfyUIError
+from comfywatchman.comfyui.client import PAUSES, ComfyUIError
 from comfywatchman.comfyui.connections import AT_ONCE
 from comfywatchman.comfyui.kept_workflows import Packed
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.kept_workflows import KeptWorkflows
     from comfywatchman.comfyui.userdata import SavedOnServer
 
-_PAUSES: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
-"""Seconds before a workflow is asked for again, in turn; the last one for all further times."""
 _ENOUGH: Final = 3
 """Tries after which a workflow is given up if the server sends others meanwhile."""
 _SWIFT: Final = 1 / 4
@@ -77,7 +75,6 @@ class Fetching:
         client: the server.
         kept: takes what is sent.
         max_bytes: refuse larger ones.
-        answer_s: seconds that one answer may take.
         ends: when to end, by the monotonic clock.
         sent: is called each time that the server has sent one.
     """
@@ -85,7 +82,6 @@ class Fetching:
     client: ComfyUIClient
     kept: KeptWorkflows
     max_bytes: int
-    answer_s: float
     ends: float
     sent: Callable[[], object]
     _fresh: deque[_Wanted] = field(default_factory=deque)
@@ -122,7 +118,7 @@ class Fetching:
                     for asked in done:
                         self._take_in(asked, *under_way.pop(asked))
                 elif pause is not None:
-                    if pause > self.answer_s:
+                    if pause > self.client.answer_s:
                         break  # too long to wait for these few
                     time.sleep(pause)
         self._given_up += [*self._fresh, *self._later]
@@ -152,7 +148,7 @@ class Fetching:
         return max(0.0, min(soonest, self.ends) - time.monotonic())
 
     def _ask(self, saved: SavedOnServer, left: float) -> Packed:
-        seconds = max(min(self.answer_s, left), 0.001)
+        seconds = max(min(self.client.answer_s, left), 0.001)
         try:
             return Packed.of(userdata.fetch(self.client, saved, self.max_bytes, seconds=seconds))
         except MemoryError:
@@ -187,7 +183,7 @@ class Fetching:
         else:
             self._streak.clear()
         if self._again(wanted, error, now):
-            pause = _PAUSES[min(wanted.tries, len(_PAUSES)) - 1]
+            pause = PAUSES[min(wanted.tries, len(PAUSES)) - 1]
             wanted.not_before = now + max(pause, error.pause)
             self._later.append(wanted)
         else:
@@ -195,20 +191,20 @@ class Fetching:
 
     def _again(self, wanted: _Wanted, error: ComfyUIError, now: float) -> bool:
         """Whether there is sense in asking again for what could not be had."""
-        if not error.transient or error.late:
+        if not error.passes:
             return False
         if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             return wanted.tries == 1  # more often about the question than about the server's state
         if wanted.tries >= _ENOUGH and self._sent_since(wanted.failed_first):
             return False
-        return now - wanted.failed_first <= self.answer_s and now + error.pause < self.ends
+        return now - wanted.failed_first <= self.client.answer_s and now + error.pause < self.ends
 
     def _sent_since(self, moment: float) -> list[float]:
         """Seconds that each workflow took which was asked for after a moment, and sent."""
         return [seconds for began, seconds in self._sent if began > moment]
 
     def _is_swift(self, seconds: float) -> bool:
-        return seconds <= _SWIFT * self.answer_s
+        return seconds <= _SWIFT * self.client.answer_s
 
     def _take_breath(self) -> None:
         """Find out whether a server is there that fails at every question.

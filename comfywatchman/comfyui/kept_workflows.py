@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import time
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
+
+from comfywatchman.room import at as room_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -257,8 +258,10 @@ def room_for(file: Path, min_free: int) -> int:
         min_free: bytes that are to stay free.
     """
     try:
-        free = shutil.disk_usage(file.parent).free
-        there = file.lstat().st_size if os.path.lexists(file) else 0
+        free = room_at(file.parent).size
     except OSError:
         return 0
+    there = 0
+    with suppress(OSError):
+        there = file.lstat().st_size
     return max(0, min(ROOM, there + (free - min_free) // 2))

@@ -55,7 +55,6 @@ class UserdataReader:
         self.brief: str | None = None
         self._client = client
         self._kept = kept or KeptWorkflows(None, client.url)
-        self._answer_s = client.answer_s
         self._most_s = most_s
         self._seconds = 0.0
         self._ends: float | None = None
@@ -72,8 +71,9 @@ class UserdataReader:
         """How long reading may still take; its time runs from when this is first asked."""
         now = time.monotonic()
         if self._ends is None:
-            left = self._client.seconds_left - _RESERVED * self._answer_s
-            self._seconds = max(0.0, min(ANSWERS * self._answer_s, self._most_s, left))
+            answer_s = self._client.answer_s
+            left = self._client.seconds_left - _RESERVED * answer_s
+            self._seconds = max(0.0, min(ANSWERS * answer_s, self._most_s, left))
             self._ends = now + self._seconds
         return self._ends - now
 
@@ -109,7 +109,7 @@ class UserdataReader:
             sent: is called each time that the server has sent one.
         """
         ends = time.monotonic() + self.seconds_left
-        fetching = Fetching(self._client, self._kept, max_bytes, self._answer_s, ends, sent)
+        fetching = Fetching(self._client, self._kept, max_bytes, ends, sent)
         fetched = fetching.run(workflows)
         self._refused.update(fetched.refused)
         self._not_read.update(fetched.not_read)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from comfywatchman import __version__, integrity, streams
+from comfywatchman import __version__, streams
 from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.escape import visible
 
@@ -55,8 +55,11 @@ def for_wrong_configuration() -> Iterator[None]:
 
 def of_bug(error: Exception) -> str:
     """The sentence about an exception that nothing of ours has foreseen: or about the damage."""
-    if damage := integrity.own_damage():
-        return f"{damage} ({type(error).__name__}: {error})"
+    with contextlib.suppress(Exception):  # what is damaged may be the very file that would tell
+        from comfywatchman import integrity
+
+        if damage := integrity.own_damage():
+            return f"{damage} ({type(error).__name__}: {error})"
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"a bug of ComfyWatchman {__version__} or of its installation "

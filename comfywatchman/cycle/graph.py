@@ -292,7 +292,7 @@ def fetch_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
     wanted = context.reader.to_fetch(saved, size)
     if wanted:
         runtime.stream_writer(ReadingBegins(len(wanted), len(saved)))
-        context.reader.fetch(wanted, size, lambda: runtime.stream_writer(WasRead(1)))
+        context.reader.fetch(wanted, size, lambda: runtime.stream_writer(WasRead()))
     remarks = [context.reader.remark] if context.reader.remark else []
     for text in filter(None, [*remarks, context.reader.trouble]):
         runtime.stream_writer(Noted(text))

@@ -46,9 +46,7 @@ class ReadingBegins:
 
 @dataclass(frozen=True, slots=True)
 class WasRead:
-    """So many more of them are read."""
-
-    count: int
+    """One more of them is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +163,8 @@ class Bar:
                 self._begin("Reading workflows from the server", count)
             case WorkflowsFound(count):
                 self._begin("Judging saved workflows", count)
-            case WasRead(count) if self._task is not None:
-                self._progress.advance(self._task, count)
+            case WasRead() if self._task is not None:
+                self._progress.advance(self._task)
             case Judged(workflows) if self._task is not None:
                 self._progress.advance(self._task, len(workflows))
             case Ended():

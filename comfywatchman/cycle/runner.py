@@ -140,8 +140,7 @@ def _kept_workflows(settings: Settings, store: ReportStore | None) -> KeptWorkfl
     if store is None or not settings.cache:
         return KeptWorkflows(None, settings.comfyui_url)
     file = store.server_workflows
-    room = room_for(file, settings.min_free_disk)
-    return KeptWorkflows(file, settings.comfyui_url, room)
+    return KeptWorkflows(file, settings.comfyui_url, room_for(file, settings.min_free_disk))
 
 
 def _stream(context: CycleContext, listener: Listener) -> CycleState:

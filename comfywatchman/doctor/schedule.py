@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from comfywatchman import state
 from comfywatchman.doctor.point import Examination, Point, Status
-from comfywatchman.schedule import ending, failure
+from comfywatchman.schedule import failure
 from comfywatchman.schedule.service import is_recorded
 
 if TYPE_CHECKING:
@@ -47,9 +47,10 @@ def service(examination: Examination) -> Iterator[Point]:
     elif found.result == "unknown":
         yield Point("service", Status.PROBLEM, f"systemd does not know {unit}", "deploy it again")
     else:
-        why, remedy = found.explain()
-        if not is_recorded(examination.last_run or {}, found.invocation, found.exit_code):
-            why, remedy = ending.explain_unrecorded(found.result, found.status)
+        last_run = examination.last_run or {}
+        why, remedy = found.explain(
+            recorded=is_recorded(last_run, found.invocation, found.exit_code)
+        )
         yield Point("service", Status.PROBLEM, f"{unit} failed: {why}", f"{remedy}; {found.log}")
 
 

@@ -29,7 +29,7 @@ def probe(folder: Path, minimum: int) -> GateAnswer:
     if free.size < minimum:
         return _answer(
             False,
-            f"only {free.shown} free at {folder}, {room.Room(minimum, None).shown} asked for; "
+            f"only {free.shown} free at {folder}, {room.mib(minimum)} asked for; "
             "make room, or lower min_free_disk",
         )
     if minimum and free.files is not None and free.files < room.FEWEST_FILES:

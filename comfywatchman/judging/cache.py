@@ -184,7 +184,7 @@ class VerdictCache:
         self._this = 1 + max(self._judged.values(), default=0)
         self._judged_now: dict[str, int] = {}
         self._postponed = 0
-        self._new: dict[str, _Entry] = {}
+        self._new: dict[str, _Entry | orjson.Fragment] = {}
         self._key = ""
         self._entry: bytes | None = None
 
@@ -224,7 +224,7 @@ class VerdictCache:
             entry["catalog"] = self.catalog_digest
         with suppress(TypeError):  # a name in it holds half a surrogate pair
             self._entry = orjson.dumps(entry)
-            self._new[self._key] = entry
+            self._new[self._key] = orjson.Fragment(self._entry)
 
     def oldest_first(self, workflows: Sequence[Workflow]) -> list[int]:
         """The positions of workflows in the order in which they are to be judged.
@@ -278,7 +278,7 @@ class VerdictCache:
         if self._so_far is not None:
             self._so_far.end()
 
-    def _entries_with_postponed(self) -> dict[str, _Entry]:
+    def _entries_with_postponed(self) -> dict[str, _Entry | orjson.Fragment]:
         """This cycle's, and those of before among which are the ones of what was postponed.
 
         Nobody knows which: a changed file has another key. So the latest are kept.

@@ -99,6 +99,8 @@ def _judge(
             return kept
         raw = workflow.read(max_bytes)
         digest = hashlib.sha256(raw).hexdigest()
+        if digest != known and (kept := verdicts.get(digest, workflow.path, workflow.name)):
+            return kept
         return _judged(workflow, raw, digest, verdicts, max_depth, ask)
     except WorkflowError as unread:
         return _refused(workflow, unread.finding, digest)
@@ -118,9 +120,6 @@ def _judged(
     max_depth: int,
     ask: Ask | None,
 ) -> WorkflowReport:
-    kept = verdicts.get(digest, workflow.path, workflow.name)
-    if kept is not None:
-        return kept
     try:
         document = load(raw, max_depth=max_depth)
         conversion = convert(document, verdicts.catalog, Budget(len(raw)))

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from pydantic import ValidationError
 
-from comfywatchman import __version__, state, state_files
+from comfywatchman import __version__, started, state, state_files
 from comfywatchman.errors import ConfigError
 from comfywatchman.results import GateAnswer, LastRun, Outcome, Report, Summary
-from comfywatchman.schedule import service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,7 +157,7 @@ class ReportStore:
             comfywatchman_version=__version__,
             host=socket.gethostname(),
             pid=os.getpid(),
-            invocation=service.invocation(),
+            invocation=started.invocation(),
             outcome=outcome,
             reason=reason.encode(errors="backslashreplace").decode(),
             paths=list(paths),

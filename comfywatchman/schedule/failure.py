@@ -10,7 +10,6 @@ import os
 import shlex
 import socket
 import subprocess
-import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ COMMAND_TIME_LIMIT = 30.0
 """Seconds that ``on_failure_command`` may take."""
 _RECENT = timedelta(minutes=10)
 _ERROR, _WARNING, _INFO = 3, 4, 6
+_PROPERTIES = ("LoadState", "Result", "ExecMainStatus", "InvocationID")
 
 
 class Say(Protocol):
@@ -68,8 +68,14 @@ class Failure:
         """The exit code; None where it did not exit."""
         return ending.exit_code(self.result, self.status)
 
-    def explain(self) -> tuple[str, str]:
-        """One sentence why, one what to do."""
+    def explain(self, *, recorded: bool = True) -> tuple[str, str]:
+        """One sentence why, one what to do.
+
+        Args:
+            recorded: whether the last word of a cycle may be of the start that failed.
+        """
+        if not recorded:
+            return ending.explain_unrecorded(self.result, self.status)
         return ending.explain(self.result, self.status, self.limit)
 
 
@@ -80,24 +86,13 @@ def of_unit(unit: str, environment: Mapping[str, str], folder: Path) -> Failure:
     invocation = environment.get("MONITOR_INVOCATION_ID", "")
     scope = None
     if result is None:
-        scope, values = _ask(unit, folder)
+        scope, values = timer.show_loaded(unit, _PROPERTIES, folder, 5.0)
         result = values.get("Result", "unknown")
         status, invocation = values.get("ExecMainStatus", ""), values.get("InvocationID", "")
     log = f"journalctl _SYSTEMD_INVOCATION_ID={invocation}" if invocation else ""
     if not log:
         log = f"journalctl {'--user ' if scope == 'user' else ''}--unit {shlex.quote(unit)}"
     return Failure(unit, result, status, log=log, invocation=invocation)
-
-
-def _ask(unit: str, folder: Path) -> tuple[timer.Scope | None, dict[str, str]]:
-    if sys.platform == "win32":
-        return None, {}
-    properties = ("LoadState", "Result", "ExecMainStatus", "InvocationID")
-    for scope, shown in timer.ask(unit, properties, timer.account_of(folder), 5.0).items():
-        values = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
-        if values.get("LoadState") == "loaded":
-            return scope, values
-    return None, {}
 
 
 def handle(
@@ -117,9 +112,7 @@ def handle(
         stopping: set when there is no time left, not even for ``on_failure_command``.
     """
     said = _own_words(failure, folder)
-    why, remedy = failure.explain()
-    if said is None:
-        why, remedy = ending.explain_unrecorded(failure.result, failure.status)
+    why, remedy = failure.explain(recorded=said is not None)
     reason = f"{why}: {said}" if said else why
     say(_ERROR, visible(f"{failure.unit} failed: {reason}"))
     say(_ERROR, f"what to do: {remedy}; then: comfywatchman doctor")

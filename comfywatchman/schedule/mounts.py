@@ -57,24 +57,21 @@ def mount_of(path: str, mountinfo: str) -> tuple[str, str]:
     """
     path = os.path.realpath(path)
     found = ("/", "")
-    for line in mountinfo.splitlines():
+    for line in mountinfo.split("\n"):
         before, _, after = line.partition(" - ")
         fields = before.split(" ")
         if len(fields) < 5 or not after:
             continue
-        point = plain(fields[4])
+        point = unescaped(fields[4])
         if (f"{path}/".startswith(point.rstrip("/") + "/")) and len(point) >= len(found[0]):
             found = point, after.split(" ")[0]
     return found
 
 
-def plain(field: str) -> str:
-    """A path as it is of one that mountinfo shows, where some of its bytes are octal numbers."""
-    return re.sub(
-        rb"\\([0-3][0-7]{2})",
-        lambda match: bytes([int(match[1], 8)]),
-        field.encode("utf-8", "surrogateescape"),
-    ).decode("utf-8", "surrogateescape")
+def unescaped(field: str) -> str:
+    """A path as the kernel's tables have it: the bytes that would end a field are octal there."""
+    path = re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), os.fsencode(field))
+    return os.fsdecode(path)
 
 
 def unit_of(point: str) -> str:
@@ -101,8 +98,8 @@ def late(paths: list[str], uid: int) -> list[Late]:
         uid: the user.
     """
     try:
-        with open(MOUNTINFO, encoding="utf-8", errors="surrogateescape") as file:
-            mountinfo = file.read()
+        with open(MOUNTINFO, "rb") as file:
+            mountinfo = os.fsdecode(file.read())
     except OSError:
         return []
     kinds = dict(mount_of(path, mountinfo) for path in paths)
@@ -159,13 +156,22 @@ def drop_in_of(uid: int) -> str:
 
 def drop_in(points: list[str]) -> str:
     """Its content."""
-    quoted = (
-        point.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") for point in points
-    )
     return (
         "# Made by ComfyWatchman, and removed with it. The units of this user lie on a mount.\n"
-        "[Unit]\n" + "".join(f'RequiresMountsFor="{point}"\n' for point in quoted)
+        "[Unit]\n" + "".join(f"RequiresMountsFor={_quoted(point)}\n" for point in points)
     )
+
+
+def _quoted(point: str) -> str:
+    """A path as a unit file takes it, whatever is in it."""
+    escaped = point.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"'
+
+
+def _advised(point: str) -> str:
+    """The line that has a manager wait, as a person may write it: quoted where it has to be."""
+    plain = re.fullmatch(r"[A-Za-z0-9/._-]+", point)
+    return f"RequiresMountsFor={point if plain else _quoted(point)}"
 
 
 def warning(found: Late, uid: int) -> tuple[str, str]:
@@ -173,7 +179,7 @@ def warning(found: Late, uid: int) -> tuple[str, str]:
     if found.declared:
         said = f"the user's service manager may begin before {found.point} is mounted after a boot"
         remedy = (
-            f"deploy as root, or put RequiresMountsFor={found.point} under [Unit] into "
+            f"deploy as root, or put {_advised(found.point)} under [Unit] into "
             f"{drop_in_of(uid)}, then: systemctl daemon-reload"
         )
     else:
@@ -193,7 +199,7 @@ def cause(found: Late, timer: str) -> tuple[str, str]:
     said = f"the user's service manager began before {found.point} was mounted, and missed {timer}"
     lasting = "have /etc/fstab or a mount unit mount it"
     if found.declared:
-        lasting = f"have the manager wait (RequiresMountsFor={found.point}): deploy as root"
+        lasting = f"have the manager wait ({_advised(found.point)}): deploy as root"
     now = f"systemctl --user daemon-reload && systemctl --user start {timer}"
     return said, f"{now}; and for the next boot: {lasting}"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from comfywatchman import state
@@ -14,15 +12,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROPERTIES = ("LoadState", "ActiveState", "Result", "ExecMainStatus", "InvocationID")
-
-
-def invocation() -> str:
-    """The id that systemd gave the start of the service that this is; empty if it is none.
-
-    What a service starts has the variable as well, a terminal for one: it is no start of ours.
-    """
-    started = os.environ.get("SYSTEMD_EXEC_PID", str(os.getpid())) == str(os.getpid())
-    return os.environ.get("INVOCATION_ID", "") if started else ""
 
 
 def is_recorded(last_run: Mapping[str, Any], start: str, exit_code: int | None) -> bool:
@@ -49,19 +38,13 @@ def unrecorded(
         folder: its state folder.
         last_run: the content of ``last-run.json``, if there is one.
     """
-    if sys.platform == "win32":
-        return None
     unit = f"{state.named(instance)}.service"
-    for shown in timer.ask(unit, PROPERTIES, timer.account_of(folder), 2.0).values():
-        said = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
-        if said.get("LoadState") != "loaded":
-            continue
-        result, status = said.get("Result", ""), said.get("ExecMainStatus", "")
-        code = ending.exit_code(result, status)
-        if said.get("ActiveState") != "failed" or is_recorded(
-            last_run or {}, said.get("InvocationID", ""), code
-        ):
-            return None
-        why, remedy = ending.explain_unrecorded(result, status)
-        return {"why": why, "remedy": remedy}
-    return None
+    _, said = timer.show_loaded(unit, PROPERTIES, folder, 2.0)
+    result, status = said.get("Result", ""), said.get("ExecMainStatus", "")
+    code = ending.exit_code(result, status)
+    if said.get("ActiveState") != "failed" or is_recorded(
+        last_run or {}, said.get("InvocationID", ""), code
+    ):
+        return None
+    why, remedy = ending.explain_unrecorded(result, status)
+    return {"why": why, "remedy": remedy}

@@ -242,6 +242,29 @@ def ask(
     return answers
 
 
+def show_loaded(
+    unit: str, properties: Sequence[str], folder: Path, timeout: float
+) -> tuple[Scope | None, dict[str, str]]:
+    """What the first service manager that has loaded a unit shows of it, and whose that is.
+
+    Args:
+        unit: its name.
+        properties: as ``systemctl show`` knows them, ``LoadState`` among them.
+        folder: a state folder; its owner's service manager is asked first.
+        timeout: seconds that all together may take.
+
+    Returns:
+        Nobody's and nothing where none has loaded it, or none can be asked.
+    """
+    if sys.platform == "win32":
+        return None, {}
+    for scope, shown in ask(unit, properties, account_of(folder), timeout).items():
+        values = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+        if values.get("LoadState") == "loaded":
+            return scope, values
+    return None, {}
+
+
 def _ask_user(command: list[str], account: pwd.struct_passwd) -> subprocess.Popen[str]:
     # Neither su nor cron sets it, and one who asks for another has the wrong one.
     environment = {"XDG_RUNTIME_DIR": f"/run/user/{account.pw_uid}"}

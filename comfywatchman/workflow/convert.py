@@ -111,13 +111,10 @@ def _from_graph(document: Mapping[str, Any], catalog: Catalog, budget: Budget) -
     findings += unfolding.findings
     conversion = Conversion(prompt, findings=findings, not_checked=untold, meant=meant)
     saved: dict[Node, SavedNode] = {}
-    for scope, node, node_id in unfolding.nodes:
-        if not scope.counted:
-            conversion.nodes[node_id] = _saved_node(node)
-        else:
-            if node not in saved:
-                saved[node] = _saved_node(node)
-            conversion.nodes[node_id] = saved[node]
+    for _, node, node_id in unfolding.nodes:
+        if node not in saved:
+            saved[node] = _saved_node(node)
+        conversion.nodes[node_id] = saved[node]
         if node.known is not None and "widgets_values_named" in node.raw:
             used = layout(node.known).saved_values(node.widgets_values)
             found = _with_room(conversion.findings, disagreements(node, node_id, used))

@@ -136,9 +136,9 @@ class StandIns:
             at = self._first(output, wanted)
         return sockets[at].saved if at < len(sockets) else None
 
-    def _first(self, *types: str) -> int:
-        """Where the first input is that may be wired to each of some types."""
-        asked = [self._kinds_of(each) for each in types if each not in _ANY]
+    def _first(self, output: str, wanted: str) -> int:
+        """Where the first input is that may be wired to both types."""
+        asked = [self._kinds_of(each) for each in (output, wanted) if each not in _ANY]
         if not asked:
             return 0
         *others, last = asked

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfywatchman.schedule.mounts import plain
+from comfywatchman.schedule.mounts import unescaped
 from comfywatchman.state import open_at_once
 
 if TYPE_CHECKING:
@@ -129,11 +129,11 @@ def folder_of(process: Process) -> str | None:
 def mounts(folder: Path) -> tuple[Mount, ...]:
     """What a process has mounted; the later of two at one place hides the earlier."""
     found = []
-    for line in _read(folder / "mountinfo", TABLE_BYTES).splitlines():
+    for line in _read(folder / "mountinfo", TABLE_BYTES).split("\n"):
         before, _, after = line.partition(" - ")
         fields, kind = before.split(" "), after.split(" ")[0]
         if len(fields) >= 5 and kind:
-            found.append(Mount(fields[2], plain(fields[3]), plain(fields[4]), kind))
+            found.append(Mount(fields[2], unescaped(fields[3]), unescaped(fields[4]), kind))
     return tuple(found)
 
 

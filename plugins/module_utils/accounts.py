@@ -90,6 +90,12 @@ def first_owner(paths):
     return None
 
 
+def owner_on_the_way(path):
+    """The :class:`Vanished` one whose folders are on the way to a path; ``None`` for root's own."""
+    found = first_owner([path])
+    return Vanished("the owner of " + path, *found, "/") if found else None
+
+
 def owner_of(user, home, paths):
     """The account of that name; if it is gone, the :class:`Vanished` one that owns what it left.
 
@@ -222,7 +228,10 @@ class Messenger:
 
 
 def carry_out(module, account, work):
-    """Have a module's ``work`` done as the account; it is called with what it says its word to."""
+    """Have a module's ``work`` done as the account; it is called with what it says its word to.
+
+    An :class:`OSError` that it leaves alone ends the module with the file and the reason.
+    """
     messenger = Messenger(module)
 
     def word():
@@ -234,6 +243,9 @@ def carry_out(module, account, work):
         outcome, warnings = as_account(account, word)
     except AccountError as error:
         outcome, warnings = {"failed": True, "msg": str(error)}, []
+    except OSError as error:
+        said = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+        outcome, warnings = {"failed": True, "msg": said}, []
     for sentence in warnings:
         module.warn(sentence)
     if outcome.get("failed"):

@@ -71,8 +71,10 @@ def write(path, content, mode, gid=-1):
             file.flush()
             os.fsync(descriptor)
         os.rename(temporary, path)
-    except BaseException:
+    except BaseException as error:
         os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename is None:  # of a write, which knows none
+            error.filename = path
         raise
 
 

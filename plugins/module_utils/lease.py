@@ -100,10 +100,12 @@ class Lease:
                 if time.monotonic() >= give_up + BUSY_SECONDS:
                     raise
             except PermissionError:  # another account's, and root may not write everywhere
-                if self.holder() is None:
-                    os.unlink(self.path)
-                elif time.monotonic() >= give_up:
+                held = self.holder() is not None
+                if time.monotonic() >= give_up + (0 if held else BUSY_SECONDS):
                     raise
+                if not held:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(self.path)
             time.sleep(0.5)
 
     def _take(self, run, owner, instead_of):

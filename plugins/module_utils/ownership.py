@@ -7,6 +7,7 @@ import os
 import shlex
 from dataclasses import replace
 
+from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import as_user
 from ansible_collections.comfywatchman.ops.plugins.module_utils.host import (
     OWNER,
     claim,
@@ -16,7 +17,7 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.host import (
     understood,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import paths_of
-from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import as_user, run
+from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import run
 
 VARIABLES = {
     "root": "comfywatchman_root",
@@ -74,8 +75,9 @@ def ownership_problems(paths, others):
 
 def unclaimed(paths, account):
     """Whether one of the folders does not say, or not in today's words, that it is this host's."""
+    this = here()
     owners = [owner_of(paths[name], account) for name in OWNED]
-    return any(owner is None or replace(owner, given="") != here() for owner in owners)
+    return any(owner is None or replace(owner, given="") != this for owner in owners)
 
 
 def claim_folder(name, paths):

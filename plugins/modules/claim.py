@@ -63,11 +63,8 @@ def work(module):
     if module.check_mode:
         module.exit_json(changed=True, taken="")
     for name in ("root", "config"):
-        try:
-            make_directories(paths[name], mode)
-            taken = claim_folder(name, paths)
-        except OSError as error:
-            module.fail_json(msg=f"{error.filename}: {error.strerror}")
+        make_directories(paths[name], mode)
+        taken = claim_folder(name, paths)
         if taken:
             module.exit_json(changed=False, taken=taken)
     module.exit_json(changed=True, taken="")

@@ -112,8 +112,6 @@ def work(module):
                 os.rmdir(directory)
         except LostError as error:
             module.fail_json(msg=str(error))
-        except OSError as error:
-            module.fail_json(msg=f"{error.filename or directory}: {error.strerror}")
     module.exit_json(changed=bool(different or unwanted), names=different + unwanted)
 
 

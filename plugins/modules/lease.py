@@ -40,9 +40,9 @@ holder:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import (
-    Vanished,
+    AccountError,
     as_account,
-    first_owner,
+    owner_on_the_way,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import (
     Held,
@@ -50,12 +50,6 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import (
     in_words,
     path_of,
 )
-
-
-def whose(path):
-    """Who may write to a lease, which root without CAP_DAC_OVERRIDE may not, if not root."""
-    found = first_owner([path])
-    return Vanished("the owner of " + path, *found, "/") if found else None
 
 
 def main():
@@ -70,16 +64,20 @@ def main():
     )
     given = module.params
     if given["lease"]:
-        if not module.check_mode:
-            held = Held(given["lease"])
-            as_account(whose(given["lease"]["path"]), held.release)
+        try:
+            if not module.check_mode:
+                as_account(owner_on_the_way(given["lease"]["path"]), Held(given["lease"]).release)
+        except AccountError as error:
+            module.fail_json(msg=str(error))
         module.exit_json(changed=False, holder=None)
     lease, by = Lease(path_of(given["instance"], given["root"])), given["run"].get("by", "somebody")
     try:
         if module.check_mode:
             holder = lease.holder()
         else:
-            holder = as_account(whose(lease.path), lambda: lease.force(by))
+            holder = as_account(owner_on_the_way(lease.path), lambda: lease.force(by))
+    except AccountError as error:
+        module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename or lease.path}: {error.strerror}")
     if holder and not module.check_mode:

@@ -93,11 +93,6 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-account:
-  description: >-
-    uid, gid, home; null if there is no such user
-  type: dict
-  returned: always
 scheduler: {description: 'systemd or apscheduler', type: str, returned: always}
 instance:
   description: >-
@@ -123,7 +118,6 @@ record:
     what the last installation noted down; null if there was none
   type: dict
   returned: always
-record_name: {description: name of the file it was noted down in, type: str, returned: always}
 wanted_record: {description: what this installation is to note down, type: dict, returned: always}
 moved:
   description: >-
@@ -156,12 +150,6 @@ sandbox:
   type: list
   elements: str
   returned: always
-credentials:
-  description: >-
-    names of the credentials there are
-  type: list
-  elements: str
-  returned: always
 ca_bundle:
   description: >-
     the host's own file of certificate authorities
@@ -170,6 +158,7 @@ ca_bundle:
 problems: {description: one sentence each, type: list, elements: str, returned: always}
 """
 
+import functools
 import glob
 import hashlib
 import json
@@ -181,6 +170,7 @@ import sys
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.comfywatchman.ops.plugins.module_utils import mounts, trials
 from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import (
+    AccountError,
     as_account,
     as_user,
     is_lingering,
@@ -188,7 +178,6 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import 
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.command import Command
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
-    CREDENTIALS,
     account_of,
     linked_release,
     read_record,
@@ -340,29 +329,35 @@ def choose_python(wanted, account):
     )
 
 
+@functools.cache
+def analyzed(kind, *expressions):
+    """``(exit code, what systemd-analyze says)`` of calendar expressions or time spans."""
+    return run(["systemd-analyze", kind, "--", *expressions])[:2]
+
+
 def expression_problems(kind, expressions):
     """What ``systemd-analyze`` has against calendar expressions or time spans."""
     if not expressions:
         return []
     example = {"calendar": '"*-*-* 00/2:00:00"', "timespan": '"90s", "5min" or "2h"'}[kind]
     name_of_kind = {"calendar": "calendar expression", "timespan": "time span"}[kind]
-    if run(["systemd-analyze", kind, "--", *expressions.values()])[0] == 0:
+    if analyzed(kind, *expressions.values())[0] == 0:
         return []
     return [
         f"{name} is no {name_of_kind} that systemd knows: {value!r}; write for example {example}."
         for name, value in expressions.items()
-        if run(["systemd-analyze", kind, "--", value])[0] != 0
+        if analyzed(kind, value)[0] != 0
     ]
 
 
 def time_limit_problems(given):
     """What is wrong with the time that systemd gives a check, beside what the check takes."""
-    name, value = TIMEOUT, given["timespans"].get(TIMEOUT)
+    name, spans = TIMEOUT, given["timespans"]
     service = (given["overrides"].get("service") or {}).get("Service") or {}
     if TIMEOUT_OVERRIDE in service:
         name = f"comfywatchman_unit_overrides.service.Service.{TIMEOUT_OVERRIDE}"
-        value = service[TIMEOUT_OVERRIDE]
-    seconds = seconds_of_timespan(str(value))
+        spans = {name: str(service[TIMEOUT_OVERRIDE])}
+    value, seconds = spans[name], seconds_of(spans).get(name)
     if seconds is None or seconds >= given["cycle_time_limit"]:
         return []
     limit = f"{given['cycle_time_limit']:g}"
@@ -374,12 +369,12 @@ def time_limit_problems(given):
     return [said]
 
 
-def seconds_of_timespan(text):
-    """A time span of systemd's in seconds; ``None`` if it is none, or has no end."""
-    code, output, _ = run(["systemd-analyze", "timespan", "--", text])
-    found = re.search(r"s: (\d+)$", output, re.MULTILINE) if code == 0 else None
-    microseconds = int(found.group(1)) if found else 0
-    return microseconds / 1e6 if 0 < microseconds < ENDLESS else None
+def seconds_of(spans):
+    """Time spans of systemd's in seconds, by name; those that have no end, or are none, are out."""
+    code, output = analyzed("timespan", *spans.values())
+    found = re.findall(r"s: (\d+)$", output, re.MULTILINE) if code == 0 else []
+    microseconds = dict(zip(spans, map(int, found), strict=False))
+    return {name: span / 1e6 for name, span in microseconds.items() if 0 < span < ENDLESS}
 
 
 def override_problems(overrides):
@@ -566,13 +561,22 @@ def main():
         },
         supports_check_mode=True,
     )
+    try:
+        look(module)
+    except AccountError as error:
+        module.fail_json(msg=str(error))
+
+
+def look(module):
+    """Look at the host, and end the module with what there is."""
     given = module.params
     scope = given["scope"]
     account = account_of(given["user"])
     record = binding(read_record(record_name(given["instance"])), given["user"])
     problems = []
 
-    problems += override_problems(given["overrides"])
+    ill_formed = override_problems(given["overrides"])
+    problems += ill_formed
     texts = {**given["calendars"], **given["timespans"], **given["texts"]}
     unsafe = [name for name, text in texts.items() if CONTROL.search(str(text))]
     problems += [
@@ -607,6 +611,7 @@ def main():
         problems += systemd_problems(systemd)
 
     becoming = trials.becoming_problem(account) if account is not None else None
+    owner = account if scope == "user" and not becoming else None
     python = None
     release = {"id": None, "path": None, "complete": False, "damaged": []}
     if account is not None and not unsafe and given["preflight"]:
@@ -617,16 +622,14 @@ def main():
         if scheduler == "systemd" and systemd is not None:
             problems += expression_problems("calendar", given["calendars"])
             problems += expression_problems("timespan", given["timespans"])
-            problems += time_limit_problems(given)
+            problems += [] if ill_formed else time_limit_problems(given)
         problems += path_problems(paths, given["comfyui_dir"])
         problems += [becoming] if becoming else []
         if not becoming:
             problems += look_problems(scope, scheduler, account, paths, given["comfyui_dir"])
-            owner = account if scope == "user" else None
             problems += as_account(owner, lambda: link_problems(paths["root"]))
             python, problem = choose_python(given["python"], account)
             problems += [problem] if problem else []
-    owner = account if scope == "user" and not becoming else None
     if python is not None:
         identity = identity_of(given["version"], given["sources"], python)
         try:
@@ -676,9 +679,6 @@ def main():
         lambda: {
             "made": missing_directories(needed, made_before),
             "active": active_here(paths["root"]),
-            "credentials": [
-                name for name in CREDENTIALS if os.path.lexists(os.path.join(paths["config"], name))
-            ],
         },
     )
     wanted_record = {
@@ -708,15 +708,13 @@ def main():
     lease, held_by, problem = {}, None, None
     if given["lease"] != "ignore" and not module.check_mode:
         acting = wanted_record if given["preflight"] else record or wanted_record
-        owner = account_of(acting["user"]) if acting["scope"] == "user" else None
-        lease, held_by, problem = hold(given, acting["paths"]["root"], owner, problems)
+        renewing = account_of(acting["user"]) if acting["scope"] == "user" else None
+        lease, held_by, problem = hold(given, acting["paths"]["root"], renewing, problems)
     if problem and not given["preflight"]:
         module.fail_json(msg=problem, held_by=held_by)
     problems += [problem] if problem else []
     module.exit_json(
         changed=False,
-        account=account
-        and {"uid": account.pw_uid, "gid": account.pw_gid, "home": home, "name": account.pw_name},
         scheduler=scheduler,
         instance=instance,
         paths=paths,
@@ -731,7 +729,6 @@ def main():
         lease=lease,
         held_by=held_by,
         record=record,
-        record_name=record_name(given["instance"]),
         wanted_record=wanted_record,
         moved=moved,
         active=seen["active"],
@@ -741,7 +738,6 @@ def main():
         manager_waits=mounts.drop_in(declared) if waits_in and unready else "",
         manager=running,
         sandbox=sandbox,
-        credentials=seen["credentials"],
         ca_bundle=next((path for path in CA_BUNDLES if os.path.exists(path)), ""),
         problems=problems,
     )

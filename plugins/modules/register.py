@@ -134,8 +134,9 @@ class Registration:
 
     def note(self):
         make_directories(RECORDS, 0o755)
-        self.undo.callback(self.forget)
+        self.undo.callback(remove_if_empty, RECORDS)
         self.put(self.wanted)
+        self.undo.callback(self.forget)
 
     def put(self, record):
         text = json.dumps(record, indent=2) + "\n"
@@ -146,7 +147,6 @@ class Registration:
             self.put(self.before)
             return
         os.unlink(os.path.join(RECORDS, self.name))
-        remove_if_empty(RECORDS)
 
     def linger(self):
         name = self.account.pw_name

@@ -92,7 +92,11 @@ class Building:
             raise UnusableError(
                 f"{self.path} has been made meanwhile, so another run is at work: run this again."
             ) from None
-        write(self.mark, self.run, 0o600)
+        try:
+            write(self.mark, self.run, 0o600)
+        except OSError:
+            os.rmdir(self.path)  # without the mark it would be nobody's
+            raise
         os.chmod(self.path, self.directory_mode)
 
     def complete(self, description):
@@ -164,8 +168,6 @@ def work(module):
             module.exit_json(changed=building.give_up(), lost=lost)
     except UnusableError as error:
         module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename or given['path']}: {error.strerror}")
     module.exit_json(changed=True, lost=lost)
 
 

@@ -63,11 +63,10 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import (
     AccountError,
-    Vanished,
     as_account,
     carry_out,
-    first_owner,
     owner_of,
+    owner_on_the_way,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.command import Command
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import remove_if_empty
@@ -216,7 +215,7 @@ class Removal:
     def apply(self, reload):
         self.stop()
         for path in self.leftovers():
-            as_account(whose(path), lambda path=path: remove(path))
+            as_account(owner_on_the_way(path), lambda path=path: remove(path))
             if os.path.lexists(path):  # a folder of theirs in one of root's
                 os.rmdir(path)
         if reload:
@@ -238,12 +237,6 @@ class Removal:
             if forget:
                 attempt(self.systemd.systemctl, "reset-failed", *known)
             time.sleep(0.1)
-
-
-def whose(path):
-    """Root's own, or the :class:`Vanished` one whose folders are on the way to a path."""
-    found = first_owner([path])
-    return Vanished("the owner of " + path, *found, "/") if found else None
 
 
 def remove(path):
@@ -272,8 +265,6 @@ def work(module):
             ]
     except (CommandError, AccountError, LostError) as error:
         module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}")
     for place in removal.places:
         for stranger in place.command.strangers():
             module.warn(stranger)

@@ -308,10 +308,13 @@ def overridden(systemd, scope, service, release):
     if not found or (found[1] == wanted and "-m comfywatchman.cli --run-check" in found[2]):
         return ""
     said = f"{service} starts {found[2]} and not this release's check"
-    others = [path for path in shown["DropInPaths"].split() if not path.endswith("/50-site.conf")]
+    drop_ins = shown["DropInPaths"].split()
+    others = [path for path in drop_ins if not path.endswith("/50-site.conf")]
     if others:
         reload = f"systemctl --{scope} daemon-reload"
-        said += f": remove ExecStart= from {', '.join(others)}, then run '{reload}'"
+        return f"{said}: remove ExecStart= from {', '.join(others)}, then run '{reload}'"
+    if drop_ins:
+        said += ": remove ExecStart from comfywatchman_unit_overrides, and deploy"
     return said
 
 
@@ -484,6 +487,8 @@ def main():
             damaged, damage_shows = as_account(owner, lambda: examine(active))
         except OSError as error:
             damaged = [f"{error.filename or paths['root']} cannot be read: {error.strerror}"]
+        except AccountError as error:
+            damaged = [f"{active} could not be looked at: {error}"]
     lease = Lease(path_of(given["instance"], paths["root"]))
     told = {}
     if given["lease"] == "take" and seen["release"] is not None and not module.check_mode:

@@ -27,7 +27,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     for rooms in (
         (
             "__init__ results findings escape redaction errors room state state_files "
-            "lenient_json latest discovery flag exclusion streams clock host integrity"
+            "lenient_json latest discovery flag exclusion streams clock host integrity started"
         ),
         "settings off_switch ownership",
         "comfyui workflow gate schedule",

@@ -126,6 +126,16 @@ def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.Mo
     assert host.claim(tmp_path, B) == A
 
 
+def test_a_system_without_what_unix_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "fchmod", "geteuid"):
+        monkeypatch.delattr(os, name)
+    assert host.read(tmp_path) is None
+    assert host.claim(tmp_path, A) is None
+    assert host.claim(tmp_path, A) is None
+    assert host.read(tmp_path) == A
+    assert host.claim(tmp_path, B) == A
+
+
 @pytest.mark.parametrize(
     "lay",
     [

@@ -86,7 +86,7 @@ def test_faults(
     transient: bool,
     words: list[str],
 ) -> None:
-    monkeypatch.setattr(module, "_PAUSES", (1000.0,))  # longer than there is time: asked once
+    monkeypatch.setattr(module, "PAUSES", (1000.0,))  # longer than there is time: asked once
     comfyui.behaviour = behaviour
     error = failure(connect(comfyui.url))
     assert error.transient is transient
@@ -164,7 +164,7 @@ def test_retry_after_as_a_date(comfyui: StandIn, connect: Connect) -> None:
 def test_a_retry_after_that_makes_no_sense(
     comfyui: StandIn, connect: Connect, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
-    monkeypatch.setattr(module, "_PAUSES", (1000.0,))
+    monkeypatch.setattr(module, "PAUSES", (1000.0,))
     comfyui.behaviour = f"503:{value}"
     assert "(HTTP 503)" in str(failure(connect(comfyui.url)))
 
@@ -270,7 +270,7 @@ def test_https_and_http_mixed_up(
     assert "does not speak TLS as https needs" in str(error)
     assert "is it http?" in str(error)
     with StandIn(tls=(tls.certificate, tls.key)) as secure:
-        monkeypatch.setattr(module, "_PAUSES", (1000.0,))
+        monkeypatch.setattr(module, "PAUSES", (1000.0,))
         plain = connect(secure.url.replace("https:", "http:"))
         error = failure(plain)
         assert "broke off its answer" in str(error)

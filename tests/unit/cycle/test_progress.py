@@ -15,7 +15,7 @@ from comfywatchman.cycle.progress import Alarmed, Event, Lines, Noted, ReadingBe
         (Alarmed("a prompt\nwas queued"), "<3>ALARM: a prompt\\nwas queued\n"),
         (Noted("nothing special"), "<6>nothing special\n"),
         (ReadingBegins(4000, 5000), "<6>reading 4,000 of 5,000 workflows from the server\n"),
-        (WasRead(1), ""),
+        (WasRead(), ""),
     ],
 )
 def test_priorities(event: Event, line: str) -> None:

@@ -23,6 +23,14 @@ def test_room_enough(tmp_path: Path) -> None:
     assert answer.reason.endswith(f" MiB free at {tmp_path}")
 
 
+def test_room_where_files_are_not_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "statvfs")
+    usage = (100 * 2**30, 98 * 2**30, 2 * 2**30)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(*usage))
+    assert room.at(tmp_path) == room.Room(2 * 2**30, None)
+    assert disk.probe(tmp_path, 1).reason == f"2,048 MiB free at {tmp_path}"
+
+
 def test_too_little_room(tmp_path: Path) -> None:
     answer = disk.probe(tmp_path, shutil.disk_usage(tmp_path).free + 2**50)
     assert not answer.ok

@@ -194,6 +194,18 @@ def test_who_keeps_the_file_locked_is_not_waited_for_for_good(
     assert lease.at.holder()["run"] == "anna"
 
 
+def test_who_may_not_give_a_lease_away_is_told_so_and_does_not_try_for_ever(
+    lease: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(lease.module, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(os, "fchmod", refuse)  # as fchown() is to a root without CAP_CHOWN
+    with pytest.raises(PermissionError, match="Operation not permitted"):
+        lease.at.take(run_of("anna"))
+
+
 def test_force_is_noted_for_the_run_that_comes_back(lease: Any) -> None:
     assert lease.at.force("bob@desk") is None
     lease.at.take(run_of("anna"))

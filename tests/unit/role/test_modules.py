@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 from tests.unit.role import collection
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
 
 
@@ -43,3 +45,17 @@ def test_the_collection_asks_in_one_place_whether_systemd_runs() -> None:
     sources = [*collection.PLUGINS.rglob("*.py"), *collection.ROLE.rglob("*.py")]
     asking = [file.name for file in sources if "/run/systemd/system" in file.read_text()]
     assert asking == ["systemd.py"]
+
+
+def test_a_write_that_fails_names_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(collection.COLLECTIONS))
+    files = importlib.import_module(f"{collection.PACKAGE}.module_utils.files")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        files.write(str(tmp_path / "record.json"), b"{}", 0o600)
+    assert raised.value.filename == str(tmp_path / "record.json")
+    assert list(tmp_path.iterdir()) == []

@@ -81,3 +81,11 @@ def test_a_folder_that_is_closed_to_its_owner_is_said_to_be(status: ModuleType) 
     assert said == (
         f"{who} may not look there ({closed}: Permission denied), so what is there is not known"
     )
+
+
+def test_one_of_the_roles_own_that_replaces_it_is_traced_to_its_variable(
+    status: ModuleType,
+) -> None:
+    manager = Answers("/bin/false", "", f"{UNITS}/{SERVICE}.d/50-site.conf")
+    said = status.overridden(manager, "user", SERVICE, RELEASE)
+    assert said.endswith(": remove ExecStart from comfywatchman_unit_overrides, and deploy")

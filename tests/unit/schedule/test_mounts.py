@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 
 from comfywatchman.schedule import mounts
 from tests.unit.role.collection import PLUGINS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MOUNTINFO = r"""
 21 1 0:1 / / rw - ext4 /dev/sda1 rw
@@ -17,6 +22,8 @@ MOUNTINFO = r"""
 24 22 0:4 / /home/an\040na/mnt rw - tmpfs tmpfs rw
 25 21 0:5 / /homes rw - tmpfs tmpfs rw
 26 21 0:6 / /opt/na\303\257ve rw - ext4 /dev/sdc1 rw
+28 22 0:8 / /home/müller rw - nfs4 server:/m rw
+29 22 0:9 / /home/łu\040k rw - nfs4 server:/l rw
 not a line
 27 22 0:7 / /home/an\040na rw - fuse.gocryptfs crypt rw
 """.lstrip()
@@ -31,10 +38,26 @@ not a line
         ("/home/an na/.config/not there", ("/home/an na", "fuse.gocryptfs")),
         ("/home/an na/mnt/x", ("/home/an na/mnt", "tmpfs")),
         ("/opt/naïve/x", ("/opt/naïve", "ext4")),
+        ("/home/müller/x", ("/home/müller", "nfs4")),
+        ("/home/łu k/x", ("/home/łu k", "nfs4")),
     ],
 )
 def test_where_a_path_is_mounted(path: str, found: tuple[str, str]) -> None:
     assert mounts.mount_of(path, MOUNTINFO) == found
+
+
+@pytest.mark.parametrize("point", ["/home/müller", "/home/łuk", "/home/a\u2028b", "/home/\udcff"])
+def test_a_mount_point_of_any_letters(
+    point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "mountinfo"
+    lines = "21 1 0:1 / / rw - ext4 /dev/sda1 rw", f"28 21 0:8 / {point} rw - nfs4 server:/m rw"
+    table.write_bytes(os.fsencode("\n".join(lines)))
+    asked: list[str] = []
+    monkeypatch.setattr(mounts, "MOUNTINFO", str(table))
+    monkeypatch.setattr(mounts, "_show", lambda units: asked.extend(units) or {})
+    mounts.late([f"{point}/.config/systemd/user"], 1000)
+    assert mounts.unit_of(point) in asked
 
 
 @pytest.mark.parametrize("point", ["/", "/home/an na", "/srv/a-b/.c", "/opt/naïve", "/.x/100%"])
@@ -109,6 +132,14 @@ def test_it_is_told_with_what_helps() -> None:
     assert "have /etc/fstab or a mount unit mount it" in mounts.warning(by_login, 1)[1]
     assert "have /etc/fstab or a mount unit mount it" in mounts.cause(by_login, "x.timer")[1]
     assert (PLUGINS / "module_utils" / "mounts.py").is_symlink()
+
+
+@pytest.mark.parametrize("point", ["/srv/an na", '/srv/a "b" 100%', "/srv/a\\b", "/home/müller"])
+def test_the_advice_is_what_is_written(point: str) -> None:
+    late = mounts.Late(point, "nfs4", declared=True, awaited=False, missed=True)
+    written = mounts.drop_in([point]).splitlines()[-1]
+    assert f"put {written} under [Unit]" in mounts.warning(late, 1000)[1]
+    assert f"({written})" in mounts.cause(late, "comfywatchman.timer")[1]
 
 
 def test_the_drop_in() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from comfywatchman import state_files
+from comfywatchman import started, state_files
 from comfywatchman.errors import Exit
 from comfywatchman.schedule import ending, failure, service
 from tests.unit.role.collection import PLUGINS
@@ -72,11 +72,11 @@ def test_a_notification_does_not_tell_the_words_of_an_earlier_cycle(
 def test_the_id_of_a_start_is_the_own_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INVOCATION_ID", "of a terminal")
     monkeypatch.setenv("SYSTEMD_EXEC_PID", "1")
-    assert service.invocation() == ""
+    assert started.invocation() == ""
     monkeypatch.setenv("SYSTEMD_EXEC_PID", str(os.getpid()))
-    assert service.invocation() == "of a terminal"
+    assert started.invocation() == "of a terminal"
     monkeypatch.delenv("SYSTEMD_EXEC_PID")  # systemd 247
-    assert service.invocation() == "of a terminal"
+    assert started.invocation() == "of a terminal"
 
 
 def test_every_exit_code_of_ours_has_its_words() -> None:

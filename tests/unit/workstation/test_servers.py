@@ -425,9 +425,9 @@ def test_options_are_read_as_the_server_reads_them(proc: Proc, comfyui: Path) ->
 
 
 def test_names_of_mounts_are_read_as_utf8(proc: Proc) -> None:
-    names = "/mnt/gro\\303\\237e\\040Platte", "/mnt/größe \U0001f600".replace(" ", "\\040")
+    names = "/mnt/gro\\303\\237e\\040Platte", "/mnt/größe\\040\U0001f600\u2028x"
     lines = [f"61 27 8:17 / {name} rw - ext4 /dev/sdb1 rw\n" for name in names]
     (proc.folder / "self/mountinfo").write_text("".join(lines), encoding="utf-8")
     points = [mount.point for mount in processes.mounts(proc.folder / "self")]
-    assert points == ["/mnt/große Platte", "/mnt/größe \U0001f600"]
+    assert points == ["/mnt/große Platte", "/mnt/größe \U0001f600\u2028x"]
     assert [mount_of(f"{p}/x", "".join(lines))[0] for p in points] == points
