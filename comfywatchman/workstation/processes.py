@@ -150,7 +150,8 @@ def _arguments(folder: Path) -> tuple[str, ...]:
 def _ids(folder: Path) -> dict[str, int]:
     """The effective user and group, and the parent, by what ``status`` calls them."""
     found: dict[str, int] = {}
-    for line in _read(folder / "status", TABLE_BYTES).splitlines():
+    # A process names itself, and in its name may stand whatever else Python takes for a line's end.
+    for line in _read(folder / "status", TABLE_BYTES).split("\n"):
         fields = line.split()
         place = {"Uid:": 2, "Gid:": 2, "PPid:": 1}.get(fields[0]) if fields else None
         if place is not None and len(fields) > place and fields[place].isdecimal():

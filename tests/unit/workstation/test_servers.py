@@ -431,3 +431,20 @@ def test_names_of_mounts_are_read_as_utf8(proc: Proc) -> None:
     points = [mount.point for mount in processes.mounts(proc.folder / "self")]
     assert points == ["/mnt/große Platte", "/mnt/größe \U0001f600\u2028x"]
     assert [mount_of(f"{p}/x", "".join(lines))[0] for p in points] == points
+
+
+def test_a_process_does_not_choose_by_its_name_whose_it_is() -> None:
+    """A real one: of its name the kernel escapes line feeds and backslashes alone."""
+    script = """if True:
+        import ctypes, sys
+        ctypes.CDLL(None).prctl(15, b"x\\x0bUid:\\t0 7 0")
+        print("named", flush=True)
+        sys.stdin.read()"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"named\n"
+        [uid] = [each.uid for each in processes.running() if each.pid == child.pid]
+        child.communicate()
+    assert uid == os.geteuid()
