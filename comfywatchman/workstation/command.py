@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from comfywatchman.address import server_url
 from comfywatchman.errors import Exit
 from comfywatchman.escape import NAME_LIMIT, visible
 from comfywatchman.state import instance_name
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from comfywatchman.workstation.installed import Installation
 
 CHECKOUT = Path(__file__).parents[2]
-_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -59,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         act = _install if options.command == "install" else _uninstall
         return act(options, more)
     except (Unsure, NoRightsError) as problem:
-        sys.stderr.write(f"{problem}\n")
+        sys.stderr.write(f"{visible(str(problem))}\n")
         return Exit.USAGE
     except OSError as error:
         what = visible(str(error.filename or "ansible-playbook"), limit=NAME_LIMIT)
@@ -95,17 +94,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _folder(text: str) -> Path:
     if any(not character.isprintable() for character in text):
-        raise argparse.ArgumentTypeError("a control character is in the name")
+        raise argparse.ArgumentTypeError("must not hold control characters")
     return Path(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111  (links stay)
 
 
 def _url(text: str) -> str:
-    if not _URL.fullmatch(text):
-        raise argparse.ArgumentTypeError(
-            f"{visible(text, limit=NAME_LIMIT)!r} is no address; write for example "
-            "http://127.0.0.1:8188"
-        )
-    return text.rstrip("/")
+    try:
+        return server_url(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _instance(text: str) -> str:
@@ -243,7 +240,7 @@ def _asked(question: Unsure, given: Given) -> Given:
             return dataclasses.replace(given, folder=_folder(answer))
         return dataclasses.replace(given, url=_url(answer))
     except argparse.ArgumentTypeError as error:
-        raise Unsure(f"{error}.") from None
+        raise Unsure(f"That {error}.") from None
 
 
 def _show_report(user: Account, now: Installation | None) -> None:
@@ -423,7 +420,12 @@ def _play(
 
 
 def _called(command: str) -> str:
-    return " ".join([command, *map(shlex.quote, sys.argv[sys.argv.index(command) + 1 :])])
+    """What was called, without what is for Ansible: secrets may be among it."""
+    given = sys.argv[sys.argv.index(command) + 1 :]
+    if "--" in given:
+        given = given[: given.index("--")]
+        return " ".join([command, *map(shlex.quote, given), "-- ..."])
+    return " ".join([command, *map(shlex.quote, given)])
 
 
 def _is_terminal() -> bool:

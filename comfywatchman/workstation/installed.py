@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from comfywatchman.address import server_url
 from comfywatchman.state import named, open_at_once
 
 if TYPE_CHECKING:
@@ -118,9 +119,13 @@ def _settings(config: Path) -> tuple[Path | None, str | None]:
     except (ValueError, RecursionError):
         return None, None
     folder, url = found.get("comfyui_dir"), found.get("comfyui_url")
+    try:
+        url = server_url(url) if isinstance(url, str) else None
+    except ValueError:
+        url = None
     return (
         Path(folder) if isinstance(folder, str) and folder.startswith("/") else None,
-        url if isinstance(url, str) else None,
+        url,
     )
 
 

@@ -112,6 +112,14 @@ def test_what_cannot_be_opened_is_shown_as_text(
     assert capsys.readouterr().err == "/x/\\x1b[2J: Permission denied.\n"
 
 
+def test_what_is_for_ansible_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = ["--", "-e", "comfywatchman_comfyui_token=s3cret"]
+    monkeypatch.setattr(sys, "argv", ["workstation", "--log-dir", "x", "install", "--user", "a b"])
+    assert command._called("install") == "install --user 'a b'"
+    monkeypatch.setattr(sys, "argv", [*sys.argv, *secret])
+    assert command._called("install") == "install --user 'a b' -- ..."
+
+
 PROGRAM = """\
 #!/bin/sh
 echo "$1 $(id -u) $(id -G) $HOME"

@@ -75,6 +75,13 @@ def test_a_note_of_somebody_elses_hides_nobodys_own(tmp_path: Path) -> None:
     assert installed.concerned(found, "root", others=True) == [annas]
 
 
+def test_an_address_that_no_cycle_would_take_is_not_kept(tmp_path: Path) -> None:
+    _, config = lay_out(tmp_path)
+    (config / "config.toml").write_text('comfyui_url = "http://anna:s3cret@127.0.0.1:8188"\n')
+    [found] = installed.find("anna", tmp_path, tmp_path / "none")
+    assert found.url is None
+
+
 def test_no_pipe_is_waited_for(tmp_path: Path) -> None:
     records = tmp_path / "records"
     records.mkdir()

@@ -109,6 +109,19 @@ def test_a_wrong_flag_is_a_sentence_and_exit_code_2(tmp_path: Path) -> None:
         assert done.stderr.count("\n") == 1, done.stderr
 
 
+def test_a_password_in_an_address_is_refused_and_shown_nowhere(tmp_path: Path) -> None:
+    for url in (
+        "http://anna:s3cret@127.0.0.1:8188",
+        "http://anna:s3cret@127.0.0.1\uff0f:8188",  # Python quotes this one in its own complaint
+        "http://127.0.0.1:8188/?token=s3cret",
+        "//s3cret",
+    ):
+        done = program("install", "--comfyui-dir", str(tmp_path), "--comfyui-url", url)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "--comfyui-url: must " in done.stderr
+        assert "s3cret" not in done.stderr
+
+
 def test_nothing_is_taken_off_where_nothing_is_installed() -> None:
     done = program("uninstall", "--user", "no-such-user")
     assert (done.returncode, done.stderr) == (0, "")
