@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
     from comfywatchman.workstation.installed import Installation
 
 CHECKOUT = Path(__file__).parents[2]
+GO_ON = 100
+"""What a look ends with where Ansible is needed to do it."""
+_TRIAL = re.compile(
+    r"--(?:ch(?:e|ec|eck)?|sy[a-z-]*|list-(?:h[a-z]*|tas[a-z]*|tag[a-z]*))|-[bkvDJK]*C[bkvCDJK]*"
+)
+"""The options with which ``ansible-playbook`` changes nothing, shortened too."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     more = given[end + 1 :]
     try:
         options = _parser().parse_args(given[:end])
+        if options.look and options.command == "install":
+            return GO_ON
         act = _install if options.command == "install" else _uninstall
         return act(options, more)
     except (Unsure, NoRightsError) as problem:
@@ -72,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="./dev", add_help=False)
     parser.add_argument("--log-dir", type=Path, default=Path(), help=argparse.SUPPRESS)
+    parser.add_argument("--look", action="store_true", help=argparse.SUPPRESS)
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
     install = commands.add_parser(
         "install",
@@ -81,11 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     install.add_argument("--comfyui-dir", type=_folder, metavar="DIR", help="ComfyUI's folder")
     install.add_argument("--comfyui-url", type=_url, metavar="URL", help="its address")
+    install.add_argument("--scope", choices=("user", "system"), help="whose service manager")
     uninstall = commands.add_parser("uninstall", description="Take ComfyWatchman off this machine.")
     uninstall.add_argument("--keep-state", action="store_true", help="reports and history stay")
     for each in (install, uninstall):
         each.add_argument("--user", metavar="NAME", help="who runs ComfyUI")
-        each.add_argument("--scope", choices=("user", "system"), help="whose service manager")
         each.add_argument(
             "--instance", type=_instance, metavar="NAME", help="one of several on this machine"
         )
@@ -152,14 +162,20 @@ def _install(options: argparse.Namespace, more: Sequence[str]) -> int:
         "comfywatchman_instance": instance,
     }
     log = options.log_dir / "install.log"
-    code, changed = _play(["deploy", "run_now"], variables, allowed, more, log)
+    trial = _trial(more)
+    code, changed = _play(
+        ["deploy"] if trial else ["deploy", "run_now"], variables, allowed, more, log
+    )
     if code != 0:
         _say(f"It did not work out; the full account is in {log}.")
         return Exit.FAIL_ON
+    done = "Brought up to date" if before else "Installed"
+    if trial:
+        _headline(f"A trial ({trial}): nothing was {done.lower()}; the full account is in {log}")
+        return Exit.OK
     now = _installed(instance, target.user, options, caller)
     _headline("A check" if before else "The first check")
     _show_report(target.user, now)
-    done = "Brought up to date" if before else "Installed"
     _headline(done if changed else "Nothing had to be changed")
     _say_what_comes_next(target.user, scope, instance, now)
     return Exit.OK
@@ -327,6 +343,8 @@ def _uninstall(options: argparse.Namespace, more: Sequence[str]) -> int:
     if not there:
         _say(f"ComfyWatchman is not installed here for {visible(account.name, limit=NAME_LIMIT)}.")
         return Exit.OK
+    if options.look:
+        return GO_ON
     one = there[0] if len(there) == 1 else _which(there)
     noted = None if one.noted else _noted_for_another(one.instance, account)
     if noted and (os.geteuid() == 0 or account.uid != os.geteuid()):
@@ -356,6 +374,9 @@ def _uninstall(options: argparse.Namespace, more: Sequence[str]) -> int:
     if code != 0:
         _say(f"It did not work out; the full account is in {log}.")
         return Exit.FAIL_ON
+    if trial := _trial(more):
+        _headline(f"A trial ({trial}): nothing was removed; the full account is in {log}")
+        return Exit.OK
     _say("Removed. What ./dev made for itself goes with: ./dev clean")
     return Exit.OK
 
@@ -417,6 +438,11 @@ def _play(
     }
     argv = playbooks.command(CHECKOUT, names, variables, allowed, more)
     return playbooks.run(argv, CHECKOUT, log, sys.stdout)
+
+
+def _trial(more: Sequence[str]) -> str | None:
+    """The option for Ansible with which it changes nothing, if there is one."""
+    return next((each for each in more if _TRIAL.fullmatch(each)), None)
 
 
 def _called(command: str) -> str:

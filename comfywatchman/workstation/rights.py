@@ -23,10 +23,10 @@ class NoRightsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """How Ansible becomes root, or another user.
+    """How Ansible becomes root; to act as another user then is the role's own affair.
 
     Attributes:
-        become: whether it does so at all.
+        become: whether it does so at all. Root's own run does so too, which asks for nothing.
         method: ``sudo`` or ``su``.
         ask: whether it has to ask for a password.
     """

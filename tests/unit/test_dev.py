@@ -12,6 +12,7 @@ CHECKOUT = Path(__file__).parents[2]
 # Makes environments in which each program says how it was called.
 PYTHON = """#!/bin/sh
 case "$*" in
+*' --look '*) cat "$0.look" 2>/dev/null && exit; exit 100 ;;
 *'import ensurepip'*) ;;
 *sys.version*) echo "3.13.9 /usr" ;;
 '-m venv '*)
@@ -88,8 +89,11 @@ def test_install_writes_nothing_into_the_checkout(fresh: Fresh, tmp_path: Path) 
     assert fresh.made() == set()
 
 
-def test_to_be_told_how_nothing_is_installed(fresh: Fresh) -> None:
-    assert "made" not in fresh.dev("install", "--help")
+def test_what_can_be_said_without_ansible_installs_nothing(fresh: Fresh) -> None:
+    fresh.program("python3.look", "not installed here\n")
+    for arguments in (["install", "--help"], ["uninstall"]):
+        assert fresh.dev(*arguments) == "not installed here\n"
+    assert not list(fresh.cache.glob("comfywatchman/controller-*"))
 
 
 def test_clean_removes_what_install_made_for_itself(fresh: Fresh) -> None:

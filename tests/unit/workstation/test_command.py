@@ -112,6 +112,42 @@ def test_what_cannot_be_opened_is_shown_as_text(
     assert capsys.readouterr().err == "/x/\\x1b[2J: Permission denied.\n"
 
 
+@pytest.mark.parametrize(
+    "flag", ["--check", "-C", "--ch", "-vCD", "--syntax-check", "--list-tasks"]
+)
+def test_a_trial_is_told_as_one(
+    flag: str,
+    bob: Account,
+    records: Path,
+    calls: list[dict[str, object]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    act_as(monkeypatch, bob, bob.uid)
+    monkeypatch.setattr(command.rights, "reason", lambda *_: None)
+    given = ["--comfyui-dir", str(tmp_path), "--comfyui-url", "http://127.0.0.1:1"]
+    for happens in ("installed", "brought up to date"):
+        assert call(monkeypatch, "install", *given, "--", flag) == 0
+        said = capsys.readouterr().out
+        assert f"==> A trial ({flag}): nothing was {happens}" in said
+        assert "check" not in said.replace(flag, "").lower()
+        if happens == "installed":
+            lay_out(bob.home)
+    assert call(monkeypatch, "uninstall", "--", flag) == 0
+    said = capsys.readouterr().out
+    assert f"==> A trial ({flag}): nothing was removed" in said
+    assert "Removed." not in said
+    assert len(calls) == 3
+
+
+def test_whose_service_manager_is_no_question_of_uninstall(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "uninstall", "--scope", "system") == 2
+    assert "unrecognized arguments: --scope system" in capsys.readouterr().err
+
+
 def test_what_is_for_ansible_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     secret = ["--", "-e", "comfywatchman_comfyui_token=s3cret"]
     monkeypatch.setattr(sys, "argv", ["workstation", "--log-dir", "x", "install", "--user", "a b"])
