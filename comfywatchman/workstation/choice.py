@@ -108,10 +108,10 @@ def choose(
     if kept is not None:
         return kept
     if given.folder is not None and (given.url is not None or not known):
-        owner = user or _owner(given.folder, caller, is_root=is_root)
+        owner = user or _owner(given.folder, caller)
         return Target(owner, given.folder, given.url, "as it was given")
     if known:
-        return _one_of(known, given, user, caller, is_root=is_root)
+        return _one_of(known, given, user, caller)
     return _on_disk(given, user, caller, search, servers, is_root=is_root)
 
 
@@ -146,14 +146,7 @@ def _kept(
     return Target(user, before.folder, url, "as it is installed")
 
 
-def _one_of(
-    known: Sequence[Server],
-    given: Given,
-    user: Account | None,
-    caller: Account,
-    *,
-    is_root: bool,
-) -> Target:
+def _one_of(known: Sequence[Server], given: Given, user: Account | None, caller: Account) -> Target:
     unseen = [s for s in known if s.folder is None and given.folder is None]
     if unseen and len(unseen) == len(known):
         raise Unsure(
@@ -176,7 +169,7 @@ def _one_of(
                 "url",
             )
         owner = user or (None if server.uid is None else accounts.of_uid(server.uid))
-        owner = owner or _owner(folder, caller, is_root=is_root)
+        owner = owner or _owner(folder, caller)
         how = "answers" if server.answers else "does not answer yet"
         targets.append(Target(owner, folder, url, f"of process {server.pid}, which {how}"))
     return _only(targets, "ComfyUI servers run here")
@@ -196,7 +189,7 @@ def _on_disk(
         found = search(_homes())
     targets = [
         Target(
-            user or _owner(place.folder, caller, is_root=is_root),
+            user or _owner(place.folder, caller),
             place.folder,
             given.url or place.url,
             "found on the disk; no server runs",
@@ -225,9 +218,9 @@ def _only(targets: Sequence[Target], what: str) -> Target:
     raise Unsure(f"{len(targets)} {what}; say which one: {', or '.join(listed)}.", "one", targets)
 
 
-def _owner(folder: Path, caller: Account, *, is_root: bool) -> Account:
+def _owner(folder: Path, caller: Account) -> Account:
     """Who runs the ComfyUI in a folder: the caller; for root itself, whose the folder is."""
-    if caller.uid != 0 or not is_root:
+    if caller.uid != 0:
         return caller
     try:
         return accounts.of_uid(folder.stat().st_uid) or caller

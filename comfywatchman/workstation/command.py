@@ -377,7 +377,8 @@ def _uninstall(options: argparse.Namespace, more: Sequence[str]) -> int:
     if trial := _trial(more):
         _headline(f"A trial ({trial}): nothing was removed; the full account is in {log}")
         return Exit.OK
-    _say("Removed. What ./dev made for itself goes with: ./dev clean")
+    sudo = "sudo " if os.geteuid() == 0 and caller.uid != 0 else ""
+    _say(f"Removed. What ./dev made for itself goes with: {sudo}./dev clean")
     return Exit.OK
 
 

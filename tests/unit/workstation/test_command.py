@@ -76,6 +76,7 @@ def test_without_a_name_ones_own_is_taken_off(
     assert call(monkeypatch, "uninstall") == 2
     assert "Root would remove that of anna" in capsys.readouterr().err
     assert call(monkeypatch, "uninstall", "--user", "anna") == 0
+    assert "goes with: sudo ./dev clean\n" in capsys.readouterr().out
     act_as(monkeypatch, Account("root", 0, 0, bob.home / "no"), 0)
     assert call(monkeypatch, "uninstall") == 0
     assert [call["comfywatchman_user"] for call in calls] == ["bob", "anna", "anna"]
