@@ -341,7 +341,16 @@ def _uninstall(options: argparse.Namespace, more: Sequence[str]) -> int:
         if options.instance in (None, each.instance)
     ]
     if not there:
-        _say(f"ComfyWatchman is not installed here for {visible(account.name, limit=NAME_LIMIT)}.")
+        unseen = os.geteuid() not in (0, account.uid) and account.uid >= 0
+        _say(
+            f"ComfyWatchman is not installed here for {visible(account.name, limit=NAME_LIMIT)}"
+            + (
+                ", as far as may be seen without root; to look again as root: sudo ./dev "
+                + _called("uninstall")
+                if unseen
+                else "."
+            )
+        )
         return Exit.OK
     if options.look:
         return GO_ON

@@ -109,7 +109,11 @@ def _in_home(home: Path) -> Iterator[tuple[str, Path]]:
         return
     for root in roots:
         instance = root.name.removeprefix("comfywatchman").removeprefix("-")
-        if root.name == named(instance) and (root / "current").is_symlink():
+        try:
+            is_one = root.name == named(instance) and (root / "current").is_symlink()
+        except OSError:  # of somebody else, who lets nobody in
+            continue
+        if is_one:
             yield instance, root
 
 

@@ -44,6 +44,7 @@ def close(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return stat(path, *arguments, **more)
 
     monkeypatch.setattr(os, "stat", refuse)
+    monkeypatch.setattr(os, "lstat", lambda path: refuse(path, follow_symlinks=False))
 
 
 class Proc:

@@ -12,6 +12,7 @@ import pytest
 from comfywatchman.workstation import accounts, command, installed
 from comfywatchman.workstation.accounts import Account
 from tests.unit.role.test_accounts import let_all_pass
+from tests.unit.workstation.machine import close
 from tests.unit.workstation.test_installed import lay_out
 
 ANNA = Account("anna", 54321, 54321, Path("/nonexistent"))
@@ -140,6 +141,24 @@ def test_a_trial_is_told_as_one(
     assert f"==> A trial ({flag}): nothing was removed" in said
     assert "Removed." not in said
     assert len(calls) == 3
+
+
+def test_what_may_not_be_seen_is_not_said_not_to_be_there(
+    bob: Account,
+    records: Path,
+    calls: list[dict[str, object]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root, _ = lay_out(bob.home)
+    close(root, monkeypatch)
+    act_as(monkeypatch, bob, 54323)
+    assert call(monkeypatch, "uninstall", "--user", "bob") == 0
+    assert capsys.readouterr().out == (
+        "ComfyWatchman is not installed here for bob, as far as may be seen without root; to look "
+        "again as root: sudo ./dev uninstall --user bob\n"
+    )
+    assert calls == []
 
 
 def test_whose_service_manager_is_no_question_of_uninstall(
