@@ -95,6 +95,49 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+class ChangeKind(StrEnum):
+    """What has become of a workflow since the last full cycle."""
+
+    WORSE = "worse"
+    """A lower verdict, or an error that it did not have."""
+    MENDED = "mended"
+    """A higher verdict, or fewer errors and no new one."""
+    NEW = "new"
+    GONE = "gone"
+    OTHER = "other"
+    """Judged now and not before, or the other way round; or other errors than before."""
+
+
+class CauseKind(StrEnum):
+    """What kind of thing changed, and so changed what workflows can do."""
+
+    WORKFLOW = "workflow"
+    """The workflow's own file."""
+    PACK = "pack"
+    COMFYUI = "comfyui"
+    """ComfyUI's own node types, its version, or its rules for replacing node types."""
+    MODEL = "model"
+    INPUT_FILE = "input_file"
+    SETTINGS = "settings"
+    """Limits that a verdict depends on."""
+    PROGRAM = "program"
+    """ComfyWatchman itself: no fault of the host's."""
+    SERVER = "server"
+    """What the server said when it was asked (``ask_server``)."""
+    UNEXPLAINED = "unexplained"
+
+
+class Sureness(StrEnum):
+    """How sure a cause is."""
+
+    CERTAIN = "certain"
+    """Proven: with this given back as it was, the workflow is judged as it was."""
+    LIKELY = "likely"
+    """What the new error is about has changed; it could not be tried."""
+    ONE_OF = "one_of"
+    """One of several things that changed; nobody can tell which."""
+
+
 class _Frozen(BaseModel):
     # schema.py puts the fields' docstrings into the schema; pydantic would search the source for
     # them each time the program starts.
@@ -212,6 +255,90 @@ class UsedPack(_Frozen):
     """What the workflow was saved with (a version or a commit), if it says so."""
 
 
+class PastVerdict(_Frozen):
+    """A verdict that a workflow had for a while."""
+
+    since: datetime
+    """Start of the cycle that first gave it, UTC."""
+    verdict: Verdict
+
+
+class Cause(_Frozen):
+    """A change that did something to workflows."""
+
+    id: str
+    """The same for the same change, in every report and on every host."""
+    kind: CauseKind
+    sureness: Sureness
+    name: str
+    """A pack's folder, a file as the server lists it, a workflow's path; else empty."""
+    text: Sentence
+    """What changed, in one sentence, e.g. ``KSampler of PACK 1.2.0 → 1.3.0 dropped output 2``."""
+    before: str | None = None
+    """The version, commit or place before; null where there was or is none to tell."""
+    after: str | None = None
+    node_types: list[str] = []
+    """The node types in it that did it, sorted."""
+    candidates: list[Sentence] = []
+    """Of ``one_of``: what changed, any of which may have done it."""
+
+
+class WorkflowChange(_Frozen):
+    """What has become of one workflow since the last full cycle."""
+
+    path: str
+    name: str
+    kind: ChangeKind
+    before: Verdict | None = None
+    """Null for one that is new."""
+    after: Verdict | None = None
+    """Null for one that is gone."""
+    causes: list[str] = []
+    """Ids of :class:`Cause`, the one that did most first; several did it together or one each."""
+
+
+class HostChange(_Frozen):
+    """Something that changed on the host, whether or not it did anything to a workflow."""
+
+    kind: str
+    """What kind of fact it is; see :class:`comfywatchman.history.facts.FactKind`."""
+    name: str
+    before: str | None = None
+    """Null for what was not there."""
+    after: str | None = None
+    """Null for what is there no more."""
+    text: Sentence
+
+
+class Changes(_Frozen):
+    """What changed since the last full cycle, and what that did."""
+
+    since: datetime
+    """Start of the last full cycle, UTC."""
+    skipped: Annotated[int, Field(ge=0)] = 0
+    """Cycles in between that were skipped or failed."""
+    workflows: list[WorkflowChange] = []
+    """Worse first, then mended, new, gone, other."""
+    causes: list[Cause] = []
+    """The one that made most workflows worse first."""
+    host: list[HostChange] = []
+    host_left_out: Annotated[int, Field(ge=0)] = 0
+    """How many more changes of the host there were than are listed."""
+    not_known: list[Sentence] = []
+    """What could not be compared, and why."""
+
+
+class Milestone(_Frozen):
+    """A cycle of the last weeks that found something changed."""
+
+    at: datetime
+    """Its start, UTC."""
+    texts: list[Sentence]
+    """What changed, the causes first; cut where there is much."""
+    worse: Annotated[int, Field(ge=0)] = 0
+    mended: Annotated[int, Field(ge=0)] = 0
+
+
 class WorkflowReport(_Frozen):
     """The verdict on one saved workflow."""
 
@@ -236,6 +363,10 @@ class WorkflowReport(_Frozen):
     """The custom node packs it needs, muted nodes aside; sorted."""
     server_asked: bool = False
     """Whether the server's own word is in the verdict (``ask_server``), of this cycle or before."""
+    since: datetime | None = None
+    """Start of the cycle since which it has this verdict, UTC; null without a history."""
+    past: list[PastVerdict] = []
+    """Its verdicts of the last weeks, the oldest first, this one last; empty without a history."""
 
 
 class GateAnswer(_Frozen):
@@ -302,6 +433,10 @@ class Report(_Frozen):
     """About how many workflows the server was asked in this cycle (``ask_server``)."""
     alarms: list[Sentence] = []
     """What a person must see at once; see docs/security.md."""
+    changes: Changes | None = None
+    """What changed since the last full cycle; null for the first one, and without a history."""
+    timeline: list[Milestone] = []
+    """The cycles of the last weeks that found something changed, the newest first."""
 
 
 class LastRun(_Frozen):
@@ -326,3 +461,5 @@ class LastRun(_Frozen):
     gate: list[GateAnswer] = []
     summary: Summary | None = None
     """Null unless the outcome is ``done``."""
+    history: Sentence | None = None
+    """Why the cycle is not, or not wholly, in the history; null if it is, or none is kept."""

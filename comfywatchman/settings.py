@@ -329,6 +329,25 @@ class Settings(BaseSettings):
             "anything it depends on has changed."
         ),
     ] = True
+    history_days: Annotated[
+        int,
+        BeforeValidator(_no_bool),
+        Field(ge=0, le=36_500),
+        Flag("Days that the history goes back; 0 keeps none.", "judging"),
+        Field(
+            description="How many days the history goes back: what changed, and what that did. "
+            "`0` keeps none, and every report stands alone."
+        ),
+    ] = 730
+    workflow_copies: Annotated[
+        Size,
+        Flag("Room for copies of saved workflows; 0 keeps none.", "judging"),
+        Field(
+            description="How much room copies of saved workflows may take, packed: the last three "
+            "versions of each, by which a change of the file is told from one of the host. `0` "
+            "keeps none. They are readable for the user that the check runs as, and nobody else."
+        ),
+    ] = ByteSize(100 * 1024**2)
     ask_server: Annotated[
         AskServer,
         Flag("Ask the server itself: doubtful or never.", "judging"),
