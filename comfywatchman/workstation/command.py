@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).parents[2]
 GO_ON = 100
 """What a look ends with where Ansible is needed to do it."""
+REPORT_BYTES = 1024**2
+"""Bytes that are shown at most of what a user's program says."""
 _TRIAL = re.compile(
     r"--(?:ch(?:e|ec|eck)?|sy[a-z-]*|list-(?:h[a-z]*|tas[a-z]*|tag[a-z]*))|-[bkvDJK]*C[bkvCDJK]*"
 )
@@ -275,7 +277,7 @@ def _show_report(user: Account, now: Installation | None) -> None:
     }
     for form in ("status", "report"):
         try:
-            shown = subprocess.run(  # noqa: S603  (what has just been installed)
+            with subprocess.Popen(  # noqa: S603  (what has just been installed)
                 [str(now.program), form],
                 cwd="/",
                 env=surroundings if another else None,
@@ -287,14 +289,19 @@ def _show_report(user: Account, now: Installation | None) -> None:
                 # That there is no report yet, the status has said.
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
-                check=False,
-            ).stdout
+            ) as program:
+                assert program.stdout is not None  # noqa: S101  (for mypy)
+                shown = program.stdout.read(REPORT_BYTES)
+                if len(shown) == REPORT_BYTES:
+                    program.kill()
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
             _say(f"{now.program} {form} cannot be started: {why}.")
             return
         for line in shown.decode(errors="replace").splitlines():
             _say(line)
+        if len(shown) == REPORT_BYTES:
+            _say(f"The rest is not shown here: {now.program} {form}")
         _say("")
 
 

@@ -202,6 +202,13 @@ def test_the_report_is_shown_as_its_user_and_as_text(
     groups = " ".join(map(str, os.getgrouplist(user.name, user.gid)))
     assert first == f"status {user.uid} {groups} {user.home}"
     assert rest[:3] == ["no input", "its own session", r"\x1b]0;owned\x07"]
+    program.write_text("#!/bin/sh\nexec yes\n")
+    monkeypatch.setattr(command, "REPORT_BYTES", 5)
+    command._show_report(user, now)
+    assert capsys.readouterr().out == "".join(
+        f"y\ny\ny\nThe rest is not shown here: {program} {form}\n\n"
+        for form in ("status", "report")
+    )
     program.unlink()
     command._show_report(user, now)
     told = f"{program} status cannot be started: No such file or directory.\n"
