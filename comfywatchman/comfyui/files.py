@@ -45,32 +45,38 @@ def folders(comfyui_dir: Path, argv: Sequence[str] = ()) -> Folders:
         comfyui_dir: ComfyUI's own folder.
         argv: the command line it was started with (``/system_stats``), which may move them.
     """
-    base = _option(argv, "--base-directory", comfyui_dir, comfyui_dir)
-    temp = _option(argv, "--temp-directory", base, comfyui_dir)
+    base = _folder(argv, "--base-directory", comfyui_dir, comfyui_dir)
+    temp = _folder(argv, "--temp-directory", base, comfyui_dir)
     return Folders(
-        input=_option(argv, "--input-directory", base / "input", comfyui_dir),
-        output=_option(argv, "--output-directory", base / "output", comfyui_dir),
+        input=_folder(argv, "--input-directory", base / "input", comfyui_dir),
+        output=_folder(argv, "--output-directory", base / "output", comfyui_dir),
         temp=temp / "temp",
-        user=_option(argv, "--user-directory", base / "user", comfyui_dir),
+        user=_folder(argv, "--user-directory", base / "user", comfyui_dir),
         custom_nodes=base / "custom_nodes",
     )
 
 
-def _option(argv: Sequence[str], name: str, default: Path, relative_to: Path) -> Path:
+def option(argv: Sequence[str], name: str) -> str | None:
     """Read one option as Python's argparse does: it may be shortened, and the last one counts.
 
     A server that was started with an ambiguous short form would not be running.
+
+    Returns:
+        Its value; empty where it has none; None where it is not given.
     """
-    found = default
+    found = None
     for i, argument in enumerate(argv):
-        option, equals, value = argument.partition("=")
-        if len(option) <= len("--") or not name.startswith(option):
+        given, equals, value = argument.partition("=")
+        if len(given) <= len("--") or not name.startswith(given):
             continue
-        if equals:
-            found = relative_to / value
-        elif i + 1 < len(argv):
-            found = relative_to / argv[i + 1]
+        after = argv[i + 1] if i + 1 < len(argv) else ""
+        found = value if equals else "" if after.startswith("--") else after
     return found
+
+
+def _folder(argv: Sequence[str], name: str, default: Path, relative_to: Path) -> Path:
+    value = option(argv, name)
+    return relative_to / value if value else default
 
 
 _Ancestors = tuple[tuple[int, int], "_Ancestors"] | None
