@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from comfywatchman.escape import visible
+from comfywatchman.moments import in_utc
 from comfywatchman.report import page
 from comfywatchman.report.digest import (
     ALSO_LIMIT,
@@ -19,7 +20,6 @@ from comfywatchman.report.digest import (
     asked_phrase,
     digest,
     gate_worth_showing,
-    in_utc,
     left_out,
     plural,
     proportions,

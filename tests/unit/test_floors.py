@@ -27,7 +27,8 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     for rooms in (
         (
             "__init__ results findings escape redaction errors room state state_files "
-            "lenient_json latest discovery flag exclusion streams clock host integrity started"
+            "lenient_json latest discovery flag exclusion streams clock host integrity started "
+            "moments"
         ),
         "settings off_switch ownership",
         "comfyui workflow gate schedule",

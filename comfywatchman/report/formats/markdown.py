@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 from comfywatchman import streams
+from comfywatchman.moments import in_utc
 from comfywatchman.report.digest import (
     ALSO_LIMIT,
     BLIND_SPOT_LIMIT,
@@ -17,7 +18,6 @@ from comfywatchman.report.digest import (
     digest,
     gate_worth_showing,
     headline,
-    in_utc,
     left_out,
     plural,
     server_phrase,
