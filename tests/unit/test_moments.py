@@ -52,7 +52,8 @@ def test_what_is_meant(text: str, begins: str, ends: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["soon", "7", "7y", "-7d", "2026-13-01", "999999w", "0001-01-01", "２d", *HOSTILE[:-1]]
+    "text",
+    ["soon", "7", "7y", "-7d", "2026-13-01", "999999w", "0001-01-01", "\uff12d", *HOSTILE[:-1]],
 )
 def test_what_means_none(text: str) -> None:
     with pytest.raises(ValueError, match="is no time: give an age such as 12h, 7d or 2w, a date"):

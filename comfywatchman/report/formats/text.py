@@ -6,6 +6,16 @@ from typing import TYPE_CHECKING, TextIO
 
 from comfywatchman.escape import NAME_LIMIT
 from comfywatchman.moments import in_utc
+from comfywatchman.report import past
+from comfywatchman.report.changes import (
+    GROUP_LIMIT,
+    HOST_LIMIT,
+    KIND_WORDS,
+    Account,
+    Group,
+    account,
+    count,
+)
 from comfywatchman.report.digest import (
     ALSO_LIMIT,
     BLIND_SPOT_LIMIT,
@@ -32,12 +42,21 @@ from comfywatchman.report.terminal import (
     Page,
     page_for,
 )
-from comfywatchman.results import Severity, Verdict
+from comfywatchman.results import ChangeKind, Severity, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from comfywatchman.results import Output, Report
+
+_KIND_STYLE = {
+    ChangeKind.WORSE: "31",
+    ChangeKind.MENDED: "32",
+    ChangeKind.NEW: CYAN,
+    ChangeKind.GONE: DIM,
+    ChangeKind.OTHER: "33",
+}
 
 
 def write(report: Report, stream: TextIO) -> None:
@@ -60,11 +79,13 @@ def render(report: Report, *, width: int = 80, color: bool = False, encoding: st
 def _written(page: Page, report: Report) -> str:
     contents = digest(report)
     _head(page, report)
+    if report.changes is not None:
+        tell(page, account(report.changes))
     _shared(page, contents)
     known = {(s.shared_by, s.fix): s.number for s in contents.shared}
     for verdict, group in contents.by_verdict():
         page.heading(f"{verdict.capitalize()} ({len(group):,})", VERDICT_STYLE[verdict])
-        _entries(page, verdict, [entry for _, entry in group], known)
+        _entries(page, verdict, [entry for _, entry in group], known, report.started_at)
     _not_checked(page, contents)
     if report.outcome == "done":
         page.blank()
@@ -72,6 +93,48 @@ def _written(page: Page, report: Report) -> str:
         if others := left_out(report):
             page.say(others, style=DIM)
     return page.text()
+
+
+def tell(page: Page, changed: Account) -> None:
+    """Say what changed, and what that did."""
+    if changed.nothing:
+        page.blank()
+        page.say(changed.title, style=DIM)
+    else:
+        page.heading(changed.title)
+    if changed.remark:
+        page.say(changed.remark, style=DIM)
+    for kind, groups in changed.groups:
+        for group in groups[:GROUP_LIMIT]:
+            _group(page, group, f"{KIND_WORDS[kind]:<6}", _KIND_STYLE[kind])
+        if left := groups[GROUP_LIMIT:]:
+            rest = f"and {plural(count(left), 'more workflow')}, by {len(left):,} other causes"
+            page.say(rest, indent=7, style=DIM)
+    for group in changed.by_program:
+        _group(page, group, page.symbols[Severity.INFO], DIM)
+    changes, left_out = changed.host
+    if changes:
+        page.blank()
+        page.say("On the host:", style=BOLD)
+    for change in changes[:HOST_LIMIT]:
+        page.say(change.text, mark=page.symbols[Severity.INFO])
+    _more(page, len(changes[HOST_LIMIT:]) + left_out)
+    if changed.not_known:
+        page.blank()
+        page.say("What could not be compared:", style=BOLD)
+    for sentence in changed.not_known[:BLIND_SPOT_LIMIT]:
+        page.say(sentence, mark=page.symbols[Severity.INFO])
+    _more(page, len(changed.not_known) - BLIND_SPOT_LIMIT)
+
+
+def _group(page: Page, group: Group, mark: str, style: str) -> None:
+    page.say(group.text, mark=mark, mark_style=style)
+    page.say(group.names, indent=len(mark) + 1, style=DIM)
+
+
+def _more(page: Page, number: int) -> None:
+    if number > 0:
+        page.say(f"and {number:,} more", style=DIM, indent=2)
 
 
 def _head(page: Page, report: Report) -> None:
@@ -131,6 +194,7 @@ def _entries(
     verdict: Verdict,
     entries: list[Entry],
     known: dict[tuple[tuple[str, str], str | None], int],
+    now: datetime,
 ) -> None:
     symbol, style = page.symbols[verdict], VERDICT_STYLE[verdict]
     silent: list[str] = []
@@ -141,13 +205,14 @@ def _entries(
             continue
         page.blank()
         page.say(workflow.name, style=BOLD, mark=symbol, mark_style=style, limit=NAME_LIMIT)
+        if verdict is not Verdict.RUNNABLE and (since := past.in_words(workflow, now)):
+            page.say(since, indent=2, style=DIM)
         if verdict is Verdict.PARTIAL:
             page.say(_outputs(workflow.outputs_lost), indent=2, mark="lost:", mark_style=style)
             page.say(_outputs(workflow.outputs), indent=2, mark="still runs:", mark_style="32")
         for problem in entry.problems[:PROBLEM_LIMIT]:
             _problem(page, problem, known.get((problem.shared_by, problem.fix)))
-        if len(entry.problems) > PROBLEM_LIMIT:
-            page.say(f"and {len(entry.problems) - PROBLEM_LIMIT:,} more", indent=2, style=DIM)
+        _more(page, len(entry.problems) - PROBLEM_LIMIT)
         if verdict is Verdict.UNKNOWN:
             for sentence in workflow.not_checked[:BLIND_SPOT_LIMIT]:
                 page.say(sentence, indent=2, mark=symbol, mark_style=style)
@@ -181,7 +246,4 @@ def _not_checked(page: Page, contents: Digest) -> None:
         for sentence, workflows in contents.not_checked[:BLIND_SPOT_LIMIT]:
             where = f" ({plural(workflows, 'workflow')})" if workflows else ""
             page.say(sentence + where, mark=page.symbols[Severity.INFO])
-        if len(contents.not_checked) > BLIND_SPOT_LIMIT:
-            page.say(
-                f"and {len(contents.not_checked) - BLIND_SPOT_LIMIT:,} more", style=DIM, indent=2
-            )
+        _more(page, len(contents.not_checked) - BLIND_SPOT_LIMIT)
