@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from comfywatchman.escape import visible
-from comfywatchman.report import page
+from comfywatchman.moments import in_utc, shown
+from comfywatchman.report import page, past
+from comfywatchman.report.changes import KIND_WORDS, NAMES_LIMIT, account, count
 from comfywatchman.report.digest import (
     ALSO_LIMIT,
     BLIND_SPOT_LIMIT,
@@ -19,7 +21,6 @@ from comfywatchman.report.digest import (
     asked_phrase,
     digest,
     gate_worth_showing,
-    in_utc,
     left_out,
     plural,
     proportions,
@@ -28,6 +29,7 @@ from comfywatchman.report.digest import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from jinja2 import Template
 
@@ -58,6 +60,11 @@ def render(report: Report) -> str:
         asked=asked_phrase(report),
         gate=gate_worth_showing(report),
         entries=contents.entries,
+        changed=account(report.changes) if report.changes else None,
+        now=report.started_at,
+        position_of={e.workflow.path: n for n, e in enumerate(contents.entries)},
+        change_of=_change_of(report),
+        legend=any(len(workflow.past) > 1 for workflow in report.workflows),
         shared=[
             {
                 "message": shared.message,
@@ -79,9 +86,16 @@ def render(report: Report) -> str:
 def template() -> Template:
     """The page's template, compiled once."""
     environment = page.environment(_TEMPLATES)
-    environment.filters["preview"] = _preview
+    environment.filters.update(preview=_preview, moment=_moment, plural=plural)
     environment.globals.update(
-        page.inline([page.STYLE], [page.THEME, _TEMPLATES / "report.js"]),
+        page.inline(
+            [page.STYLE, _TEMPLATES / "history.css"], [page.THEME, _TEMPLATES / "report.js"]
+        ),
+        kind_words=KIND_WORDS,
+        reading_order=READING_ORDER,
+        count=count,
+        names_limit=NAMES_LIMIT,
+        past=past.on_page,
         gate_names=_GATE_NAMES,
         also_limit=ALSO_LIMIT,
         blind_spot_limit=BLIND_SPOT_LIMIT,
@@ -94,6 +108,21 @@ def template() -> Template:
 @lru_cache(4096)
 def _preview(text: str) -> Markup:
     return escape(visible(text, limit=_PREVIEW_LIMIT))
+
+
+@lru_cache(4096)
+def _moment(moment: datetime) -> Markup:
+    iso = f"{in_utc(moment):%Y-%m-%dT%H:%MZ}"
+    return Markup(f'<time datetime="{iso}">{shown(moment)}</time>')  # noqa: S704  (ours)
+
+
+def _change_of(report: Report) -> dict[str, str]:
+    """By path, what became of each workflow that is still there."""
+    if report.changes is None:
+        return {}
+    there = {workflow.path for workflow in report.workflows}
+    changes = (change for change in report.changes.workflows if change.path in there)
+    return {change.path: KIND_WORDS[change.kind] for change in changes}
 
 
 def _title(report: Report) -> str:

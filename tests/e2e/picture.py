@@ -11,12 +11,12 @@ from comfywatchman.fleet import html as fleet_html
 from comfywatchman.report import html
 from tests.e2e import chromium
 from tests.unit.fleet import sample
-from tests.unit.report.sample import realistic
+from tests.unit.report.sample import remembered
 
 
 def _report(_: Path) -> tuple[str, int, str]:
     script = "document.querySelector('.body#w1').parentElement.open = true"
-    return html.render(realistic()), 1060, script
+    return html.render(remembered()), 1060, script
 
 
 def _fleet(at: Path) -> tuple[str, int, str]:
