@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.files import Folders
     from comfywatchman.comfyui.inventory import Inventory
     from comfywatchman.comfyui.provenance.knowledge import Knowledge
+    from comfywatchman.history.copies import Copies
     from comfywatchman.history.facts import Environment
     from comfywatchman.history.store import History, Previous
     from comfywatchman.results import Changes, LastRun, Milestone, Report, WorkflowReport
@@ -50,8 +51,8 @@ MILESTONES: Final = 100
 """Most cycles of the last weeks that a report lists."""
 _EXPLAINING: Final = 0.1
 """The part of a cycle's time that finding out causes may take."""
-_COPYING: Final = 0.9
-"""The part of a cycle's time after which no more copies are made; the rest waits for the next."""
+_COPYING: Final = 0.1
+"""The part of a cycle's time that making copies may take; the rest waits for the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,43 +223,42 @@ class Memory:
             previous.world(),
             world,
             facts,
-            copies=_Bytes(seen, self._history, int(self._settings.max_workflow_size)),
+            copies=self._content(seen),
             program_changed=previous.program != cache.program(),
             seconds=_EXPLAINING * self._settings.cycle_time_limit,
         )
 
     def _guarded(self, seen: Seen, previous: Previous | None) -> list[WorkflowReport]:
         """The reports, with a word on each file that has lost most of its workflow."""
-        former = self._history.copies.former(self._started_at - shrunk.LASTS)
+        copies = self._history.copies
+        marks = copies.former(self._started_at - shrunk.LASTS)
         states = previous.states if previous is not None else {}
-        content = _Bytes(seen, self._history, int(self._settings.max_workflow_size))
+        content = self._content(seen)
         reports = list(seen.reports)
         for position, report in enumerate(reports):
+            digest = report.content_digest
+            found = [marks[report.path]] if report.path in marks else []
             state = states.get(report.path)
-            marks = list(former.get(report.path, ()))
-            if state and state.content_digest and state.content_digest != report.content_digest:
-                count = self._history.copies.nodes(state.content_digest)
+            if state and state.content_digest and state.content_digest != digest:
+                count = copies.nodes(state.content_digest)
                 if count is not None:
-                    marks.append(shrunk.Mark(self._started_at, count, state.content_digest))
-            if not marks or report.content_digest is None:
+                    found.append(shrunk.Mark(self._started_at, count, state.content_digest))
+            if not found or digest is None:
                 continue
-            mark = max(marks, key=lambda each: each.nodes)
-            if mark.digest == report.content_digest or mark.nodes < shrunk.FEWEST:
-                continue
-            now = self._history.copies.nodes(report.content_digest)
-            if now is None:
-                raw = content(report.content_digest)
-                now = shrunk.nodes(raw, self._settings.max_workflow_depth)
-            if shrunk.has_shrunk(mark.nodes, now):
-                found = [*report.findings, shrunk.finding(mark, now, kept=True)]
-                reports[position] = identified(report.model_copy(update={"findings": found}))
+            mark = max(found, key=lambda each: each.nodes)
+            now = copies.nodes(digest)
+            if now is None and (raw := content(digest)) is not None:
+                now = shrunk.nodes(raw)
+            if now is not None and shrunk.has_shrunk(mark.nodes, now):
+                told = [*report.findings, shrunk.finding(mark, now)]
+                reports[position] = identified(report.model_copy(update={"findings": told}))
         return reports
 
     def _copy(self, seen: Seen) -> None:
         """Keep the content of each workflow that is not kept yet, as far as there is time."""
-        copies, settings = self._history.copies, self._settings
-        ends = time.monotonic() + (_COPYING - 0.8) * settings.cycle_time_limit
-        content = _Bytes(seen, self._history, int(settings.max_workflow_size))
+        copies = self._history.copies
+        ends = time.monotonic() + _COPYING * self._settings.cycle_time_limit
+        content = self._content(seen)
         for report in seen.reports:
             if time.monotonic() > ends:
                 break
@@ -267,15 +267,17 @@ class Memory:
                 continue
             raw = content(digest)
             if raw is not None:
-                count = shrunk.nodes(raw, settings.max_workflow_depth)
-                copies.put(report.path, digest, raw, count)
+                copies.put(report.path, digest, raw)
+
+    def _content(self, seen: Seen) -> _Content:
+        return _Content(seen, self._history.copies, int(self._settings.max_workflow_size))
 
 
-class _Bytes:
+class _Content:
     """The content of workflows by its digest: as it is there now, else as it was kept."""
 
-    def __init__(self, seen: Seen, history: History, max_bytes: int) -> None:
-        self._history = history
+    def __init__(self, seen: Seen, copies: Copies, max_bytes: int) -> None:
+        self._copies = copies
         self._max_bytes = max_bytes
         self._now = {
             report.content_digest: workflow
@@ -284,7 +286,7 @@ class _Bytes:
         }
 
     def __call__(self, digest: str) -> bytes | None:
-        kept = self._history.copies.get(digest)
+        kept = self._copies.get(digest)
         if kept is not None:
             return kept
         workflow = self._now.get(digest)

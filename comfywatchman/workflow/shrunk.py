@@ -36,7 +36,7 @@ class Mark(NamedTuple):
     """What is remembered of a file that has shrunk.
 
     Attributes:
-        since: start of the cycle that saw it, UTC.
+        since: start of the cycle that saw it shrunk, UTC.
         nodes: how many nodes it had before.
         digest: SHA-256 of what it held then, in hexadecimal.
     """
@@ -46,17 +46,10 @@ class Mark(NamedTuple):
     digest: str
 
 
-def nodes(raw: bytes | None, depth: int) -> int:
-    """How many nodes a saved workflow has, those in sub-graphs too; none for what is no workflow.
-
-    Args:
-        raw: its bytes; None if there are none to be had.
-        depth: do not look into one that is nested deeper.
-    """
-    if raw is None:
-        return 0
+def nodes(raw: bytes) -> int:
+    """How many nodes a saved workflow has, sub-graphs included; none for what is no workflow."""
     try:
-        document = load(raw, max_depth=depth)
+        document = load(raw)
     except WorkflowError:
         return 0
     if "nodes" not in document:
@@ -72,21 +65,18 @@ def has_shrunk(before: int, now: int) -> bool:
     return before >= FEWEST and 2 * now < before
 
 
-def finding(mark: Mark, now: int, *, kept: bool) -> Finding:
+def finding(mark: Mark, now: int) -> Finding:
     """What is said of it.
 
     Args:
-        mark: how it was.
+        mark: how it was; a copy of that is kept.
         now: how many nodes it has.
-        kept: whether what it held then is kept.
     """
     left = f"{now:,} of {mark.nodes:,} nodes are left" if now else f"none of {mark.nodes:,} nodes"
     return WORKFLOW_SHRUNK.finding(
         f"the file has lost most of its workflow: {left}{'' if now else ' is left'}",
         fix="If it was not meant, write the version before into a new file with: comfywatchman "
-        "history --restore-copy WORKFLOW --to FILE"
-        if kept
-        else "If it was not meant, restore it from a backup; no copy of the version before is kept",
+        "history --restore-copy WORKFLOW --to FILE",
     )
 
 
