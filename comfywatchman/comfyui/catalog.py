@@ -51,6 +51,9 @@ class NodeType:
         self.layout: Any = None
         """What :func:`comfywatchman.workflow.widgets.layout` keeps here; it is asked for every node
         of every workflow, so often that a dictionary of weak references would be slow."""
+        self.plan: Any = None
+        """What :mod:`comfywatchman.checks.engine.rulebook` keeps here: catalogs that differ in few
+        node types share the rest, and what was made of them."""
 
     @cached_property
     def inputs(self) -> Mapping[str, InputSpec]:
@@ -115,6 +118,8 @@ class Catalog(Mapping[str, NodeType]):
         self.version = version
         self.replacements = replacements or {}
         self.declarations = object_info
+        self.rulebook: Any = None
+        """What :mod:`comfywatchman.checks.engine.rulebook` keeps here."""
         self._read: dict[str, NodeType] = {}
 
     @cached_property
