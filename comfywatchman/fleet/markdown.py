@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfywatchman.fleet.model import STATES
-from comfywatchman.fleet.survey import span
 from comfywatchman.fleet.text import headline
+from comfywatchman.fleet.words import span
 from comfywatchman.report.markup import code, prose
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from comfywatchman.fleet.model import HOST_STATES
-from comfywatchman.fleet.survey import span
+from comfywatchman.fleet.words import span
 
 if TYPE_CHECKING:
     from comfywatchman.fleet.model import Fleet, Host

@@ -120,6 +120,55 @@ def host(name: str, **more: Any) -> dict[str, Any]:
     } | more
 
 
+def known_inventory(
+    models: Mapping[str, Mapping[str, int | None]], packs: Mapping[str, Mapping[str, object]]
+) -> dict[str, Any]:
+    """One of schema 2: with sizes and versions."""
+    return {"schema_version": 2, "taken_at": at(NOW), "models": models, "packs": packs}
+
+
+def cause(text: str, *, kind: str = "pack", **more: Any) -> dict[str, Any]:
+    """A cause, whose id is the same wherever its text is."""
+    names = {"id": f"id of {text}", "name": text.partition(" ")[0], "sureness": "certain"}
+    return {"kind": kind, "text": text} | names | more
+
+
+def worse(name: str, *causes: dict[str, Any], kind: str = "worse") -> dict[str, Any]:
+    """A workflow that got worse by these causes."""
+    verdicts = {"before": "runnable", "after": "broken"}
+    by = [each["id"] for each in causes]
+    return {"path": f"/srv/workflows/{name}", "name": name, "kind": kind, "causes": by} | verdicts
+
+
+def fact(text: str, *, kind: str = "package", name: str = "") -> dict[str, Any]:
+    """Something that changed on a host."""
+    return {"kind": kind, "name": name or text, "before": None, "after": None, "text": text}
+
+
+def changes(
+    causes: Iterable[dict[str, Any]] = (),
+    workflows: Iterable[dict[str, Any]] = (),
+    facts: Iterable[dict[str, Any]] = (),
+) -> dict[str, Any]:
+    """What a report says of the last full cycle."""
+    listed = {"causes": list(causes), "workflows": list(workflows), "host": list(facts)}
+    return {"since": at(NOW - 3 * HOUR), "skipped": 0, "host_left_out": 0, "not_known": []} | listed
+
+
+def milestone(
+    moment: float, *causes: dict[str, Any], texts: Iterable[str] = (), worse: int = 0
+) -> dict[str, Any]:
+    """A cycle of the last weeks."""
+    told = [*(each["text"] for each in causes), *texts]
+    return {"at": at(moment), "texts": told, "causes": list(causes), "worse": worse, "mended": 0}
+
+
+def changed(name: str, started_at: float = NOW - HOUR, **more: Any) -> dict[str, Any]:
+    """A host whose report says what changed: ``changes`` and ``timeline``."""
+    made = report({"a.json": "runnable"}, started_at) | {"schema_version": 2}
+    return host(name, report=made | {"changes": changes(), "timeline": []} | more)
+
+
 def packed(document: object) -> dict[str, Any]:
     raw = json.dumps(document).encode()
     return {"zlib": base64.b64encode(zlib.compress(raw, 1)).decode()}

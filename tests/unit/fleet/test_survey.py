@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 from comfywatchman.fleet import command, folder
 from comfywatchman.fleet.folder import NEWEST_REPORT
 from comfywatchman.fleet.model import Fleet, Host
-from comfywatchman.fleet.survey import identity, survey
+from comfywatchman.fleet.survey import survey
+from comfywatchman.fleet.words import identity
 from comfywatchman.results import REPORT_SCHEMA_VERSION
 from tests.unit.fleet import sample
 from tests.unit.fleet.sample import HOUR, NOW, at, finding, host, packed, report, status, workflow
