@@ -513,7 +513,10 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         timeline=remembered.timeline if remembered else [],
     )
     if context.store is not None and not context.target.paths:
-        listed = inventory_file.listing(state["catalog"], state["inventory"], made.started_at)
+        facts = state["environment"].facts if "environment" in state else None
+        listed = inventory_file.listing(
+            state["catalog"], state["inventory"], made.started_at, facts
+        )
         context.store.publish(made, listed)
         try:
             state["verdicts"].save()
@@ -566,7 +569,7 @@ def remember(state: CycleState, runtime: CycleRuntime) -> CycleState:
 
 def end_without_history(state: CycleState, error: NodeError) -> Command[Literal["__end__"]]:
     """End the cycle as it was to end, whatever has gone wrong with the history."""
-    return Command(goto=END, update={"history_trouble": history_trouble(error.error)})
+    return Command(goto="__end__", update={"history_trouble": history_trouble(error.error)})
 
 
 def history_trouble(error: BaseException) -> str:

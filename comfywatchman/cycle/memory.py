@@ -125,7 +125,7 @@ class Memory:
             client: the server.
             stats: its answer of ``/system_stats``.
         """
-        files = FileNames.of(inventory)
+        files = FileNames(inventory)
         return reading.read(
             Sources(
                 system_stats=stats,

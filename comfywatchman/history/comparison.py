@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from comfywatchman.history import wording
+from comfywatchman.history.cause import Judged
 from comfywatchman.results import (
     CauseKind,
     ChangeKind,
     Changes,
     PastVerdict,
-    Severity,
     Verdict,
     WorkflowChange,
 )
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from comfywatchman.history.cause import Explained
     from comfywatchman.history.facts import FactChange
-    from comfywatchman.history.store import Previous, State
-    from comfywatchman.results import Cause, Finding, WorkflowReport
+    from comfywatchman.history.records import State
+    from comfywatchman.history.store import Previous
+    from comfywatchman.results import Cause, WorkflowReport
 
 MOST_HOST_CHANGES: Final = 200
 """Changes of the host that are listed in a report."""
@@ -135,7 +136,7 @@ def changes(
         facts: what changed on the host.
         not_known: one sentence for each thing that could not be compared.
     """
-    by_program = {cause.id for cause in explained.causes if cause.kind is CauseKind.PROGRAM}
+    by_program = frozenset(c.id for c in explained.causes if c.kind is CauseKind.PROGRAM)
     workflows = [
         _change(pair, explained.by_path, by_program)
         for pair in comparison.pairs
@@ -181,19 +182,6 @@ def with_past(
     return report.model_copy(update={"since": since, "past": kept})
 
 
-def new_errors(now: WorkflowReport, was: WorkflowReport) -> list[Finding]:
-    """The errors that a workflow has now and had not, not even as a warning."""
-    prints = {finding.fingerprint for finding in was.findings}
-    places = {_place(finding) for finding in was.findings}
-    return [
-        finding
-        for finding in now.findings
-        if finding.severity is Severity.ERROR
-        and finding.fingerprint not in prints
-        and _place(finding) not in places
-    ]
-
-
 def _pair(previous: Previous, report: WorkflowReport, state: State, key: str) -> Pair:
     if state.key == key or is_postponed(report.findings):
         return Pair(report, state)
@@ -210,13 +198,10 @@ def _pair(previous: Previous, report: WorkflowReport, state: State, key: str) ->
 def _kind(now: WorkflowReport, was: WorkflowReport) -> ChangeKind | None:
     if now.verdict is not was.verdict:
         return ChangeKind.MENDED if _RANK[now.verdict] > _RANK[was.verdict] else ChangeKind.WORSE
-    if new_errors(now, was):
+    here, there = Judged.of(now), Judged.of(was)
+    if here.new_since(there):
         return ChangeKind.WORSE
-    return ChangeKind.MENDED if new_errors(was, now) else None
-
-
-def _place(finding: Finding) -> tuple[str, str | None, str | None]:
-    return finding.code, finding.node_id, finding.input
+    return ChangeKind.MENDED if there.new_since(here) else None
 
 
 def _moved(
@@ -256,7 +241,7 @@ def _lies_in(path: str, places: Iterable[str]) -> bool:
 
 
 def _change(
-    pair: Pair, by_path: Mapping[str, Sequence[str]], by_program: Collection[str]
+    pair: Pair, by_path: Mapping[str, Sequence[str]], by_program: frozenset[str]
 ) -> WorkflowChange:
     assert pair.kind is not None  # noqa: S101
     now, state = pair.now, pair.state

@@ -138,13 +138,14 @@ class Copies:
             " JOIN content USING (digest) WHERE until >= ? GROUP BY path"
         )
         at = packing.stamp(since)
+        rows: list[tuple[bytes, int, int, bytes]] = self._ask(
+            lambda c: c.execute(query, (at,)).fetchall(), []
+        )
         return {
             path.decode(errors="surrogatepass"): shrunk.Mark(
-                packing.time_of(until), nodes, bytes(digest).hex()
+                packing.time_of(until), nodes, digest.hex()
             )
-            for path, nodes, until, digest in self._ask(
-                lambda c: c.execute(query, (at,)).fetchall(), []
-            )
+            for path, nodes, until, digest in rows
         }
 
     def put(self, path: str, digest: str, raw: bytes) -> None:
