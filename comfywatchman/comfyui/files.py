@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from comfywatchman import state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,3 +131,17 @@ def names_below(root: Path, *, most: int = 2_000_000) -> Listing | None:
             if not prefix:
                 return None
     return Listing(frozenset(names), links)
+
+
+def begin_of(file: Path, length: int) -> bytes | None:
+    """The first bytes of a regular file; a pipe is not waited for, a device not read.
+
+    Returns:
+        None for what is no regular file, is not there, or cannot be read.
+    """
+    try:
+        with state.open_at_once(file) as stream:
+            regular = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+            return stream.read(length) if regular else None
+    except (OSError, ValueError):  # ValueError: no file can be named so
+        return None
