@@ -176,7 +176,14 @@ class Host:
             for t in types
             if t in mine and mine[t]["python_module"].startswith("custom_nodes")
         ]
-        found += [Change("pack", p) for p in _some(sorted(set(packs)), chance, 1)]
+        gone = _some(sorted(set(packs)), chance, 1)
+        modules = {f"custom_nodes.{pack}" for pack in gone}
+        found = [
+            change
+            for change in found
+            if modules.isdisjoint(w.get(change.name, {}).get("python_module") for w in (mine, theirs))
+        ]
+        found += [Change("pack", pack) for pack in gone]
         inventory = self.server.inventory("full")
         places = {n: folder for folder, names in inventory.models.items() for n in names}
         places |= dict.fromkeys(inventory.files["input"], "input")
@@ -323,7 +330,8 @@ class Case:
     def truth(self) -> set[Change]:
         """The changes that did it: those that are enough for an error, alone or together.
 
-        What these hide is looked for with them undone.
+        One that mended something else, so that the error could be seen, did not do it. What the
+        causes hide is looked for with them undone.
         """
         present = frozenset(self.changes)
         causes: set[Change] = set()
@@ -335,7 +343,8 @@ class Case:
                     for part in map(frozenset, combinations(sorted(present, key=repr), size)):
                         if not any(e <= part for e in enough) and self._shows(part, key, mark):
                             enough.append(part)
-                found.update(*enough)
+                for part in enough:
+                    found |= {change for change in part if not self._uncovers(part, change)} or part
             causes |= found
             present -= found
         return causes
@@ -344,22 +353,28 @@ class Case:
         was = Judged.of(self.report(()))
         return Judged.of(self.report(changes)).new_since(was)
 
+    def _uncovers(self, changes: frozenset[Change], one: Change) -> bool:
+        """Whether one of some changes mended something, and so lets what is behind it be seen."""
+        result = Judged.of(self.report(changes))
+        without = Judged.of(self.report(changes - {one}))
+        return any(not result.has(key, mark) for key, mark in without.errors.items())
+
     def _shows(self, changes: frozenset[Change], key: Key, mark: str) -> bool:
         result = Judged.of(self.report(changes))
         if key == VERDICT:
             return result.rank < Judged.of(self.report(())).rank
-        return key in result.errors or mark in result.errors.values()
+        return result.has(key, mark)
 
     def explained(self) -> tuple[set[Change], set[Change], list[Cause]]:
         """The changes that are named, those of them that are certain, and the causes."""
         was, now = self.report(()), self.report(self.changes)
-        kept = {r.content_digest: raw for r, raw in self._both(was, now)}
+        kept = {r.content_digest or "": raw for r, raw in self._both(was, now)}
         result = explain(
             [Worse(now, was)],
             self.host.world(()),
             self.host.world(self.changes),
             [],
-            copies=kept.get,  # type: ignore[arg-type]
+            copies=kept.get,
             program_changed=False,
             seconds=60,
         )

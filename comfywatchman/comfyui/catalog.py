@@ -133,6 +133,19 @@ class Catalog(Mapping[str, NodeType]):
         modules = (str(_mapping(d).get("python_module")) for d in self.declarations.values())
         return Counter(pack for module in modules if (pack := _pack(module)) is not None)
 
+    @cached_property
+    def delivered(self) -> Mapping[str, int]:
+        """How many outputs of its node types deliver each type of link."""
+        return Counter(kind for node_type in self.values() for kind in node_type.outputs)
+
+    def spelled_alike(self, name: str) -> str | None:
+        """The node type that differs from a name in case only."""
+        return self._folded.get(name.casefold())
+
+    @cached_property
+    def _folded(self) -> Mapping[str, str]:
+        return {name.casefold(): name for name in self}
+
     def find(self, name: str) -> NodeType | None:
         """The node type of a name; None if the server does not offer it.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from functools import cached_property
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.choices import Choices
@@ -77,19 +76,14 @@ class Rulebook:
 
     def spelled_alike(self, name: str) -> str | None:
         """The node type that differs from a name in case only."""
-        return self._folded.get(name.casefold())
-
-    @cached_property
-    def _folded(self) -> dict[str, str]:
         catalog = self._catalog()
-        return {name.casefold(): name for name in catalog} if catalog is not None else {}
+        return None if catalog is None else catalog.spelled_alike(name)
 
     @cached_property
     def delivered_types(self) -> frozenset[str]:
         """Types that some output of the catalog delivers, so that inputs of them take links."""
         catalog = self._catalog()
-        outputs = (n.outputs for n in catalog.values()) if catalog is not None else ()
-        return frozenset(chain.from_iterable(outputs))
+        return frozenset() if catalog is None else frozenset(catalog.delivered)
 
     @cached_property
     def core_types(self) -> frozenset[str]:

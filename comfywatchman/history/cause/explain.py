@@ -86,6 +86,7 @@ class _Explaining:
         self._unkept = 0
         self._unread = 0
         self._late = 0
+        self._failed = 0
 
     def explained(self, worse: Sequence[Worse]) -> Explained:
         if not worse:
@@ -142,7 +143,9 @@ class _Explaining:
             return self._tried(worse, trial, suspects, edited=unkept)
         except OutOfTimeError:
             self._late += 1
-            return list(suspects.of(worse, edited=edited))
+        except Exception:  # noqa: BLE001  (as when it is judged: no file costs the others theirs)
+            self._failed += 1
+        return list(suspects.of(worse, edited=edited))
 
     def _tried(
         self, worse: Worse, trial: Trial, suspects: Suspects, *, edited: bool
@@ -200,6 +203,8 @@ class _Explaining:
             )
         if self._late:
             said.append(f"there was no time to try the causes of {_workflows(self._late)}")
+        if self._failed:
+            said.append(f"ComfyWatchman failed on trying the causes of {_workflows(self._failed)}")
         return said
 
 

@@ -9,12 +9,12 @@ from comfywatchman.history.cause.factors import LIMITS, RELEASE, WORKFLOW, Facto
 from comfywatchman.history.cause.trial import NOTHING, VERDICT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from comfywatchman.history.cause.factors import Differences
     from comfywatchman.history.cause.trial import Back, Key, Trial
 
 Errors = dict["Key", str]
+
+_FOR_ALL = frozenset({WORKFLOW, RELEASE, LIMITS})
 
 
 @dataclass
@@ -112,8 +112,13 @@ class Search:
             else:
                 found[group[0]] = gone
 
-        for group in self._groups(given, wanted):
-            look(group)
+        near, far = self._near_and_far(given, wanted)
+        for factor in near:
+            look([factor])
+        explained = set().union(*found.values())
+        # What an error at a node rests on is all near: nothing else can have had a part in it.
+        if far and not (explained >= wanted.keys() and all(key[1] for key in wanted)):
+            look(far)
         return found
 
     def _several(self, given: Back, wanted: Errors, found: Found) -> dict[Factor, Errors]:
@@ -138,8 +143,10 @@ class Search:
             else:
                 causes[group[0]] = made
 
-        for group in self._groups(given, wanted):
-            look(group)
+        near, far = self._near_and_far(given, wanted)
+        for group in (near, far):
+            if group:
+                look(group)
         if not causes:
             joint = self._least(given, sorted(whole - given), healed)
             found.together |= joint
@@ -171,29 +178,16 @@ class Search:
                 return set(kept)
             size //= 2
 
-    def _groups(self, given: Back, wanted: Errors) -> Iterable[list[Factor]]:
-        """What is left to try: what the errors are about one by one, the rest together."""
+    def _near_and_far(self, given: Back, wanted: Errors) -> tuple[list[Factor], list[Factor]]:
+        """What is left to try: what errors rest on where they are, and the rest."""
+        near = self._near(given, wanted)
         left = [factor for factor in self.candidates() if factor not in given]
-        told = self._told(wanted)
-        near = [factor for factor in left if told(factor)]
-        far = [factor for factor in left if not told(factor)]
-        yield from ([factor] for factor in near)
-        if far:
-            yield far
+        return [f for f in left if f in near], [f for f in left if f not in near]
 
-    def _told(self, wanted: Errors) -> Callable[[Factor], bool]:
-        """Whether what changed is what errors are about."""
-        findings = [
-            f
-            for f in self._trial.worse.now.findings
-            if (f.code, f.node_id, f.input) in wanted or f.fingerprint in wanted.values()
-        ]
-        types = {f.node_type for f in findings} | {f.subject.name for f in findings}
-        files = self._differences.named_in(f.subject.name for f in findings)
-
-        def told(factor: Factor) -> bool:
-            if factor.kind is Kind.NODE_TYPE:
-                return factor.name in types
-            return factor in files or factor == WORKFLOW
-
-        return told
+    def _near(self, given: Back, wanted: Errors) -> set[Factor]:
+        """What errors are about, and what their nodes and those linked to them rest on."""
+        about = self._trial.run(given).about
+        names = {name for key in wanted for name in about.get(key, ())}
+        types = {kind for _, node_id, _ in wanted for kind in self._trial.types_around(node_id)}
+        found = {Factor(Kind.NODE_TYPE, name) for name in names | types}
+        return found | self._differences.named_in(names) | _FOR_ALL

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 from comfywatchman.history.cause.factors import WORKFLOW, Factor, Kind
 from comfywatchman.judging.identity import identified
 from comfywatchman.judging.prompt import judge
-from comfywatchman.judging.workflow import failure
 from comfywatchman.results import Severity, Verdict, WorkflowReport
 from comfywatchman.workflow.budget import Budget
 from comfywatchman.workflow.convert import convert
@@ -61,8 +60,11 @@ class Judged:
         self.found: dict[Key, str] = {}
         """Fingerprints of all findings."""
         self.errors: dict[Key, str] = {}
+        self.about: dict[Key, tuple[str, str]] = {}
+        """What a finding is about, and the type of its node."""
         for finding in findings:
             key = key_of(finding)
+            self.about[key] = finding.subject.name, finding.node_type or ""
             self.found[key] = finding.fingerprint
             if finding.severity is Severity.ERROR:
                 self.errors[key] = finding.fingerprint
@@ -138,6 +140,7 @@ class Trial:
 
         Raises:
             OutOfTimeError: there is no time left.
+            Exception: the program fails on it in that world.
         """
         known = self._judged.get(back)
         if known is None:
@@ -160,6 +163,17 @@ class Trial:
             if not (result.rank < self.was.rank if key == VERDICT else result.has(key, mark))
         }
 
+    def types_around(self, node_id: str | None) -> Iterator[str]:
+        """The types, as it is now, of a node and of those that its inputs are linked to."""
+        conversion = self.conversion(NOTHING)
+        node = None if conversion is None or node_id is None else conversion.prompt.get(node_id)
+        inputs = node.get("inputs") if isinstance(node, dict) else None
+        values = inputs.values() if isinstance(inputs, dict) else ()
+        linked = [v[0] for v in values if isinstance(v, list) and v and isinstance(v[0], str)]
+        for near in (node_id, *linked):
+            if conversion is not None and near in conversion.nodes:
+                yield conversion.nodes[near].type
+
     def conversion(self, back: Back) -> Conversion | None:
         """The workflow as a prompt; None if it cannot be made one."""
         try:
@@ -180,8 +194,6 @@ class Trial:
             damaged = error.finding.severity is Severity.ERROR
             verdict = Verdict.BROKEN if damaged else Verdict.UNKNOWN
             findings = [error.finding]
-        except Exception as bug:  # noqa: BLE001  (as when it was judged the first time)
-            verdict, findings = Verdict.UNKNOWN, [failure(bug)]
         report = WorkflowReport(path=was.path, name=was.name, verdict=verdict, findings=findings)
         return Judged.of(identified(report))
 

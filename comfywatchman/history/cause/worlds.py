@@ -10,7 +10,7 @@ from comfywatchman.comfyui.catalog import Catalog, NodeType
 from comfywatchman.history.cause.factors import LIMITS, RELEASE, Factor, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Iterator, Mapping
 
     from comfywatchman.comfyui.inventory import Inventory
     from comfywatchman.history.cause.factors import Differences
@@ -43,6 +43,7 @@ class Between(Catalog):
         super().__init__(declarations, release.version, release.replacements)
         self.asked: set[str] = set()
         self._now = now
+        self._before = before
         self._worlds = worlds
 
     def find(self, name: str) -> NodeType | None:
@@ -65,11 +66,31 @@ class Between(Catalog):
     def node_types_by_pack(self) -> Mapping[str, int]:
         """As every catalog's, counted for the node types only that are others."""
         counts = Counter(self._now.node_types_by_pack)
-        for name in self._old:
-            for offered, by in ((self._now.find(name), -1), (self.offered(name), 1)):
-                if offered is not None and offered.pack is not None:
-                    counts[offered.pack] += by
+        for node_type, by in self._others():
+            if node_type.pack is not None:
+                counts[node_type.pack] += by
         return +counts
+
+    @cached_property
+    def delivered(self) -> Mapping[str, int]:
+        """As every catalog's, counted likewise."""
+        counts = Counter(self._now.delivered)
+        for node_type, by in self._others():
+            for kind in node_type.outputs:
+                counts[kind] += by
+        return +counts
+
+    def spelled_alike(self, name: str) -> str | None:
+        """As every catalog's."""
+        either = (self._now.spelled_alike(name), self._before.spelled_alike(name))
+        return next((n for n in either if n is not None and self.offered(n) is not None), None)
+
+    def _others(self) -> Iterator[tuple[NodeType, int]]:
+        """The node types that the present catalog has instead, to be left out, and its own."""
+        for name in self._old:
+            for node_type, by in ((self._now.find(name), -1), (self.offered(name), 1)):
+                if node_type is not None:
+                    yield node_type, by
 
     def offered(self, name: str) -> NodeType | None:
         """The same, not noted."""
