@@ -17,6 +17,8 @@ NODE_MAP = "node-map.cache"
 VERDICTS = "verdicts.cache"
 VERDICTS_SO_FAR = "verdicts-so-far.cache"
 SERVER_WORKFLOWS = "server-workflows.sqlite3"
+HISTORY = "history.sqlite3"
+WORKFLOW_COPIES = "workflow-copies.sqlite3"
 ANSWERS = "server-answers.json"
 OFF_SWITCH = "ask-server.off"
 CRASH = "last-crash.txt"
@@ -35,6 +37,8 @@ FILES = (
     VERDICTS,
     VERDICTS_SO_FAR,
     SERVER_WORKFLOWS,
+    HISTORY,
+    WORKFLOW_COPIES,
     ANSWERS,
     OFF_SWITCH,
     CRASH,
@@ -44,25 +48,39 @@ FILES = (
     SCHEDULE_LOCK,
     SCHEDULE_LOG,
 )
-HISTORY = "history.sqlite3"
 METRICS = "metrics.prom"
-OF_OTHER_RELEASES = (HISTORY, METRICS, "verdicts.json", "history.json")
+OF_OTHER_RELEASES = (METRICS, "verdicts.json", "history.json")
 """What an older release left, or a newer one from which a host went back."""
 
 PART = ".part"
 """Ends the name of a file that is not wholly written: ``.latest.json.THREAD.PROCESS.part``."""
 DAMAGED = ".damaged"
 """Ends the name of a file that could not be read, and was set aside."""
+BEFORE = ".before-"
+"""Stands between the name of a database and the version that it is kept in as it was, before a
+newer release brings it up to date."""
 
-_NAME = "|".join(map(re.escape, FILES + OF_OTHER_RELEASES))
+_DATABASE = "|".join(map(re.escape, (SERVER_WORKFLOWS, HISTORY, WORKFLOW_COPIES)))
+_NAME = "|".join(
+    (
+        *map(re.escape, FILES + OF_OTHER_RELEASES),
+        rf"(?:{_DATABASE}){re.escape(BEFORE)}[0-9]+",
+    )
+)
 _OURS = re.compile(
     rf"(?:{_NAME})(?:{re.escape(DAMAGED)})?"
     rf"|\.(?:{_NAME})(?:\.[0-9]+)+{re.escape(PART)}"
     rf"|{re.escape(SCHEDULE_LOG)}\.[0-9]+"
-    rf"|(?:{re.escape(SERVER_WORKFLOWS)}|{re.escape(HISTORY)})-(?:journal|wal|shm)"
+    rf"|(?:{_DATABASE})-(?:journal|wal|shm)"
 )
+_PEOPLES_WORK = re.compile(rf"\.?{re.escape(WORKFLOW_COPIES)}(?:[.-].*)?")
 
 
 def is_ours(name: str) -> bool:
     """Whether a file of this name in a state folder is ours, also a damaged or half-written one."""
     return _OURS.fullmatch(name) is not None
+
+
+def holds_peoples_work(name: str) -> bool:
+    """Whether a file of ours holds what people made, to be removed only where that is asked for."""
+    return is_ours(name) and _PEOPLES_WORK.fullmatch(name) is not None

@@ -14,7 +14,7 @@ import re
 import zlib
 from dataclasses import dataclass, field
 from io import BytesIO, TextIOWrapper
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -54,6 +54,30 @@ class SavedInventory(BaseModel):
     """Model files by model folder, in the server's order."""
     embeddings: list[str] | None
     """Names of embeddings, sorted; null if the server does not list them."""
+
+    @classmethod
+    def of(cls, inventory: Inventory) -> Self:
+        """The same for the same inventory, in whatever order folders were listed."""
+        return cls(
+            files={folder: sorted(names) for folder, names in sorted(inventory.files.items())},
+            links={
+                folder: dict(sorted(links.items()))
+                for folder, links in sorted(inventory.links.items())
+            },
+            paths=dict(sorted(inventory.paths.items())),
+            models={folder: list(names) for folder, names in inventory.models.items()},
+            embeddings=None if inventory.embeddings is None else sorted(inventory.embeddings),
+        )
+
+    def restored(self) -> Inventory:
+        """The inventory."""
+        return Inventory(
+            files={folder: frozenset(names) for folder, names in self.files.items()},
+            links=self.links,
+            paths=self.paths,
+            models={folder: tuple(names) for folder, names in self.models.items()},
+            embeddings=None if self.embeddings is None else frozenset(self.embeddings),
+        )
 
 
 class SavedCatalog(BaseModel):
@@ -98,16 +122,7 @@ def saved(catalog: Catalog, inventory: Inventory, not_checked: Iterable[str]) ->
         comfywatchman_version=__version__,
         comfyui_version=catalog.version,
         not_checked=list(not_checked),
-        inventory=SavedInventory(
-            files={folder: sorted(names) for folder, names in sorted(inventory.files.items())},
-            links={
-                folder: dict(sorted(links.items()))
-                for folder, links in sorted(inventory.links.items())
-            },
-            paths=dict(sorted(inventory.paths.items())),
-            models={folder: list(names) for folder, names in inventory.models.items()},
-            embeddings=None if inventory.embeddings is None else sorted(inventory.embeddings),
-        ),
+        inventory=SavedInventory.of(inventory),
         replacements=dict(sorted(catalog.replacements.items())),
         node_types=dict(sorted(catalog.declarations.items())),
     )
@@ -208,18 +223,11 @@ def _of_ours(file: Path, document: Mapping[str, Any], release: str | None) -> Ba
             f"--object-info: {file} is a damaged catalog (node_types: holds none); {_SAVE_AGAIN}"
         )
     own = None if content.comfyui_version is None else visible(content.comfyui_version)
-    inventory = content.inventory
     return Basis(
         catalog_source.ordered(
             content.node_types, _agreed(file, own, release), content.replacements
         ),
-        Inventory(
-            files={folder: frozenset(names) for folder, names in inventory.files.items()},
-            links=inventory.links,
-            paths=inventory.paths,
-            models={folder: tuple(names) for folder, names in inventory.models.items()},
-            embeddings=None if inventory.embeddings is None else frozenset(inventory.embeddings),
-        ),
+        content.inventory.restored(),
         content.not_checked,
     )
 

@@ -167,6 +167,7 @@ class KeptWorkflows:
     def _open(self, file: Path) -> None:
         self._tried = True
         try:
+            from comfywatchman import sqlite_file
             from comfywatchman.comfyui import workflow_database
         except ImportError:
             self._lost("cannot be used: this Python has no sqlite3")
@@ -176,7 +177,7 @@ class KeptWorkflows:
         except OSError as error:
             self._lost(f"cannot be used: {error.strerror or error}")
         except ValueError:
-            aside = workflow_database.set_aside(file)
+            aside = sqlite_file.set_aside(file)
             self._lost(f"is damaged{f', is now {aside}' if aside else ''}")
             with suppress(OSError, ValueError):
                 self._read(workflow_database.WorkflowDatabase(file))
@@ -233,7 +234,7 @@ class KeptWorkflows:
         except (OSError, ValueError) as error:
             self._writable = False
             self._database.roll_back()
-            self._lost(f"could not be written: {error}")
+            self._lost(f"could not be written: {getattr(error, 'strerror', None) or error}")
             return False
         return True
 

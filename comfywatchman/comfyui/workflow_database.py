@@ -9,16 +9,13 @@ Imported where one is opened only: there are Pythons that were built without SQL
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 import sqlite3
-import stat
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from comfywatchman import state
+from comfywatchman import sqlite_file
+from comfywatchman.sqlite_file import told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 WAIT: Final = 5.0
@@ -64,12 +61,12 @@ class WorkflowDatabase:
     """
 
     def __init__(self, file: Path) -> None:
-        with _told():
-            _make(file)
+        with told():
+            sqlite_file.make(file)
             # The nodes of a cycle run in threads, one after the other.
             self._database = sqlite3.connect(file, WAIT, check_same_thread=False)
         try:
-            with _told():
+            with told():
                 self._prepare()
         except (OSError, ValueError):
             self._database.close()
@@ -78,13 +75,13 @@ class WorkflowDatabase:
     def rows(self) -> list[Row]:
         """What is kept."""
         query = "SELECT place, size, modified, asked_at, digest, length(content) FROM workflow"
-        with _told():
+        with told():
             return [Row(*found) for found in self._database.execute(query)]
 
     def content(self, place: str) -> object:
         """The content that is kept for a place; None if none is."""
         query = "SELECT content FROM workflow WHERE place = ?"
-        with _told():
+        with told():
             found = self._database.execute(query, (place,)).fetchone()
         return found[0] if found else None
 
@@ -98,17 +95,17 @@ class WorkflowDatabase:
     ) -> None:
         """Keep a workflow in place of what is kept for its place: see :class:`Row`."""
         row = (place, *(version or (None, None)), asked_at, digest, content)
-        with _told():
+        with told():
             self._database.execute("REPLACE INTO workflow VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def remove(self, place: str) -> None:
         """Keep nothing for a place."""
-        with _told():
+        with told():
             self._database.execute("DELETE FROM workflow WHERE place = ?", (place,))
 
     def commit(self) -> None:
         """Have what was put and removed outlast this process."""
-        with _told():
+        with told():
             self._database.commit()
 
     def roll_back(self) -> None:
@@ -128,40 +125,3 @@ class WorkflowDatabase:
             self._database.execute(_TABLE)
             self._database.execute(f"PRAGMA user_version = {_SCHEMA}")
             self._database.commit()
-
-
-def set_aside(file: Path) -> str | None:
-    """Move a damaged database out of the way, and remove its journal.
-
-    Returns:
-        What it is called now; None if it could not be moved.
-    """
-    aside = state.set_aside(file)
-    with contextlib.suppress(OSError):
-        file.with_name(f"{file.name}-journal").unlink()
-    return aside.name if aside else None
-
-
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        # An OperationalError is about the disk, the rights or a lock, but for text that is none.
-        text = str(error)
-        if isinstance(error, sqlite3.OperationalError) and "decode" not in text:
-            raise OSError(text) from None
-        raise ValueError(text) from None
-
-
-def _make(file: Path) -> None:
-    """Make the file for its owner alone, and refuse what SQLite would wait for or follow."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    descriptor = os.open(file, flags, 0o600)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "is not a regular file")
-        if owner := state.owner_besides_root(file.parent):
-            os.fchown(descriptor, *owner)
-    finally:
-        os.close(descriptor)

@@ -26,7 +26,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
         (
-            "__init__ results findings escape redaction errors room state state_files "
+            "__init__ results findings escape redaction errors room state state_files sqlite_file "
             "lenient_json latest discovery flag exclusion streams clock host integrity started "
             "moments"
         ),

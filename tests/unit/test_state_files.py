@@ -24,6 +24,10 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
         "history.sqlite3-journal",
         "server-workflows.sqlite3-journal",
         "server-workflows.sqlite3.damaged",
+        "history.sqlite3.before-1",
+        "history.sqlite3.before-1.damaged",
+        ".history.sqlite3.before-12.77.part",
+        "workflow-copies.sqlite3-journal",
         ".latest.json.7.8.part",
         ".report.md.7.part",
     ],
@@ -38,10 +42,19 @@ def test_it_is_ours(name: str) -> None:
         *("report.pdf", "report.md.orig", "my report.md", "Report.md", "report", "report.md\n"),
         *("history.txt", "history.json.1", "inventory.csv", "last-will.odt", "schedule.ics"),
         *(".latest.json", ".download.7.8.part", "latest.json.part", "..", "", "schedule.log.old"),
+        *("history.sqlite3.before-", "history.sqlite3.before-x", "latest.json.before-1"),
     ],
 )
 def test_it_is_of_somebody_else(name: str) -> None:
     assert not state_files.is_ours(name)
+
+
+@pytest.mark.parametrize("ending", ["", "-journal", ".damaged", ".before-1"])
+def test_what_people_made_is_told_from_the_rest(ending: str) -> None:
+    assert state_files.holds_peoples_work(f"workflow-copies.sqlite3{ending}")
+    assert not state_files.holds_peoples_work(f"history.sqlite3{ending}")
+    assert not state_files.holds_peoples_work(f"my workflow-copies.sqlite3{ending}")
+    assert not state_files.holds_peoples_work("workflow-copies.sqlite3.zip")
 
 
 def test_the_collection_has_this_very_file() -> None:
