@@ -17,6 +17,8 @@ _DAYS = {"today": 0, "yesterday": 1}
 
 def in_utc(moment: datetime) -> datetime:
     """``moment`` in UTC; one without a zone is taken to be UTC already."""
+    if moment.tzinfo is UTC:
+        return moment
     try:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError:  # at either end of the calendar

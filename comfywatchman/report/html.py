@@ -28,11 +28,12 @@ from comfywatchman.report.digest import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from jinja2 import Template
 
+    from comfywatchman.report.digest import Entry
     from comfywatchman.results import Report, Summary, Verdict
 
 _TEMPLATES = files(__package__) / "templates"
@@ -47,6 +48,7 @@ def render(report: Report) -> str:
     if something hostile in a workflow were mark-up here, it could neither run nor call home.
     """
     contents = digest(report)
+    change_of = _change_of(report)
     started = in_utc(report.started_at)
     return template().render(
         report=report,
@@ -61,9 +63,8 @@ def render(report: Report) -> str:
         gate=gate_worth_showing(report),
         entries=contents.entries,
         changed=account(report.changes) if report.changes else None,
-        now=report.started_at,
         position_of={e.workflow.path: n for n, e in enumerate(contents.entries)},
-        change_of=_change_of(report),
+        changed_count=len(change_of),
         legend=any(len(workflow.past) > 1 for workflow in report.workflows),
         shared=[
             {
@@ -74,7 +75,10 @@ def render(report: Report) -> str:
             }
             for shared in contents.shared
         ],
-        groups=contents.by_verdict(),
+        groups=[
+            (verdict, list(_rows(group, change_of, report.started_at)))
+            for verdict, group in contents.by_verdict()
+        ],
         not_checked=[
             (sentence, plural(workflows, "workflow") if workflows else "")
             for sentence, workflows in contents.not_checked[:BLIND_SPOT_LIMIT]
@@ -95,7 +99,6 @@ def template() -> Template:
         reading_order=READING_ORDER,
         count=count,
         names_limit=NAMES_LIMIT,
-        past=past.on_page,
         gate_names=_GATE_NAMES,
         also_limit=ALSO_LIMIT,
         blind_spot_limit=BLIND_SPOT_LIMIT,
@@ -123,6 +126,15 @@ def _change_of(report: Report) -> dict[str, str]:
     there = {workflow.path for workflow in report.workflows}
     changes = (change for change in report.changes.workflows if change.path in there)
     return {change.path: KIND_WORDS[change.kind] for change in changes}
+
+
+def _rows(
+    group: Iterable[tuple[int, Entry]], change_of: dict[str, str], now: datetime
+) -> Iterator[tuple[int, Entry, str | None, Markup]]:
+    """What the template shows of each workflow: its position, what became of it and its past."""
+    for position, entry in group:
+        workflow = entry.workflow
+        yield position, entry, change_of.get(workflow.path), past.on_page(workflow, now)
 
 
 def _title(report: Report) -> str:

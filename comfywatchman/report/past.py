@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 WEEKS = 6
 """How many weeks a strip shows."""
-_WIDTH = WEEKS * 7 * 2
-"""In units: two a day."""
+_UNIT = timedelta(hours=12)
+_WIDTH = timedelta(weeks=WEEKS) // _UNIT
 _NARROWEST = 2
 """Units of a verdict that did not last: what is a moment ago must be seen."""
 _CHANGES_SHOWN = 12
 """Verdicts drawn of one that changes all the time, the last ones; further back nothing is drawn."""
 _CHANGES_TOLD = 4
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def in_words(workflow: WorkflowReport, now: datetime) -> str:
@@ -43,16 +44,19 @@ def on_page(workflow: WorkflowReport, now: datetime) -> Markup:
     """
     if workflow.since is None:
         return Markup()
-    past = tuple((each.since, each.verdict) for each in workflow.past)
-    return _on_page(workflow.verdict, workflow.since, past, now)
+    past = workflow.past
+    changes = tuple((each.since, each.verdict) for each in past) if len(past) > 1 else ()
+    return _on_page(workflow.verdict, workflow.since, changes, now)
 
 
 @lru_cache(4096)
 def _on_page(
     verdict: Verdict, since: datetime, past: tuple[tuple[datetime, Verdict], ...], now: datetime
 ) -> Markup:
-    strip = _strip(past, now) if len(past) > 1 else ""
-    time = f'<time datetime="{in_utc(since):%Y-%m-%dT%H:%MZ}">{_day(since, now)}</time>'
+    now, since = in_utc(now), in_utc(since)
+    strip = _strip([(in_utc(moment), each) for moment, each in past], now) if past else ""
+    iso = since.isoformat(timespec="minutes")[: -len("+00:00")]
+    time = f'<time datetime="{iso}Z">{_day(since, now)}</time>'
     # Nothing in it is of anybody else's making.
     return Markup(  # noqa: S704
         f'<span class="past"><span>{verdict} since {time} ({_length(since, now)})</span>'
@@ -61,17 +65,16 @@ def _on_page(
 
 
 def _strip(past: Sequence[tuple[datetime, Verdict]], now: datetime) -> str:
-    begin = in_utc(now) - timedelta(weeks=WEEKS)
+    begin = now - timedelta(weeks=WEEKS)
     paths: dict[Verdict, str] = {}
     end = _WIDTH
     for moment, verdict in past[: -_CHANGES_SHOWN - 1 : -1]:
-        days = (in_utc(moment) - begin) / timedelta(days=1)
-        start = max(0, min(round(days * 2), end - _NARROWEST))
+        start = max(0, min(round((moment - begin) / _UNIT), end - _NARROWEST))
         paths[verdict] = f"M{start} 5h{end - start}{paths.get(verdict, '')}"
         end = start
         if not start:
             break
-    drawn = "".join(f'<path class="{v}" d="{d}"/>' for v, d in paths.items())
+    drawn = "".join([f'<path class="{v}" d="{d}"/>' for v, d in paths.items()])
     told = _told(past, now)
     return (
         f'<svg class="strip" viewBox="0 0 {_WIDTH} 10" role="img" aria-label="{told}">{drawn}</svg>'
@@ -82,10 +85,8 @@ def _told(past: Sequence[tuple[datetime, Verdict]], now: datetime) -> str:
     """E.g. ``runnable until 12 Nov, broken since``."""
     *before, (moment, verdict) = past
     if len(before) > _CHANGES_TOLD:
-        first = before[0][0]
-        return (
-            f"{len(before)} changes since {_day(first, now)}, {verdict} since {_day(moment, now)}"
-        )
+        first, last = _day(before[0][0], now), _day(moment, now)
+        return f"{len(before)} changes since {first}, {verdict} since {last}"
     untils = zip(before, past[1:], strict=True)
     told = [f"{was} until {_day(until, now)}" for (_, was), (until, _) in untils]
     return ", ".join([*told, f"{verdict} since"])
@@ -97,6 +98,5 @@ def _length(moment: datetime, now: datetime) -> str:
 
 
 def _day(moment: datetime, now: datetime) -> str:
-    then = in_utc(moment)
-    year = "" if then.year == in_utc(now).year else f" {then.year}"
-    return f"{then.day} {then:%b}{year}"
+    day = f"{moment.day} {_MONTHS[moment.month - 1]}"
+    return day if moment.year == now.year else f"{day} {moment.year}"

@@ -80,7 +80,7 @@ def _written(page: Page, report: Report) -> str:
     contents = digest(report)
     _head(page, report)
     if report.changes is not None:
-        tell(page, account(report.changes))
+        _changes(page, account(report.changes))
     _shared(page, contents)
     known = {(s.shared_by, s.fix): s.number for s in contents.shared}
     for verdict, group in contents.by_verdict():
@@ -95,8 +95,7 @@ def _written(page: Page, report: Report) -> str:
     return page.text()
 
 
-def tell(page: Page, changed: Account) -> None:
-    """Say what changed, and what that did."""
+def _changes(page: Page, changed: Account) -> None:
     if changed.nothing:
         page.blank()
         page.say(changed.title, style=DIM)
@@ -104,6 +103,11 @@ def tell(page: Page, changed: Account) -> None:
         page.heading(changed.title)
     if changed.remark:
         page.say(changed.remark, style=DIM)
+    tell(page, changed)
+
+
+def tell(page: Page, changed: Account) -> None:
+    """Say what changed, and what that did."""
     for kind, groups in changed.groups:
         for group in groups[:GROUP_LIMIT]:
             _group(page, group, f"{KIND_WORDS[kind]:<6}", _KIND_STYLE[kind])
