@@ -235,7 +235,7 @@ def studio(folder: Path) -> Path:
             [worse(name, lost) for name in names_of[: 3 + number % 2]],
             [fact("4 model files in checkpoints are gone", kind="model", name="checkpoints")],
         )
-    edited = cause(f"{names_of[0]} was saved with other node types", kind="workflow", name=names_of[0])
+    edited = cause(f"{names_of[0]} was edited", kind="workflow", name=names_of[0])
     guess = cause(
         "one of 2 changes",
         kind="unexplained",
@@ -304,8 +304,15 @@ def hostile(folder: Path) -> Path:
     return folder
 
 
-def farm(folder: Path, hosts: int, workflows: int) -> Path:
-    """A render farm on which about a third of the cells are bad, each for two of 400 reasons."""
+def farm(folder: Path, hosts: int, workflows: int, *, history: bool = True) -> Path:
+    """A render farm on which about a third of the cells are bad, each for two of 400 reasons.
+
+    Args:
+        folder: what is filled.
+        hosts: how many.
+        workflows: on each.
+        history: whether hosts tell what changed, versions of packs and sizes of models.
+    """
     chance = random.Random(0)
     verdicts = ["runnable"] * 13 + ["broken"] * 4 + ["partial"] * 2 + ["unknown"]
     problems = [
@@ -330,5 +337,31 @@ def farm(folder: Path, hosts: int, workflows: int) -> Path:
             f"model-{n:03d}.safetensors" for n in range(400) if n % 10 or chance.random() < 0.9
         ]
         stock = inventory({"checkpoints": models}, {f"pack{n}": 10 + n for n in range(40)})
+        if history:
+            made |= farm_changes(random.Random(name), [cell["name"] for cell in cells])
+            packs = {
+                f"pack{n}": {"node_types": 10 + n, "version": f"1.{chance.random() < 0.1:d}"}
+                for n in range(40)
+            }
+            sizes = {"checkpoints": {m: 10**9 + (chance.random() < 0.01) for m in models}}
+            stock = known_inventory(sizes, packs)
         write(folder, [host(name, report=packed(made), inventory=packed(stock))])
     return write(folder, [], expected=names)
+
+
+def farm_changes(chance: random.Random, names: list[str]) -> dict[str, Any]:
+    """What a host of a farm tells: three new causes of 60, and 40 cycles that found something."""
+    causes = [cause(f"KSampler of pack{n} 1.0 \u2192 1.1 dropped output {n}") for n in range(60)]
+    facts = [fact(f"package p{n} 1.0 \u2192 1.1") for n in range(200)]
+    last = chance.sample(causes, 3)
+    broken = [worse(name, chance.choice(last)) for name in chance.sample(names, len(names) // 10)]
+    past = [
+        milestone(
+            NOW - n * 8 * HOUR,
+            *(each | {"worse": 14} for each in chance.sample(causes, 2)),
+            texts=[each["text"] for each in chance.sample(facts, 3)],
+            worse=28,
+        )
+        for n in range(1, 41)
+    ]
+    return {"changes": changes(last, broken, chance.sample(facts, 4)), "timeline": past}
