@@ -36,6 +36,9 @@ class Pack(NamedTuple):
     import_failed: bool | None = None
 
 
+_MISSING: Final = Pack(0)
+
+
 @dataclass(frozen=True, slots=True)
 class HostInventory:
     """The models and packs of one host.
@@ -44,13 +47,13 @@ class HostInventory:
         host: its name.
         models: size in bytes by folder and file name; None if it is not known.
         packs: by name.
-        absent: what it is to have a pack not: known to be not there, where the disk was seen.
+        sees_disk: whether a pack that is not among them is known not to be there.
     """
 
     host: str
     models: dict[tuple[str, str], int | None]
     packs: dict[str, Pack]
-    absent: Pack
+    sees_disk: bool
 
     @classmethod
     def read(cls, host: str, inventory: Shape) -> HostInventory:
@@ -66,12 +69,11 @@ class HostInventory:
         found = (
             {} if packs is None else {shown_name(name): pack for name, pack in read_packs(packs)}
         )
-        seen = any(pack.enabled is not None for pack in found.values())
         return cls(
             host,
             {} if models is None else dict(read_files(models)),
             found,
-            Pack(0, enabled=False if seen else None),
+            any(pack.enabled is not None for pack in found.values()),
         )
 
 
@@ -152,14 +154,13 @@ def _other_packs(inventories: Sequence[HostInventory]) -> list[PackDifference]:
     differences = []
     for name in sorted({name for i in inventories for name in i.packs}, key=str.casefold):
         variants: dict[Pack, list[str]] = {}
+        told: set[Pack] = set()
         for inventory in inventories:
-            variants.setdefault(inventory.packs.get(name, inventory.absent), []).append(
-                inventory.host
-            )
+            pack = inventory.packs.get(name)
+            variants.setdefault(pack or _MISSING, []).append(inventory.host)
+            told.add(pack or Pack(0, enabled=False if inventory.sees_disk else None))
         # What a host does not say of a pack makes it no other pack.
-        if any(
-            len({v for v in values if v is not None}) > 1 for values in zip(*variants, strict=True)
-        ):
+        if any(len({v for v in values if v is not None}) > 1 for values in zip(*told, strict=True)):
             ordered = sorted(variants.items(), key=_most_first)
             differences.append(
                 PackDifference(
