@@ -2,7 +2,8 @@
 
 The JSON form of :class:`Report` is the truth that every other form (text, Markdown, HTML) is drawn
 from. Its JSON Schema is published as ``docs/schema/report-2.json``; that of :class:`LastRun` as
-``docs/schema/last-run-1.json``. Fields are only ever added within one major schema version.
+``docs/schema/last-run-1.json``, that of :class:`HistoryReport` as ``docs/schema/history-1.json``.
+Fields are only ever added within one major schema version.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from comfywatchman.escape import visible
 
 REPORT_SCHEMA_VERSION: Literal[2] = 2
+HISTORY_SCHEMA_VERSION: Literal[1] = 1
 
 Sentence = Annotated[str, AfterValidator(visible)]
 """May name files of this host and of the server, whatever they are called."""
@@ -328,6 +330,18 @@ class Changes(_Frozen):
     """What could not be compared, and why."""
 
 
+class PastCause(_Frozen):
+    """A :class:`Cause` in a cycle of the last weeks, in short."""
+
+    id: str
+    kind: CauseKind
+    sureness: Sureness
+    name: str
+    text: Sentence
+    worse: Annotated[int, Field(ge=0)] = 0
+    """How many workflows it made worse; of ``program``, judged anew."""
+
+
 class Milestone(_Frozen):
     """A cycle of the last weeks that found something changed."""
 
@@ -335,6 +349,8 @@ class Milestone(_Frozen):
     """Its start, UTC."""
     texts: list[Sentence]
     """What changed, the causes first; cut where there is much."""
+    causes: list[PastCause] = []
+    """Its causes, by which other hosts' are known to be the same; cut where there are many."""
     worse: Annotated[int, Field(ge=0)] = 0
     mended: Annotated[int, Field(ge=0)] = 0
 
@@ -463,3 +479,31 @@ class LastRun(_Frozen):
     """Null unless the outcome is ``done``."""
     history: Sentence | None = None
     """Why the cycle is not, or not wholly, in the history; null if it is, or none is kept."""
+
+
+class HistoryEvent(_Frozen):
+    """A cycle that found something changed."""
+
+    at: datetime
+    """Its start, UTC."""
+    changes: Changes
+    """What it found. Where one workflow was asked about, of the workflows that one alone."""
+
+
+class HistoryReport(_Frozen):
+    """What ``comfywatchman history --format json`` prints."""
+
+    schema_version: Literal[1] = HISTORY_SCHEMA_VERSION
+    comfywatchman_version: str
+    host: str
+    """Host name of the machine it was asked on."""
+    since: datetime | None
+    """From when on, UTC; null: from the beginning."""
+    workflow: str | None = None
+    """The path of the workflow that was asked about; null: all."""
+    verdicts: list[PastVerdict] = []
+    """The verdicts of that workflow, the oldest first."""
+    events: list[HistoryEvent] = []
+    """The newest first."""
+    notes: list[Sentence] = []
+    """What is to be known of the history itself, e.g. that it was damaged and begun anew."""

@@ -14,11 +14,18 @@ from pydantic import TypeAdapter
 
 from comfywatchman.comfyui.catalog_file import CATALOG_SCHEMA_VERSION, SavedCatalog
 from comfywatchman.fleet.model import FLEET_SCHEMA_VERSION, Fleet
-from comfywatchman.results import REPORT_SCHEMA_VERSION, LastRun, Report
+from comfywatchman.results import (
+    HISTORY_SCHEMA_VERSION,
+    REPORT_SCHEMA_VERSION,
+    HistoryReport,
+    LastRun,
+    Report,
+)
 
 _PUBLISHED: dict[str, type] = {
     f"report-{REPORT_SCHEMA_VERSION}.json": Report,
     "last-run-1.json": LastRun,
+    f"history-{HISTORY_SCHEMA_VERSION}.json": HistoryReport,
     f"catalog-{CATALOG_SCHEMA_VERSION}.json": SavedCatalog,
     f"fleet-{FLEET_SCHEMA_VERSION}.json": Fleet,
 }

@@ -13,6 +13,7 @@ import orjson
 from comfywatchman import off_switch, ownership, state, state_files
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
+from comfywatchman.moments import span
 from comfywatchman.schedule import service, timer
 
 if TYPE_CHECKING:
@@ -130,16 +131,6 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
         lines += [f"             {visible(file)}" for file in report["files"].values()]
     lines.append(f"State        {visible(status['state_dir'])}")
     return "\n".join(lines)
-
-
-def span(seconds: float) -> str:
-    """Say how long something took, in its largest unit: ``3 hours``."""
-    whole = max(0, int(seconds))
-    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if whole >= size:
-            count = whole // size
-            return f"{count} {unit}{'s' * (count > 1)}"
-    return f"{whole} s"
 
 
 def _schedule(schedule: dict[str, Any], now: datetime) -> list[str]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from comfywatchman import off_switch, ownership, room, state_files
 from comfywatchman.doctor.point import Examination, Point, Status
 from comfywatchman.gate import disk as disk_gate
+from comfywatchman.moments import span
 from comfywatchman.schedule import timer
-from comfywatchman.status import span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

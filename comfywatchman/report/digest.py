@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC
 from typing import TYPE_CHECKING
 
 from comfywatchman.escape import visible
@@ -13,7 +12,6 @@ from comfywatchman.results import Severity, SubjectKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from comfywatchman.results import (
         Finding,
@@ -203,11 +201,6 @@ def proportions(numbers: Sequence[int], room: int) -> list[int]:
     largest = max(range(len(lengths)), key=lengths.__getitem__)
     lengths[largest] += room - sum(lengths)
     return lengths
-
-
-def in_utc(moment: datetime) -> datetime:
-    """``moment`` in UTC; one without a zone is taken to be UTC already."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def server_phrase(server: Server) -> str:

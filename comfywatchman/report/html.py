@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from comfywatchman.escape import visible
-from comfywatchman.report import page
+from comfywatchman.moments import in_utc, shown
+from comfywatchman.report import page, past
+from comfywatchman.report.changes import KIND_WORDS, NAMES_LIMIT, account, count
 from comfywatchman.report.digest import (
     ALSO_LIMIT,
     BLIND_SPOT_LIMIT,
@@ -19,7 +21,6 @@ from comfywatchman.report.digest import (
     asked_phrase,
     digest,
     gate_worth_showing,
-    in_utc,
     left_out,
     plural,
     proportions,
@@ -27,10 +28,12 @@ from comfywatchman.report.digest import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from jinja2 import Template
 
+    from comfywatchman.report.digest import Entry
     from comfywatchman.results import Report, Summary, Verdict
 
 _TEMPLATES = files(__package__) / "templates"
@@ -45,6 +48,7 @@ def render(report: Report) -> str:
     if something hostile in a workflow were mark-up here, it could neither run nor call home.
     """
     contents = digest(report)
+    change_of = _change_of(report)
     started = in_utc(report.started_at)
     return template().render(
         report=report,
@@ -58,6 +62,10 @@ def render(report: Report) -> str:
         asked=asked_phrase(report),
         gate=gate_worth_showing(report),
         entries=contents.entries,
+        changed=account(report.changes) if report.changes else None,
+        position_of={e.workflow.path: n for n, e in enumerate(contents.entries)},
+        changed_count=len(change_of),
+        legend=any(len(workflow.past) > 1 for workflow in report.workflows),
         shared=[
             {
                 "message": shared.message,
@@ -67,7 +75,10 @@ def render(report: Report) -> str:
             }
             for shared in contents.shared
         ],
-        groups=contents.by_verdict(),
+        groups=[
+            (verdict, list(_rows(group, change_of, report.started_at)))
+            for verdict, group in contents.by_verdict()
+        ],
         not_checked=[
             (sentence, plural(workflows, "workflow") if workflows else "")
             for sentence, workflows in contents.not_checked[:BLIND_SPOT_LIMIT]
@@ -79,9 +90,15 @@ def render(report: Report) -> str:
 def template() -> Template:
     """The page's template, compiled once."""
     environment = page.environment(_TEMPLATES)
-    environment.filters["preview"] = _preview
+    environment.filters.update(preview=_preview, moment=_moment, plural=plural)
     environment.globals.update(
-        page.inline([page.STYLE], [page.THEME, _TEMPLATES / "report.js"]),
+        page.inline(
+            [page.STYLE, _TEMPLATES / "history.css"], [page.THEME, _TEMPLATES / "report.js"]
+        ),
+        kind_words=KIND_WORDS,
+        reading_order=READING_ORDER,
+        count=count,
+        names_limit=NAMES_LIMIT,
         gate_names=_GATE_NAMES,
         also_limit=ALSO_LIMIT,
         blind_spot_limit=BLIND_SPOT_LIMIT,
@@ -94,6 +111,30 @@ def template() -> Template:
 @lru_cache(4096)
 def _preview(text: str) -> Markup:
     return escape(visible(text, limit=_PREVIEW_LIMIT))
+
+
+@lru_cache(4096)
+def _moment(moment: datetime) -> Markup:
+    iso = f"{in_utc(moment):%Y-%m-%dT%H:%MZ}"
+    return Markup(f'<time datetime="{iso}">{shown(moment)}</time>')  # noqa: S704  (ours)
+
+
+def _change_of(report: Report) -> dict[str, str]:
+    """By path, what became of each workflow that is still there."""
+    if report.changes is None:
+        return {}
+    there = {workflow.path for workflow in report.workflows}
+    changes = (change for change in report.changes.workflows if change.path in there)
+    return {change.path: KIND_WORDS[change.kind] for change in changes}
+
+
+def _rows(
+    group: Iterable[tuple[int, Entry]], change_of: dict[str, str], now: datetime
+) -> Iterator[tuple[int, Entry, str | None, Markup]]:
+    """What the template shows of each workflow: its position, what became of it and its past."""
+    for position, entry in group:
+        workflow = entry.workflow
+        yield position, entry, change_of.get(workflow.path), past.on_page(workflow, now)
 
 
 def _title(report: Report) -> str:

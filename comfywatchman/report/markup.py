@@ -8,7 +8,7 @@ from functools import lru_cache
 from comfywatchman.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
 
 # A word that means nothing to any reader of Markdown: no mark-up, address, mention or reference.
-_PLAIN_WORD = re.compile(r"[\w.,;?'\"()%=+-]*:?", re.ASCII)
+_PLAIN_WORD = re.compile(r"[\w.,;?'\"()%=+→-]*:?", re.ASCII)
 _NOT_PLAIN = re.compile(
     r"_|www\.|gh-\d|%\w"  # emphasis, addresses, references to issues and milestones
     r"|^[+-]$|^\d+[.)]$|^-{2,}"  # lists and rules

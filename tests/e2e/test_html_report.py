@@ -9,7 +9,7 @@ import pytest
 
 from comfywatchman.escape import visible
 from comfywatchman.report import html
-from tests.unit.report.sample import HOSTILE, hostile, large, realistic
+from tests.unit.report.sample import HOSTILE, hostile, large, realistic, remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ def open_all(page: chromium.Page) -> None:
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
 
 
-@pytest.mark.parametrize("make", [realistic, hostile])
+@pytest.mark.parametrize("make", [realistic, hostile, remembered])
 def test_it_runs_nothing_foreign_and_asks_nobody(show: Show, make) -> None:
     page = show(make())
     open_all(page)
@@ -125,6 +125,49 @@ def test_filter_by_verdict(show: Show) -> None:
     assert page.evaluate(pressed) == []
 
 
+def test_filter_by_what_changed(show: Show) -> None:
+    page = show(remembered())
+    page.click("#changed-only")
+    assert len(page.evaluate(NAMES)) == 10
+    assert page.evaluate("document.querySelector('#broken h2').textContent") == "Broken 6 of 8"
+    page.click("[data-verdict=runnable]")
+    assert page.evaluate(NAMES) == ["lora/style mix.json", "sd15/hires fix.json"]
+    page.press("Escape", code=27)
+    assert len(page.evaluate(NAMES)) == 23
+
+
+def test_a_change_leads_to_its_workflow_even_if_filtered(show: Show) -> None:
+    page = show(remembered())
+    page.click("[data-verdict=runnable]")
+    shown = page.evaluate("""new Promise((done) => {
+      addEventListener("hashchange", () => requestAnimationFrame(() => {
+        const row = document.querySelector(location.hash).closest(".w");
+        done([row.open, row.checkVisibility(), row.querySelector(".name").textContent]);
+      }));
+      [...document.querySelectorAll(".changed a")].at(-1).click();
+    })""")
+    assert shown == [True, True, "flux/packaging.json"]
+
+
+def test_what_changed_can_be_unfolded_with_the_keyboard(show: Show) -> None:
+    page = show(remembered())
+    page.evaluate("document.querySelector('.timeline summary').focus()")
+    page.press("Enter", code=13)
+    assert page.evaluate("document.activeElement.parentElement.open")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.press("Tab", code=9)
+    assert page.evaluate("document.activeElement.closest('.timeline') !== null")
+
+
+def test_strips_differ_in_height_and_pattern_and_not_in_colour_alone(show: Show) -> None:
+    drawn = show(remembered()).evaluate("""Object.fromEntries(
+      [...document.querySelectorAll(".legend path")].map((path) => {
+        const style = getComputedStyle(path);
+        return [path.getAttribute("class"), style.strokeWidth + " " + style.strokeDasharray];
+      }))""")
+    assert len(drawn) == len(set(drawn.values())) == 4
+
+
 def test_everything_can_be_done_with_the_keyboard(show: Show) -> None:
     page = show(realistic())
     page.press("/")
@@ -171,7 +214,7 @@ def test_the_theme_follows_the_system_until_it_is_chosen(show: Show) -> None:
     assert (page.evaluate(GROUND), page.evaluate(pressed)) == (LIGHT, "false")
 
 
-@pytest.mark.parametrize("make", [realistic, hostile])
+@pytest.mark.parametrize("make", [realistic, hostile, remembered])
 @pytest.mark.parametrize("width", [320, 360, 768])
 def test_a_narrow_screen_never_scrolls_sideways(show: Show, make, width: int) -> None:
     page = show(make(), width=width)
@@ -195,7 +238,7 @@ def test_a_fix_can_be_copied(show: Show, browser: chromium.Browser) -> None:
     )
 
 
-@pytest.mark.parametrize("make", [realistic, lambda: large(60)])
+@pytest.mark.parametrize("make", [realistic, remembered, lambda: large(60)])
 def test_paper_shows_every_finding(show: Show, make) -> None:
     page = show(make())
     page.media(dark=True, medium="print")
@@ -212,8 +255,9 @@ def test_how_old_it_is(show: Show) -> None:
     assert age.endswith(" ago)")
 
 
-def test_it_has_a_landmark_and_a_name_for_everything(show: Show) -> None:
-    page = show(realistic())
+@pytest.mark.parametrize("make", [realistic, remembered])
+def test_it_has_a_landmark_and_a_name_for_everything(show: Show, make) -> None:
+    page = show(make())
     nodes = page.call("Accessibility.getFullAXTree")["nodes"]
     known = [
         (node["role"]["value"], node.get("name", {}).get("value", ""))
@@ -224,7 +268,8 @@ def test_it_has_a_landmark_and_a_name_for_everything(show: Show) -> None:
     assert roles >= {"banner", "main", "contentinfo", "search", "region", "heading", "status"}
     assert ("searchbox", "Filter by name") in known
     assert ("region", "Fix first: problems that workflows share") in known
-    assert all(name for role, name in known if role in ("button", "link", "searchbox", "region"))
+    named = ("button", "link", "searchbox", "region", "image")
+    assert all(name for role, name in known if role in named)
     levels = [
         prop["value"]["value"]
         for node in nodes

@@ -22,6 +22,7 @@ from comfywatchman.gate import lock
 from tests.standin.comfyui import recorded_object_info
 from tests.unit.fleet import sample
 from tests.unit.healthy import healthy_state
+from tests.unit.history import cycles
 from tests.unit.program import PROMPT
 
 if TYPE_CHECKING:
@@ -71,6 +72,11 @@ def a_report(folder: Path, _: ExitStack) -> None:
     subprocess.run([*command, "--config=server.toml"], cwd=folder, check=True, capture_output=True)
 
 
+def a_history(folder: Path, _: ExitStack) -> None:
+    (folder / "state").mkdir(mode=0o700)
+    cycles.remember(folder / "state", 0, [cycles.workflow("/w/a.json")])
+
+
 OFFLINE = "--object-info object_info.json --state-dir state"
 FULL = "/dev/full"
 CHECK = f"check flow.json {OFFLINE}"
@@ -109,6 +115,11 @@ CASES = {
     ("graph", 2): Case("graph --nonsense"),
     ("graph", 70): Case("graph", lacking="langgraph.graph"),
     ("graph", 74): Case("graph", into=FULL),
+    ("history", 0): Case("history --state-dir state", a_history),
+    ("history", 2): Case("history --since soon"),
+    ("history", 70): Case("history --state-dir state", lacking="comfywatchman.history.store"),
+    ("history", 74): Case("history --state-dir state", a_history, into=FULL),
+    ("history", 78): Case("history --state-dir state"),
     ("notify", 0): Case("notify --failed-unit comfywatchman.service --state-dir state"),
     ("notify", 2): Case("notify"),
     ("notify", 70): Case(

@@ -5,6 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 from comfywatchman import streams
+from comfywatchman.moments import in_utc
+from comfywatchman.report import past
+from comfywatchman.report.changes import (
+    GROUP_LIMIT,
+    HOST_LIMIT,
+    KIND_WORDS,
+    NAMES_LIMIT,
+    Account,
+    Group,
+    account,
+    count,
+    listed,
+)
 from comfywatchman.report.digest import (
     ALSO_LIMIT,
     BLIND_SPOT_LIMIT,
@@ -17,7 +30,6 @@ from comfywatchman.report.digest import (
     digest,
     gate_worth_showing,
     headline,
-    in_utc,
     left_out,
     plural,
     server_phrase,
@@ -27,6 +39,7 @@ from comfywatchman.results import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from comfywatchman.results import Output, Report
 
@@ -56,6 +69,8 @@ def render(report: Report) -> str:
         *(f"- {answer.name}: {prose(answer.reason)}" for answer in gate_worth_showing(report)),
         "",
     ]
+    if report.changes is not None:
+        lines += tell(account(report.changes))
     if contents.shared:
         lines += ["## Fix first: problems that workflows share", ""]
         for shared in contents.shared:
@@ -66,7 +81,7 @@ def render(report: Report) -> str:
         lines.append("")
     for verdict, group in contents.by_verdict():
         lines += [f"## {verdict.capitalize()} ({len(group):,})", ""]
-        lines += _entries(verdict, [entry for _, entry in group])
+        lines += _entries(verdict, [entry for _, entry in group], report.started_at)
     if contents.not_checked:
         lines += ["## Not checked", ""]
         for sentence, workflows in contents.not_checked[:BLIND_SPOT_LIMIT]:
@@ -77,7 +92,39 @@ def render(report: Report) -> str:
     return "\n".join(lines[:-1]) + "\n"
 
 
-def _entries(verdict: Verdict, entries: Iterable[Entry]) -> list[str]:
+def tell(changed: Account) -> list[str]:
+    """Say what changed, and what that did."""
+    lines = [changed.title if changed.nothing else f"## {changed.title}", ""]
+    if changed.remark:
+        lines += [changed.remark, ""]
+    for kind, groups in changed.groups:
+        for group in groups[:GROUP_LIMIT]:
+            lines += _group(group, f"**{KIND_WORDS[kind]}:** ")
+        if left := groups[GROUP_LIMIT:]:
+            more = plural(count(left), "more workflow")
+            lines.append(f"- and {more}, by {len(left):,} other causes")
+    for group in changed.by_program:
+        lines += _group(group, "")
+    if changed.groups or changed.by_program:
+        lines.append("")
+    changes, left_out = changed.host
+    if changes:
+        lines += ["### On the host", ""]
+        lines += [f"- {prose(change.text)}" for change in changes[:HOST_LIMIT]]
+        lines += [*_more(len(changes[HOST_LIMIT:]) + left_out), ""]
+    if changed.not_known:
+        lines += ["### What could not be compared", ""]
+        lines += [f"- {prose(sentence)}" for sentence in changed.not_known[:BLIND_SPOT_LIMIT]]
+        lines += [*_more(len(changed.not_known) - BLIND_SPOT_LIMIT), ""]
+    return lines
+
+
+def _group(group: Group, lead: str) -> list[str]:
+    names = [code(workflow.name) for workflow in group.workflows]
+    return [f"- {lead}{prose(group.text)}", f"    - {listed(names, NAMES_LIMIT)}"]
+
+
+def _entries(verdict: Verdict, entries: Iterable[Entry], now: datetime) -> list[str]:
     lines: list[str] = []
     silent: list[str] = []
     for entry in entries:
@@ -86,6 +133,8 @@ def _entries(verdict: Verdict, entries: Iterable[Entry]) -> list[str]:
             silent.append(code(workflow.name))
             continue
         lines += [f"### {code(workflow.name)}", ""]
+        if verdict is not Verdict.RUNNABLE and (since := past.in_words(workflow, now)):
+            lines.append(f"- {since}")
         if verdict is Verdict.PARTIAL:
             lines.append(f"- **lost:** {_outputs(workflow.outputs_lost)}")
             lines.append(f"- **still runs:** {_outputs(workflow.outputs)}")

@@ -2,6 +2,7 @@ const rows = Array.from(document.querySelectorAll(".w"), (row) => ({
   row,
   verdict: row.parentElement.id,
   name: row.querySelector(".name").textContent.toLowerCase(),
+  changed: "change" in row.dataset,
 }));
 const groups = Array.from(document.querySelectorAll(".group"), (group) => ({
   group,
@@ -9,27 +10,33 @@ const groups = Array.from(document.querySelectorAll(".group"), (group) => ({
   total: group.querySelector("h2 span").textContent,
 }));
 const chips = Array.from(document.querySelectorAll(".tools [data-verdict]"));
+const changedOnly = byId("changed-only");
+const buttons = changedOnly ? [...chips, changedOnly] : chips;
 const search = byId("search");
 const expand = byId("expand");
+
+const isPressed = (button) => button.getAttribute("aria-pressed") === "true";
 
 function filter() {
   const wanted = search.value.trim().toLowerCase();
   const verdicts = new Set(
-    chips.filter((chip) => chip.getAttribute("aria-pressed") === "true").map((chip) => chip.dataset.verdict),
+    chips.filter(isPressed).map((chip) => chip.dataset.verdict),
   );
+  const few = changedOnly && isPressed(changedOnly);
   const shown = Object.fromEntries(groups.map(({ group }) => [group.id, 0]));
-  for (const { row, verdict, name } of rows) {
-    const show = (verdicts.size === 0 || verdicts.has(verdict)) && name.includes(wanted);
+  for (const { row, verdict, name, changed } of rows) {
+    const show =
+      (verdicts.size === 0 || verdicts.has(verdict)) && (changed || !few) && name.includes(wanted);
     if (row.hidden === show) row.hidden = !show;
     if (show) shown[verdict] += 1;
   }
   let count = 0;
   for (const { group, count: label, total } of groups) {
     const here = shown[group.id];
-    const few = here.toLocaleString("en");
+    const some = here.toLocaleString("en");
     count += here;
     group.hidden = here === 0;
-    label.textContent = few === total ? total : `${few} of ${total}`;
+    label.textContent = some === total ? total : `${some} of ${total}`;
   }
   const all = rows.length.toLocaleString("en");
   byId("shown").textContent =
@@ -38,14 +45,14 @@ function filter() {
 
 function clear() {
   search.value = "";
-  for (const chip of chips) chip.setAttribute("aria-pressed", "false");
+  for (const button of buttons) button.setAttribute("aria-pressed", "false");
   filter();
 }
 
 search.addEventListener("input", filter);
-for (const chip of chips) {
-  chip.addEventListener("click", () => {
-    chip.setAttribute("aria-pressed", String(chip.getAttribute("aria-pressed") !== "true"));
+for (const button of buttons) {
+  button.addEventListener("click", () => {
+    button.setAttribute("aria-pressed", String(!isPressed(button)));
     filter();
   });
 }
@@ -65,7 +72,7 @@ function setAll(open) {
 }
 expand.addEventListener("click", () => setAll(expand.textContent === "Expand all"));
 addEventListener("beforeprint", () => {
-  for (const more of document.querySelectorAll(".more")) more.open = true;
+  for (const more of document.querySelectorAll(".more, .timeline details")) more.open = true;
   setAll(true);
 });
 

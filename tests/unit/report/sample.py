@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from comfywatchman.judging.identity import identified
 from comfywatchman.results import (
+    Cause,
+    CauseKind,
+    ChangeKind,
+    Changes,
     Confidence,
     Finding,
     Fix,
     FixKind,
     GateAnswer,
+    HostChange,
+    Milestone,
     Output,
+    PastVerdict,
     Report,
     Server,
     Severity,
     Subject,
     SubjectKind,
     Summary,
+    Sureness,
     Verdict,
+    WorkflowChange,
     WorkflowReport,
 )
 
@@ -275,6 +284,140 @@ def realistic() -> Report:
     )
 
 
+def cause(text: str, kind: CauseKind = CauseKind.PACK, **more: Any) -> Cause:
+    """A cause, certain unless said otherwise."""
+    fields = {"id": text, "kind": kind, "sureness": Sureness.CERTAIN, "name": "", **more}
+    return Cause(text=text, **fields)
+
+
+def change(
+    kind: ChangeKind,
+    name: str,
+    before: Verdict | None,
+    after: Verdict | None,
+    *causes: Cause,
+) -> WorkflowChange:
+    """What has become of one workflow."""
+    ids = [each.id for each in causes]
+    path = f"/srv/comfyui/user/default/workflows/{name}"
+    return WorkflowChange(path=path, name=name, kind=kind, before=before, after=after, causes=ids)
+
+
+def changes(*causes: Cause, workflows: list[WorkflowChange] | None = None, **more: Any) -> Changes:
+    """What changed within two hours."""
+    since = _WHEN - timedelta(hours=2)
+    return Changes(since=since, workflows=workflows or [], causes=list(causes), **more)
+
+
+def past(*verdicts: tuple[float, Verdict]) -> dict[str, Any]:
+    """Fields of a workflow that got its verdicts so many days ago."""
+    told = [PastVerdict(since=_WHEN - timedelta(days=days), verdict=v) for days, v in verdicts]
+    return {"past": told, "since": told[-1].since}
+
+
+def remembered() -> Report:
+    """The realistic report, with what the last weeks were like."""
+    broken, partial, unknown, runnable = (
+        Verdict.BROKEN,
+        Verdict.PARTIAL,
+        Verdict.UNKNOWN,
+        Verdict.RUNNABLE,
+    )
+    pasts = {
+        "portraits/studio headshot.json": past((60, runnable), (0, broken)),
+        "portraits/outdoor.json": past((60, runnable), (20.5, partial), (0, broken)),
+        "portraits/2025/archive/couple, soft light (v12).json": past((60, runnable), (0, broken)),
+        "upscale/4x tiled.json": past((60, runnable), (30, broken), (26, runnable), (12, broken)),
+        "flux/packaging.json": past((40, unknown), (33, runnable), (5, broken)),
+        "flux/contact sheet.json": past((60, runnable), (5, partial)),
+        "lab/queue of prompts.json": past((60, broken), (3, unknown)),
+        "lora/style mix.json": past((60, runnable), (9, broken), (0, runnable)),
+        "sd15/hires fix.json": past((0, runnable)),
+        "text to image.json": past((300, runnable), (9, partial), (7, runnable)),
+    }
+    shown = realistic()
+    workflows = [
+        each.model_copy(update=pasts.get(each.name, past((60, each.verdict))))
+        for each in shown.workflows
+    ]
+    model = cause(
+        "models/checkpoints/sd_xl_base_1.0.safetensors was moved to sdxl/", CauseKind.MODEL
+    )
+    pack = cause("UltimateSDUpscale of comfyui_ultimatesdupscale 1.2.0 → 1.3.0 dropped output 2")
+    lora = cause("models/loras/detail_tweaker_xl.safetensors is back", CauseKind.MODEL)
+    unseen = cause("", CauseKind.UNEXPLAINED, id="unseen")
+    either = cause(
+        "",
+        id="either",
+        sureness=Sureness.ONE_OF,
+        candidates=["comfyui-kjnodes 1.0.5 → 1.0.6", "torch 2.8.0 → 2.9.1"],
+    )
+    guessed = cause("torch 2.8.0 → 2.9.1", CauseKind.COMFYUI, sureness=Sureness.LIKELY)
+    ours = cause("ComfyWatchman 0.3.0 → 0.4.0", CauseKind.PROGRAM)
+    worse, mended = ChangeKind.WORSE, ChangeKind.MENDED
+    changed = changes(
+        model,
+        pack,
+        lora,
+        unseen,
+        either,
+        guessed,
+        ours,
+        workflows=[
+            change(worse, "portraits/studio headshot.json", runnable, broken, model),
+            change(worse, "portraits/outdoor.json", partial, broken, model),
+            change(
+                worse,
+                "portraits/2025/archive/couple, soft light (v12).json",
+                runnable,
+                broken,
+                model,
+            ),
+            change(worse, "upscale/4x tiled.json", broken, broken, pack, model),
+            change(worse, "flux/product shot.json", broken, broken, unseen),
+            change(worse, "inpaint/remove background.json", runnable, partial, either),
+            change(mended, "lora/style mix.json", broken, runnable, lora),
+            change(ChangeKind.NEW, "sd15/hires fix.json", None, runnable),
+            change(ChangeKind.GONE, "old/experiment 7.json", broken, None),
+            change(ChangeKind.OTHER, "lab/queue of prompts.json", broken, unknown, guessed),
+            change(worse, "flux/packaging.json", runnable, broken, ours),
+        ],
+        skipped=1,
+        host=[
+            HostChange(kind="pack", name=name, before=old, after=new, text=f"{name} {old} → {new}")
+            for name, old, new in (
+                ("comfyui_ultimatesdupscale", "1.2.0", "1.3.0"),
+                ("comfyui-kjnodes", "1.0.5", "1.0.6"),
+                ("torch", "2.8.0", "2.9.1"),
+                ("numpy", "2.1.0", "2.3.5"),
+                ("comfyui-manager", "3.37", "3.38"),
+                ("pillow", "11.0.0", "12.0.0"),
+            )
+        ],
+        host_left_out=12,
+        not_known=["the packages of ComfyUI's interpreter: it could not be found"],
+    )
+    timeline = [
+        Milestone(
+            at=_WHEN - timedelta(days=days),
+            texts=texts,
+            worse=got_worse,
+            mended=got_mended,
+        )
+        for days, texts, got_worse, got_mended in (
+            (0, [model.text, pack.text, "comfyui-kjnodes 1.0.5 → 1.0.6", "and 17 more"], 6, 1),
+            (5, ["models/unet/flux1-dev-fp8.safetensors is gone"], 3, 0),
+            (7, ["comfyui-easy-use 1.3.0 → 1.3.1"], 0, 1),
+            (9, ["ComfyUI 0.7.2 → 0.8.0", "frontend 1.35.9 → 1.36.14"], 2, 0),
+            (20.5, ["upscale/4x tiled.json was edited"], 1, 0),
+            (33, ["torch 2.7.1 → 2.8.0"], 0, 0),
+        )
+    ]
+    return shown.model_copy(
+        update={"workflows": workflows, "changes": changed, "timeline": timeline}
+    )
+
+
 def hostile() -> Report:
     """Every hostile string in every place that a string can reach."""
     workflows = [
@@ -302,6 +445,7 @@ def hostile() -> Report:
                 )
                 for severity in Severity
             ],
+            **past((1e5, Verdict.BROKEN), (-3, verdict)),
         )
         for text in HOSTILE
         for verdict in Verdict
@@ -315,8 +459,45 @@ def hostile() -> Report:
             "gate": [GateAnswer(name="gpu", ok=False, reason=text)],
             "asked_server": 3,
             "alarms": list(HOSTILE),
+            "changes": _hostile_changes(),
+            "timeline": [Milestone(at=_WHEN, texts=list(HOSTILE), worse=10**9)],
         }
     )
+
+
+def _hostile_changes() -> Changes:
+    causes = [
+        Cause(
+            id=f"{text}{sureness}",
+            kind=CauseKind.PROGRAM if text == "|" else CauseKind.WORKFLOW,
+            sureness=sureness,
+            name=text,
+            text=text,
+            before=text,
+            after=text,
+            node_types=[text],
+            candidates=[text, text],
+        )
+        for text in HOSTILE
+        for sureness in Sureness
+    ]
+    workflows = [
+        WorkflowChange(
+            path=f"/srv/{each.name}",
+            name=each.name,
+            kind=kind,
+            before=None,
+            after=verdict,
+            causes=[each.id, "no such cause"],
+        )
+        for each in causes
+        for kind in ChangeKind
+        for verdict in (*Verdict, None)
+    ]
+    host = [
+        HostChange(kind=text, name=text, before=text, after=text, text=text) for text in HOSTILE
+    ]
+    return changes(*causes, workflows=workflows, host=host, not_known=HOSTILE)
 
 
 def large(count: int) -> Report:

@@ -9,13 +9,17 @@ import pytest
 
 from comfywatchman.escape import visible
 from comfywatchman.report import html
-from comfywatchman.results import Summary, Verdict
+from comfywatchman.results import ChangeKind, Changes, Summary, Verdict
 from tests.unit.report.sample import (
     HOSTILE,
+    cause,
+    change,
+    changes,
     hostile,
     large,
     missing_model,
     realistic,
+    remembered,
     report,
     workflow,
 )
@@ -56,7 +60,8 @@ def test_hostile_text_adds_no_element_and_no_attribute(hostile_page: Reader) -> 
     def kinds(page: Reader) -> set[tuple[str, str]]:
         return {(tag, name) for tag, attributes in page.elements for name in (*attributes, "")}
 
-    ours = kinds(Reader(html.render(realistic()))) | kinds(Reader(html.render(large(30))))
+    made = (realistic(), large(30), remembered())
+    ours = set().union(*(kinds(Reader(html.render(report))) for report in made))
     assert kinds(hostile_page) <= ours
     assert not any(name.startswith("on") for _, name in ours)
 
@@ -74,7 +79,7 @@ def test_nothing_is_fetched(hostile_page: Reader) -> None:
                 "link",
                 "data:,",
             )
-    for file in ("report.css", "report.js"):
+    for file in ("report.css", "history.css", "report.js"):
         assert not re.search(r"url\(|@import|fetch\(|http", (TEMPLATES / file).read_text())
 
 
@@ -121,7 +126,8 @@ def test_it_is_a_standard_page() -> None:
 
 
 def test_style_and_script_are_small() -> None:
-    assert sum(len((TEMPLATES / f).read_bytes()) for f in ("report.css", "report.js")) < 25_000
+    ours = ("report.css", "history.css", "report.js")
+    assert sum(len((TEMPLATES / f).read_bytes()) for f in ours) < 25_000
 
 
 @pytest.mark.parametrize(
@@ -183,3 +189,81 @@ def test_contrast_is_enough_in_both_themes() -> None:
 
 def test_a_nodes_title_stands_beside_its_id() -> None:
     assert "<code>CLIPTextEncode #7 &#34;Negative prompt&#34;</code>" in html.render(realistic())
+
+
+def text_of(page: str) -> str:
+    return " ".join(" ".join(chain.from_iterable(Reader(page).texts.values())).split())
+
+
+def test_it_leads_with_what_changed() -> None:
+    page = html.render(remembered())
+    headings = re.findall('<h2 id="[^"]*">(.*?)</h2>', page)
+    assert headings[:3] == [
+        "What changed since 2026-11-23 08:00 UTC",
+        "Fix first: problems that workflows share",
+        "What changed in the last weeks",
+    ]
+    read = text_of(page)
+    for said in (
+        "1 cycle in between was skipped or failed",
+        "3 workflows broke because models/checkpoints/sd_xl_base_1.0.safetensors was moved to",
+        "1 workflow loses outputs, by one of 2 changes: comfyui-kjnodes 1.0.5 → 1.0.6; torch 2.8.0",
+        "this version of ComfyWatchman judges 1 workflow otherwise (ComfyWatchman 0.3.0 → 0.4.0)",
+        "comfyui-manager 3.37 → 3.38",
+        "and 12 that are not listed",
+        "the packages of ComfyUI's interpreter: it could not be found",
+        "broken since",
+    ):
+        assert said in read
+
+
+def test_workflows_that_are_there_are_linked_and_marked() -> None:
+    page = html.render(remembered())
+    assert page.count("data-change>") == 10
+    assert '<b class="mended">mended</b>' in page
+    position = re.search(r'<a href="#w(\d+)"><bdi>lora/style mix.json', page)[1]
+    body = page[page.index(f'id="w{position}"') :]
+    assert body.index("lora/style mix.json") < body.index("</div>")
+    assert "<bdi>old/experiment 7.json</bdi></p>" in page
+    assert "10 changed</button>" in page
+
+
+def test_days_on_which_nothing_changed_and_first_reports_are_quiet() -> None:
+    def page(changed: Changes | None) -> str:
+        return html.render(realistic().model_copy(update={"changes": changed}))
+
+    assert '<p class="quiet unchanged">Nothing changed since 2026-11-23 08:00 UTC</p>' in page(
+        changes()
+    )
+    assert "changed since" not in page(None)
+    assert 'id="changed-only"' not in html.render(realistic())
+    assert "The last six weeks" not in html.render(realistic())
+
+
+def test_moments_are_dated_for_programs_too() -> None:
+    elements = Reader(html.render(remembered())).elements
+    moments = [attributes["datetime"] for tag, attributes in elements if tag == "time"]
+    assert len(moments) == 1 + 6 + 23
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?Z", each) for each in moments)
+
+
+def test_every_strip_has_a_text_in_its_place() -> None:
+    elements = Reader(html.render(remembered())).elements
+    strips = [a for tag, a in elements if tag == "svg" and a.get("role") == "img"]
+    assert len(strips) == 9
+    assert all(" until " in each["aria-label"] for each in strips)
+
+
+def test_many_groups_and_many_workflows_are_folded() -> None:
+    causes = [cause(f"cause {n}") for n in range(9)]
+    broken = [
+        change(ChangeKind.WORSE, f"w{n}-{m}", Verdict.RUNNABLE, Verdict.BROKEN, each)
+        for n, each in enumerate(causes)
+        for m in range(5)
+    ]
+    page = html.render(
+        report([]).model_copy(update={"changes": changes(*causes, workflows=broken)})
+    )
+    assert "<summary>20 more workflows</summary>" in page
+    assert page.count("<summary>5 workflows</summary>") == 9
+    assert page.count("<bdi>w8-4</bdi>") == 1

@@ -9,9 +9,11 @@ from comfywatchman.report.markup import prose
 from comfywatchman.results import Verdict
 from tests.unit.report.sample import (
     HOSTILE,
+    changes,
     hostile,
     missing_model,
     realistic,
+    remembered,
     report,
     workflow,
 )
@@ -35,7 +37,7 @@ def hostile_spans() -> list[str]:
     return [t.content for t in tokens(markdown.render(hostile())) if t.type == "code_inline"]
 
 
-@pytest.mark.parametrize("make", [realistic, hostile])
+@pytest.mark.parametrize("make", [realistic, hostile, remembered])
 def test_nothing_but_our_own_markup(make) -> None:
     shown = markdown.render(make())
     shown.encode("utf-8")
@@ -120,3 +122,26 @@ def test_a_flood_of_problems_is_cut_and_counted() -> None:
 
 def test_a_nodes_title_stands_beside_its_id() -> None:
     assert '`CLIPTextEncode #7 "Negative prompt"`, input `text`' in markdown.render(realistic())
+
+
+def test_it_leads_with_what_changed() -> None:
+    shown = markdown.render(remembered())
+    headings = re.findall("^## (.*)", shown, re.MULTILINE)
+    assert headings[0] == "What changed since 2026-11-23 08:00 UTC"
+    assert (
+        """
+- **worse:** 1 workflow loses outputs, by one of 2 changes: comfyui-kjnodes 1.0.5 → 1.0.6; torch 2.8.0 → 2.9.1
+    - `inpaint/remove background.json`
+- **mended:** 1 workflow runs again because `models/loras/detail_tweaker_xl.safetensors` is back
+    - `lora/style mix.json`
+"""  # noqa: E501
+        in shown
+    )
+    assert "\n### On the host\n\n- `comfyui_ultimatesdupscale` 1.2.0 → 1.3.0\n" in shown
+    assert "### `flux/packaging.json`\n\n- broken since 2026-11-18 10:00 UTC (5 days)\n" in shown
+
+
+def test_days_on_which_nothing_changed_and_first_reports_are_quiet() -> None:
+    quiet = realistic().model_copy(update={"changes": changes()})
+    assert "\n\nNothing changed since 2026-11-23 08:00 UTC\n\n## Fix" in markdown.render(quiet)
+    assert "changed" not in markdown.render(realistic())

@@ -5,14 +5,18 @@ import pytest
 from rich.cells import cell_len
 
 from comfywatchman.report.formats import text
-from comfywatchman.results import Severity, Verdict
+from comfywatchman.results import ChangeKind, HostChange, Severity, Verdict
 from tests.unit.report.sample import (
     HOSTILE,
     by_hand,
+    cause,
+    change,
+    changes,
     hostile,
     large,
     missing_model,
     realistic,
+    remembered,
     report,
     workflow,
 )
@@ -22,7 +26,7 @@ COLOR = re.compile(r"\x1b\[[0-9;]+m")
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
-@pytest.mark.parametrize("make", [realistic, hostile, lambda: large(30)])
+@pytest.mark.parametrize("make", [realistic, hostile, remembered, lambda: large(30)])
 def test_every_line_fits_the_terminal(make, width: int, encoding: str) -> None:
     shown = text.render(make(), width=width, encoding=encoding)
     shown.encode(encoding)
@@ -31,7 +35,7 @@ def test_every_line_fits_the_terminal(make, width: int, encoding: str) -> None:
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", shown)
 
 
-@pytest.mark.parametrize("make", [realistic, hostile])
+@pytest.mark.parametrize("make", [realistic, hostile, remembered])
 def test_colour_changes_nothing_but_colour(make) -> None:
     colored = text.render(make(), width=80, color=True)
     assert COLOR.search(colored)
@@ -173,3 +177,52 @@ def test_hostile_names_stay_on_their_line() -> None:
 
 def test_a_nodes_title_stands_beside_its_id() -> None:
     assert 'CLIPTextEncode #7 "Negative prompt" · text' in text.render(realistic(), width=100)
+
+
+def test_it_leads_with_what_changed() -> None:
+    shown = text.render(remembered(), width=100)
+    headings = re.findall(r"^── (\w+)", shown, re.MULTILINE)
+    assert headings[:3] == ["What", "Fix", "Broken"]
+    assert (
+        """
+1 cycle in between was skipped or failed
+worse  3 workflows broke because models/checkpoints/sd_xl_base_1.0.safetensors was moved to sdxl/
+       portraits/studio headshot.json, portraits/outdoor.json, portraits/2025/archive/couple, soft
+       light (v12).json
+"""
+        in shown
+    )
+    assert (
+        """
+other  1 workflow can no longer be judged, probably because torch 2.8.0 → 2.9.1
+       lab/queue of prompts.json
+· this version of ComfyWatchman judges 1 workflow otherwise (ComfyWatchman 0.3.0 → 0.4.0)
+  flux/packaging.json
+
+On the host:
+· comfyui_ultimatesdupscale 1.2.0 → 1.3.0
+"""
+        in shown
+    )
+    assert "  and 12 more\n\nWhat could not be compared:\n· the packages of ComfyUI's" in shown
+    assert "✗ flux/packaging.json\n  broken since 2026-11-18 10:00 UTC (5 days)\n" in shown
+
+
+def test_days_on_which_nothing_changed_and_first_reports_are_quiet() -> None:
+    quiet = realistic().model_copy(update={"changes": changes()})
+    assert "\n\nNothing changed since 2026-11-23 08:00 UTC\n\n── Fix first" in text.render(quiet)
+    assert "changed" not in text.render(realistic())
+
+
+def test_many_groups_are_cut_and_counted() -> None:
+    causes = [cause(f"cause {n}") for n in range(30)]
+    broken = [
+        change(ChangeKind.WORSE, f"w{n}", Verdict.RUNNABLE, Verdict.BROKEN, each)
+        for n, each in enumerate(causes)
+    ]
+    host = [HostChange(kind="package", name=f"p{n}", text=f"p{n} 1 → 2") for n in range(25)]
+    told = changes(*causes, workflows=broken, host=host, host_left_out=100)
+    shown = text.render(report([]).model_copy(update={"changes": told}))
+    assert shown.count("1 workflow broke because cause") == 10
+    assert "and 20 more workflows, by 20 other causes" in shown
+    assert "  and 105 more\n" in shown
