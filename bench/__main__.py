@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench import cycle, deploy, fleet, growth, load, many, peer, scale, slow
+from bench import cycle, deploy, fleet, growth, history, load, many, peer, scale, slow
 from tests.growth import SHAPES
 
 
@@ -15,7 +15,18 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("cycle", "deploy", "fleet", "growth", "load", "many", "scale", "slow", "peer"),
+        choices=(
+            "cycle",
+            "deploy",
+            "fleet",
+            "growth",
+            "history",
+            "load",
+            "many",
+            "scale",
+            "slow",
+            "peer",
+        ),
         default="cycle",
     )
     parser.add_argument("--rounds", type=int, default=9, help="measured runs of each (9)")
@@ -37,6 +48,8 @@ def main() -> None:
         fleet.main(options.rounds, options.before)
     elif options.what == "growth":
         growth.main(options.rounds, options.shape)
+    elif options.what == "history":
+        history.main()
     elif options.what == "many":
         many.main(options.rounds, options.before)
     elif options.what == "load":

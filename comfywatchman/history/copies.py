@@ -9,13 +9,13 @@ versions go that were replaced longest ago; what is there now never does for the
 from __future__ import annotations
 
 import hashlib
-import time
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from comfywatchman.escape import NAME_LIMIT, visible
 from comfywatchman.history import packing
 from comfywatchman.history.error import HistoryError
 from comfywatchman.workflow import shrunk
@@ -91,7 +91,7 @@ class Copies:
         self._opened = not readonly and room <= 0
         self._waiting: dict[bytes, _Copy] = {}
         self._waiting_size = 0
-        self._left_out = 0
+        self._left_out: list[str] = []
         self._least_left: int | None = None
         """Bytes that are free, or taken by versions that may go; None if not known yet."""
 
@@ -151,8 +151,10 @@ class Copies:
     def put(self, path: str, digest: str, raw: bytes) -> None:
         """Keep a content that is not kept yet; :meth:`commit` has it outlast this process.
 
+        Whose it is :meth:`settle` says: till then it stands in nobody's versions.
+
         Args:
-            path: where the workflow is saved.
+            path: where it was found; named where there is no room for it.
             digest: SHA-256 of ``raw`` in hexadecimal.
             raw: the bytes.
         """
@@ -162,7 +164,7 @@ class Copies:
             self._least_left = self._room - self._ask(_fixed, 0)
         # Not packed in vain in each cycle, where there is no room for it for long.
         if len(raw) // _LEAST > self._least_left:
-            self._left_out += 1
+            self._left_out.append(path)
             return
         copy = _Copy(path, len(raw), shrunk.nodes(raw), zlib.compress(raw))
         self._waiting[bytes.fromhex(digest)] = copy
@@ -176,8 +178,7 @@ class Copies:
             return
         waiting, self._waiting, self._waiting_size = self._waiting, {}, 0
         self._least_left = None
-        now = time.time_ns() // 1000
-        self._write(lambda connection: self._keep(connection, waiting, now))
+        self._write(lambda connection: self._keep(connection, waiting))
 
     def settle(self, reports: Iterable[WorkflowReport], at: int) -> None:
         """Note which version each workflow now is, and forget what is over for long.
@@ -210,6 +211,11 @@ class Copies:
             )
             for path in _gone_for_long(connection, cutoff):
                 _forget(connection, path, 0)
+            # Of a cycle that was killed before it said whose they are.
+            connection.execute(
+                "DELETE FROM content WHERE NOT EXISTS"
+                " (SELECT 1 FROM seen WHERE seen.digest = content.digest)"
+            )
 
         if changed or gone or self._ask(lambda c: bool(_gone_for_long(c, cutoff)), False):
             self._write(settle)
@@ -231,11 +237,13 @@ class Copies:
     def close(self) -> None:
         """Close it; what was put and not committed is lost."""
         if self._left_out:
+            count, first = len(self._left_out), visible(self._left_out[0], limit=NAME_LIMIT)
+            others = f" and {count - 1:,} more" if count > 1 else ""
             self._notes.append(
-                f"{self._file} has no room for {self._left_out:,} workflows: should one change, "
-                "what it was before cannot be told"
+                f"{self._file} has no room for {first}{others}: should one change, what it was "
+                "before cannot be told"
             )
-            self._left_out = 0
+            self._left_out.clear()
         if self._database is not None:
             self._database.close()
             self._database = None
@@ -267,21 +275,20 @@ class Copies:
             if str(error) not in self._notes:
                 self._notes.append(str(error))
 
-    def _keep(self, connection: Connection, waiting: dict[bytes, _Copy], now: int) -> None:
+    def _keep(self, connection: Connection, waiting: dict[bytes, _Copy]) -> None:
         (taken,) = connection.execute("SELECT coalesce(sum(size), 0) FROM content").fetchone()
         for digest, copy in waiting.items():
             size = len(copy.packed)
             while taken + size > self._room and (freed := _forget_oldest(connection)):
                 taken -= freed
             if taken + size > self._room:
-                self._left_out += 1
+                self._left_out.append(copy.path)
                 continue
             connection.execute(
                 "INSERT OR IGNORE INTO content VALUES (?, ?, ?, ?, ?)",
                 (digest, copy.length, size, copy.nodes, copy.packed),
             )
             taken += size
-            _see(connection, _key(copy.path), digest, now)
         (free,) = connection.execute("PRAGMA freelist_count").fetchone()
         if free:
             connection.execute("PRAGMA incremental_vacuum").fetchall()

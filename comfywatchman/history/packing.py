@@ -23,6 +23,8 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DICTIONARY: Final = 1
 """Number of the file that new content is packed with. A file that is there never changes: what was
 packed with it could not be read again."""
+DAY: Final = timedelta(days=1) // timedelta(microseconds=1)
+"""A day, as times are kept."""
 LATEST: Final = 2**62
 """A time after all that are kept."""
 _LARGEST: Final = 2**30

@@ -158,21 +158,24 @@ def events(connection: Connection, since: int | None, workflow: str | None) -> l
 
 def report_at(connection: Connection, when: int) -> Report | None:
     """The report as it was."""
+    query = "SELECT at, duration, reason, content, own FROM cycle JOIN frame ON frame = frame.id"
     row = connection.execute(
-        "SELECT at, duration, reason, content, own FROM cycle JOIN frame ON frame = frame.id"
-        " WHERE at <= ? AND complete ORDER BY at DESC LIMIT 1",
-        (when,),
+        f"{query} WHERE at <= ? AND complete ORDER BY at DESC LIMIT 1", (when,)
     ).fetchone()
-    if row is None:
-        return None
-    at, duration, reason, frame, own = row
     # Of a day that is long ago one cycle has a row; what others found is there all the same.
-    for query in (
-        "SELECT max(since) FROM state WHERE since <= ?",
-        "SELECT max(until) FROM state WHERE until <= ?",
-        "SELECT max(at) FROM event WHERE at <= ?",
-    ):
-        at = max(at, connection.execute(query, (when,)).fetchone()[0] or at)
+    if row is None:
+        row = connection.execute(
+            f"{query} WHERE at > ?1 AND at - at % ?2 <= ?1 AND folded AND complete LIMIT 1",
+            (when, packing.DAY),
+        ).fetchone()
+    times = [row[0]] if row and row[0] <= when else []
+    for column, table in (("since", "state"), ("until", "state"), ("at", "event")):
+        query = f"SELECT max({column}) FROM {table} WHERE {column} <= ?"  # noqa: S608
+        times += [at for (at,) in connection.execute(query, (when,)) if at is not None]
+    if row is None or not times:
+        return None
+    at = max(times)
+    _, duration, reason, frame, own = row
     rows = connection.execute(
         f"SELECT {_STATE}, content FROM state"  # noqa: S608
         " JOIN workflow ON workflow = workflow.id JOIN found ON found = found.id"

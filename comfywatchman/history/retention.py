@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from comfywatchman.history.packing import time_of
+from comfywatchman.history.packing import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,9 +20,8 @@ EACH_CYCLE: Final = timedelta(days=90)
 _MOST: Final = 500
 """Rows of a table that are removed at once."""
 _DAYS_FOLDED: Final = 4
-_PAGES_LEFT: Final = 256
+_PAGES_LEFT: Final = 64
 """Free pages that are kept for what comes next."""
-_MICROSECONDS: Final = timedelta(days=1) // timedelta(microseconds=1)
 
 
 def apply(connection: Connection, at: int, days: int) -> None:
@@ -34,9 +33,9 @@ def apply(connection: Connection, at: int, days: int) -> None:
         days: how long what is over is kept.
     """
     for _ in range(_DAYS_FOLDED):
-        if not _fold_a_day(connection, at - EACH_CYCLE.days * _MICROSECONDS):
+        if not _fold_a_day(connection, at - EACH_CYCLE.days * DAY):
             break
-    cutoff = at - days * _MICROSECONDS
+    cutoff = at - days * DAY
     workflows = _forget_events(connection, cutoff) | _forget_states(connection, cutoff)
     connection.executemany(
         "DELETE FROM workflow WHERE id = ?1"
@@ -67,12 +66,11 @@ def _fold_a_day(connection: Connection, before: int) -> bool:
     first = connection.execute(query, (before,)).fetchone()
     if first is None:
         return False
-    day = time_of(first[0]).replace(hour=0, minute=0, second=0, microsecond=0)
-    begin = first[0] - (time_of(first[0]) - day) // timedelta(microseconds=1)
+    begin = first[0] - first[0] % DAY
     rows = connection.execute(
         "SELECT id, frame, coalesce(folded, 0) FROM cycle"
         " WHERE at >= ? AND at < ? ORDER BY complete, at",
-        (begin, begin + _MICROSECONDS),
+        (begin, begin + DAY),
     ).fetchall()
     *others, (kept, _, folded) = rows
     total = folded + sum(1 + more for _, _, more in others)

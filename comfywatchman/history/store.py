@@ -92,17 +92,19 @@ class History:
         self._days = days
         self._database: Database | None = None
         self._trouble: str | None = None
-        file = folder / state_files.HISTORY
+        self._file = folder / state_files.HISTORY
         if days <= 0 and not readonly:
             return
         try:
             from comfywatchman.history.database import Database
             from comfywatchman.history.migrations import APPLICATION, MIGRATIONS
         except ImportError:
-            self._trouble = f"{file} cannot be used: this Python has no sqlite3"
+            self._trouble = f"{self._file} cannot be used: this Python has no sqlite3"
             self.notes.append(self._trouble)
             return
-        self._database = Database(file, APPLICATION, MIGRATIONS, self.notes, readonly=readonly)
+        self._database = Database(
+            self._file, APPLICATION, MIGRATIONS, self.notes, readonly=readonly
+        )
         if not readonly:
             self._database.check(self.ask(writing.count, 0))
 
@@ -166,19 +168,18 @@ class History:
         Raises:
             HistoryError: it could not be, and the history is as it was.
         """
-        if self._database is None:
-            if self._trouble:
-                raise HistoryError(self._trouble)
-            return
         try:
             what = writing.prepare(cycle, full)
         except (RecursionError, TypeError, ValueError) as error:
             raise HistoryError(
-                f"{self._database.file}: what was found cannot be kept ({type(error).__name__})"
+                f"{self._file}: what was found cannot be kept ({type(error).__name__})"
             ) from None
-        self._database.write(lambda connection: writing.write(connection, what, self._days))
         if full is not None:
             self.copies.settle(full.report.workflows, what.at)
+        if self._database is not None:
+            self._database.write(lambda connection: writing.write(connection, what, self._days))
+        elif self._trouble:
+            raise HistoryError(self._trouble)
 
     def record_interrupted(self, last_run: LastRun) -> None:
         """Put a cycle on record that left word of itself in ``last-run.json`` alone, once.
