@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench import cycle, deploy, fleet, growth, load, many, peer, scale, slow
+from bench import cycle, deploy, environment, fleet, growth, load, many, peer, scale, slow
 from tests.growth import SHAPES
 
 
@@ -15,7 +15,10 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("cycle", "deploy", "fleet", "growth", "load", "many", "scale", "slow", "peer"),
+        choices=(
+            *("cycle", "deploy", "environment", "fleet", "growth", "load", "many", "scale"),
+            *("slow", "peer"),
+        ),
         default="cycle",
     )
     parser.add_argument("--rounds", type=int, default=9, help="measured runs of each (9)")
@@ -33,6 +36,8 @@ def main() -> None:
         parser.error("--rounds: at least 1")
     if options.what == "cycle":
         cycle.main(options.rounds, options.before)
+    elif options.what == "environment":
+        environment.main(options.rounds)
     elif options.what == "fleet":
         fleet.main()
     elif options.what == "growth":
