@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument(
         "--before",
         type=Path,
-        help="cycle, many, scale, slow: another checkout, measured in the same run",
+        help="cycle, fleet, many, scale, slow: another checkout, measured in the same run",
     )
     parser.add_argument("--shape", choices=tuple(SHAPES), help="growth: of this shape alone")
     options = parser.parse_args()
@@ -34,7 +34,7 @@ def main() -> None:
     if options.what == "cycle":
         cycle.main(options.rounds, options.before)
     elif options.what == "fleet":
-        fleet.main()
+        fleet.main(options.rounds, options.before)
     elif options.what == "growth":
         growth.main(options.rounds, options.shape)
     elif options.what == "many":

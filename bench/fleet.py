@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+from bench.measure import Contender, alternate, table
 from comfywatchman.fleet import command, folder, html, markdown, survey
 from tests.e2e import chromium
 from tests.unit.fleet import sample
@@ -34,8 +37,12 @@ KEYS = """(async (field, texts) => {
 })"""
 
 
-def main() -> None:
+def main(rounds: int, before: Path | None = None) -> None:
     """Measure and print.
+
+    Args:
+        rounds: of making, opening and filtering each, measured in turn; only with ``before``.
+        before: another checkout, whose page of the same fleet is measured in the same run.
 
     Raises:
         SystemExit: the page is larger than it may be, or there is no browser.
@@ -65,26 +72,63 @@ def main() -> None:
         page_file = Path(place, "fleet.html")
         page_file.write_bytes(content)
         with chromium.Browser(executable, Path(place, "profile")) as browser:
-            _in_browser(browser, page_file)
+            page = browser.page(width=1440, height=900)
+            for what, (number, unit) in _in_browser(page, page_file).items():
+                _say(what, number, unit)
+            _say("elements in the page", page.evaluate("document.querySelectorAll('*').length"), "")
+            used = page.evaluate("performance.memory.usedJSHeapSize")
+            _say("its memory", used / 1024**2, "MiB")
+        if before is not None:
+            _against(before, collected, Path(place, "before"), executable, rounds)
         if len(content) > SIZE_LIMIT:
             raise SystemExit(f"fleet.html is larger than {SIZE_LIMIT / 1e6:.0f} MB")
 
 
-def _in_browser(browser: chromium.Browser, file: Path) -> None:
-    page = browser.page(width=1440, height=900)
+def _against(before: Path, now: Path, folder: Path, executable: str, rounds: int) -> None:
+    """Compare with another checkout's page, of the same hosts without what they remember."""
+    earlier = sample.farm(folder, HOSTS, WORKFLOWS, history=False)
+    made = [sys.executable, "-P", "-m", "comfywatchman.fleet", "--fail-on=never"]
+    here = str(Path(__file__).parents[1])
+    runs = alternate(
+        [
+            Contender(name, [*made, str(at)], {**os.environ, "PYTHONPATH": path})
+            for name, at, path in (("now", now, here), ("before", earlier, str(before.absolute())))
+        ],
+        rounds,
+    )
+    print(table(runs, "before"))
+    figures: dict[tuple[str, Path], list[float]] = {}
+    with chromium.Browser(executable, folder.with_name("profile-before")) as browser:
+        pages = {at: browser.page(width=1440, height=900) for at in (now, earlier)}
+        for number in range(rounds + 1):
+            for at, page in pages.items():
+                for what, (figure, _) in _in_browser(page, at / "fleet.html").items():
+                    if number:
+                        figures.setdefault((what, at), []).append(figure)
+    for what in dict.fromkeys(what for what, _ in figures):
+        ratio = statistics.median(figures[what, now]) / statistics.median(figures[what, earlier])
+        print(f"{what:<39} {ratio:>9.2f} x before")
+
+
+def _in_browser(page: chromium.Page, file: Path) -> dict[str, tuple[float, str]]:
+    """What opening and filtering takes, each with its unit."""
+    page.call("Performance.enable", timeDomain="threadTicks")
+    begun = _cpu(page)
     start = time.perf_counter()
     page.open(file.as_uri())
     page.settle()
-    _say("opening it", time.perf_counter() - start, "s")
-    page.call("Performance.enable", timeDomain="threadTicks")
+    found = {"opening it": (time.perf_counter() - start, "s")}
+    found["  its CPU"] = (_cpu(page) - begun, "s")
     for name, (field, texts) in INPUTS.items():
         before = _cpu(page)
         times = page.evaluate(f"{KEYS}(document.querySelector('{field}'), {json.dumps(texts)})")
-        _say(name, statistics.median(times), "ms")
-        _say("  its CPU, with the drawing", (_cpu(page) - before) / len(texts) * 1000, "ms")
+        found[name] = (statistics.median(times), "ms")
+        found[f"  its CPU, with the drawing ({field})"] = (
+            (_cpu(page) - before) / len(texts) * 1000,
+            "ms",
+        )
         page.press("Escape", code=27)
-    _say("elements in the page", page.evaluate("document.querySelectorAll('*').length"), "")
-    _say("its memory", page.evaluate("performance.memory.usedJSHeapSize") / 1024**2, "MiB")
+    return found
 
 
 def _cpu(page: chromium.Page) -> float:
@@ -94,4 +138,4 @@ def _cpu(page: chromium.Page) -> float:
 
 
 def _say(what: str, number: float, unit: str) -> None:
-    print(f"{what:<34} {number:>9,.1f} {unit}".rstrip())
+    print(f"{what:<39} {number:>9,.2f} {unit}".rstrip())

@@ -330,6 +330,18 @@ class Changes(_Frozen):
     """What could not be compared, and why."""
 
 
+class PastCause(_Frozen):
+    """A :class:`Cause` in a cycle of the last weeks, in short."""
+
+    id: str
+    kind: CauseKind
+    sureness: Sureness
+    name: str
+    text: Sentence
+    worse: Annotated[int, Field(ge=0)] = 0
+    """How many workflows it made worse; of ``program``, judged anew."""
+
+
 class Milestone(_Frozen):
     """A cycle of the last weeks that found something changed."""
 
@@ -337,6 +349,8 @@ class Milestone(_Frozen):
     """Its start, UTC."""
     texts: list[Sentence]
     """What changed, the causes first; cut where there is much."""
+    causes: list[PastCause] = []
+    """Its causes, by which other hosts' are known to be the same; cut where there are many."""
     worse: Annotated[int, Field(ge=0)] = 0
     mended: Annotated[int, Field(ge=0)] = 0
 

@@ -15,7 +15,6 @@ from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -33,6 +32,7 @@ from pydantic_settings import (
 )
 
 from comfywatchman import state
+from comfywatchman.address import server_url
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
 from comfywatchman.exclusion import Exclusion
@@ -93,23 +93,6 @@ def _directory(path: Path) -> Path:
     if not found:
         raise ValueError("is not a folder on this host; correct it, or mount what is missing")
     return path
-
-
-def _server_url(url: str) -> str:
-    parts = urlsplit(url)
-    if "@" in parts.netloc:
-        raise ValueError(
-            "must not hold a user name or password; put them in a file that only you can read and "
-            "name it in comfyui_basic_auth_file"
-        )
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must look like http://HOST:PORT or https://HOST/PATH")
-    if parts.query or parts.fragment:
-        raise ValueError("must not hold '?' or '#': give the address that /system_stats is below")
-    if not url.isprintable() or " " in url:
-        raise ValueError("must not hold spaces or control characters")
-    parts.port  # noqa: B018  (raises ValueError when it is no port)
-    return parts.scheme + url[len(parts.scheme) :].rstrip("/")
 
 
 def _split_paths(value: object) -> object:
@@ -198,7 +181,7 @@ class Settings(BaseSettings):
     ] = ""
     comfyui_url: Annotated[
         str,
-        AfterValidator(_server_url),
+        AfterValidator(server_url),
         Flag("Address of the ComfyUI server.", "server"),
         Field(
             description="Address of the ComfyUI server, with its base path if it has one. http or "
@@ -346,6 +329,25 @@ class Settings(BaseSettings):
             "anything it depends on has changed."
         ),
     ] = True
+    history_days: Annotated[
+        int,
+        BeforeValidator(_no_bool),
+        Field(ge=0, le=36_500),
+        Flag("Days that the history goes back; 0 keeps none.", "judging"),
+        Field(
+            description="How many days the history goes back: what changed, and what that did. "
+            "`0` keeps none, and every report stands alone."
+        ),
+    ] = 730
+    workflow_copies: Annotated[
+        Size,
+        Flag("Room for copies of saved workflows; 0 keeps none.", "judging"),
+        Field(
+            description="How much room copies of saved workflows may take, packed: the last three "
+            "versions of each, by which a change of the file is told from one of the host. `0` "
+            "keeps none. They are readable for the user that the check runs as, and nobody else."
+        ),
+    ] = ByteSize(100 * 1024**2)
     ask_server: Annotated[
         AskServer,
         Flag("Ask the server itself: doubtful or never.", "judging"),

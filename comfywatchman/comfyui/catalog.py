@@ -51,6 +51,9 @@ class NodeType:
         self.layout: Any = None
         """What :func:`comfywatchman.workflow.widgets.layout` keeps here; it is asked for every node
         of every workflow, so often that a dictionary of weak references would be slow."""
+        self.plan: Any = None
+        """What :mod:`comfywatchman.checks.engine.rulebook` keeps here: catalogs that differ in few
+        node types share the rest, and what was made of them."""
 
     @cached_property
     def inputs(self) -> Mapping[str, InputSpec]:
@@ -115,6 +118,8 @@ class Catalog(Mapping[str, NodeType]):
         self.version = version
         self.replacements = replacements or {}
         self.declarations = object_info
+        self.rulebook: Any = None
+        """What :mod:`comfywatchman.checks.engine.rulebook` keeps here."""
         self._read: dict[str, NodeType] = {}
 
     @cached_property
@@ -127,6 +132,19 @@ class Catalog(Mapping[str, NodeType]):
         """How many node types come from each folder below ``custom_nodes``."""
         modules = (str(_mapping(d).get("python_module")) for d in self.declarations.values())
         return Counter(pack for module in modules if (pack := _pack(module)) is not None)
+
+    @cached_property
+    def delivered(self) -> Mapping[str, int]:
+        """How many outputs of its node types deliver each type of link."""
+        return Counter(kind for node_type in self.values() for kind in node_type.outputs)
+
+    def spelled_alike(self, name: str) -> str | None:
+        """The node type that differs from a name in case only."""
+        return self._folded.get(name.casefold())
+
+    @cached_property
+    def _folded(self) -> Mapping[str, str]:
+        return {name.casefold(): name for name in self}
 
     def find(self, name: str) -> NodeType | None:
         """The node type of a name; None if the server does not offer it.

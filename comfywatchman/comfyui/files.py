@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from comfywatchman import state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,32 +48,38 @@ def folders(comfyui_dir: Path, argv: Sequence[str] = ()) -> Folders:
         comfyui_dir: ComfyUI's own folder.
         argv: the command line it was started with (``/system_stats``), which may move them.
     """
-    base = _option(argv, "--base-directory", comfyui_dir, comfyui_dir)
-    temp = _option(argv, "--temp-directory", base, comfyui_dir)
+    base = _folder(argv, "--base-directory", comfyui_dir, comfyui_dir)
+    temp = _folder(argv, "--temp-directory", base, comfyui_dir)
     return Folders(
-        input=_option(argv, "--input-directory", base / "input", comfyui_dir),
-        output=_option(argv, "--output-directory", base / "output", comfyui_dir),
+        input=_folder(argv, "--input-directory", base / "input", comfyui_dir),
+        output=_folder(argv, "--output-directory", base / "output", comfyui_dir),
         temp=temp / "temp",
-        user=_option(argv, "--user-directory", base / "user", comfyui_dir),
+        user=_folder(argv, "--user-directory", base / "user", comfyui_dir),
         custom_nodes=base / "custom_nodes",
     )
 
 
-def _option(argv: Sequence[str], name: str, default: Path, relative_to: Path) -> Path:
+def option(argv: Sequence[str], name: str) -> str | None:
     """Read one option as Python's argparse does: it may be shortened, and the last one counts.
 
     A server that was started with an ambiguous short form would not be running.
+
+    Returns:
+        Its value; empty where it has none; None where it is not given.
     """
-    found = default
+    found = None
     for i, argument in enumerate(argv):
-        option, equals, value = argument.partition("=")
-        if len(option) <= len("--") or not name.startswith(option):
+        given, equals, value = argument.partition("=")
+        if len(given) <= len("--") or not name.startswith(given):
             continue
-        if equals:
-            found = relative_to / value
-        elif i + 1 < len(argv):
-            found = relative_to / argv[i + 1]
+        after = argv[i + 1] if i + 1 < len(argv) else ""
+        found = value if equals else "" if after.startswith("--") else after
     return found
+
+
+def _folder(argv: Sequence[str], name: str, default: Path, relative_to: Path) -> Path:
+    value = option(argv, name)
+    return relative_to / value if value else default
 
 
 _Ancestors = tuple[tuple[int, int], "_Ancestors"] | None
@@ -122,3 +131,17 @@ def names_below(root: Path, *, most: int = 2_000_000) -> Listing | None:
             if not prefix:
                 return None
     return Listing(frozenset(names), links)
+
+
+def begin_of(file: Path, length: int) -> bytes | None:
+    """The first bytes of a regular file; a pipe is not waited for, a device not read.
+
+    Returns:
+        None for what is no regular file, is not there, or cannot be read.
+    """
+    try:
+        with state.open_at_once(file) as stream:
+            regular = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+            return stream.read(length) if regular else None
+    except (OSError, ValueError):  # ValueError: no file can be named so
+        return None

@@ -34,6 +34,7 @@ from comfywatchman.comfyui.provenance.inquiry import Inquiry
 from comfywatchman.comfyui.provenance.kept_map import KeptMap
 from comfywatchman.comfyui.userdata_reader import UserdataReader
 from comfywatchman.cycle.asking import Asking
+from comfywatchman.cycle.memory import HistoryError, Memory, Remembered, Seen, World
 from comfywatchman.cycle.progress import (
     Alarmed,
     GateAnswered,
@@ -49,12 +50,15 @@ from comfywatchman.gate import comfyui as comfyui_gate
 from comfywatchman.gate import disk, gpu, lock
 from comfywatchman.gate.comfyui import ServerReading
 from comfywatchman.gate.gpu import NvmlReading
+from comfywatchman.history.facts import Environment
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.so_far import SoFar
 from comfywatchman.judging.workflow import judge_workflow, postpone
 from comfywatchman.report.store import ReportStore
 from comfywatchman.results import (
     GateAnswer,
+    LastRun,
+    Outcome,
     Report,
     Server,
     Summary,
@@ -112,6 +116,8 @@ class CycleContext:
     """The saved catalog that stands in for the server."""
     reader: UserdataReader | None = None
     """Reads the workflows saved on the server; None where there is none."""
+    memory: Memory | None = None
+    """The history; None where none is kept, or not everything is judged."""
 
     @property
     def is_whole(self) -> bool:
@@ -140,13 +146,19 @@ class CycleState(TypedDict, total=False):
     inquiry: Inquiry
     found: list[Workflow]
     left_out: int
+    left_out_paths: list[str]
+    unseen: list[str]
     workflows: list[WorkflowReport]
     verdicts: VerdictCache
     asking: Asking | None
     unanswered: list[int]
     not_checked: Annotated[list[str], operator.add]
     skip_reason: Annotated[str, _first_reason]
+    before: LastRun | None
+    environment: Environment
+    remembered: Remembered | None
     report: Report
+    history_trouble: Annotated[str, _first_reason]
 
 
 CycleRuntime = Runtime[CycleContext]
@@ -176,9 +188,11 @@ def take_lock(state: CycleState, runtime: CycleRuntime) -> CycleState:
     assert context.lock is not None  # noqa: S101
     assert context.store is not None  # noqa: S101
     answer = lock.probe(context.lock)
-    if answer.ok:
-        context.store.begin(context.clock.started_at(), context.target.shown())
-    return {"gate": [answer]}
+    if not answer.ok:
+        return {"gate": [answer]}
+    before = context.store.last_run()
+    context.store.begin(context.clock.started_at(), context.target.shown())
+    return {"gate": [answer], "before": before}
 
 
 def gate(state: CycleState, runtime: CycleRuntime) -> CycleState:
@@ -254,6 +268,22 @@ def ask_about_packs(state: CycleState, runtime: CycleRuntime) -> CycleState:
     return {"inquiry": inquiry}
 
 
+def look_around(state: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Look at what the host is made of: versions, packs, packages, files."""
+    context = runtime.context
+    if context.memory is None or context.client is None:
+        return {}
+    found = context.memory.environment(
+        state["catalog"],
+        state["inventory"],
+        state["inquiry"].knowledge,
+        _folders(state, context.settings),
+        context.client,
+        state["server"].stats,
+    )
+    return {"environment": found}
+
+
 def find_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """Find the saved workflows to judge."""
     settings, target, client = (
@@ -268,6 +298,7 @@ def find_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
         largest_picture=settings.max_workflow_size if target.paths else None,
     )
     workflows, left_out, not_checked = found.workflows, found.left_out, found.not_checked
+    unseen = found.unseen
     if client is not None and settings.userdata and not target.paths:
         folders = _folders(state, settings)
         user_folder = folders.user if folders else None
@@ -275,10 +306,13 @@ def find_workflows(state: CycleState, runtime: CycleRuntime) -> CycleState:
         workflows = [*workflows, *on_server.workflows]
         left_out = [*left_out, *on_server.left_out]
         not_checked = [*not_checked, *on_server.not_checked]
+        unseen = [*unseen, *on_server.unseen]
     kept = find.distinct(workflows)
     return {
         "found": kept,
         "left_out": len(find.distinct([*kept, *left_out])) - len(kept),
+        "left_out_paths": [workflow.path for workflow in left_out],
+        "unseen": unseen,
         "not_checked": not_checked,
     }
 
@@ -387,6 +421,37 @@ def _asking(runtime: CycleRuntime, catalog: Catalog, verdicts: VerdictCache) -> 
     )
 
 
+def _world(state: CycleState, settings: Settings) -> World:
+    """What the verdicts rest on."""
+    return World(
+        state["catalog"],
+        state["inventory"],
+        settings.max_workflow_depth,
+        int(settings.max_workflow_size),
+    )
+
+
+def _seen(state: CycleState) -> Seen:
+    return Seen(state["workflows"], state["found"], state["unseen"], state["left_out_paths"])
+
+
+def compare(state: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Find out what changed since the last full cycle, and what that did."""
+    context = runtime.context
+    if context.memory is None:
+        return {"remembered": None}
+    return {
+        "remembered": context.memory.compare(
+            _seen(state), state["environment"], _world(state, context.settings)
+        )
+    }
+
+
+def report_alone(state: CycleState, error: NodeError) -> Command[Literal["report"]]:
+    """Make the report without the history, whatever has gone wrong there."""
+    return Command(goto="report", update={"history_trouble": history_trouble(error.error)})
+
+
 def _alarms(asking: Asking | None, runtime: CycleRuntime) -> list[str]:
     """What a person must see: what happened in this cycle, else the switch that is still thrown."""
     if asking is not None and asking.alarms:
@@ -413,6 +478,8 @@ def _reflection(client: ComfyUIClient | None) -> str | None:
 def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """Make the report and put it in place of the last one."""
     context, workflows, asking = runtime.context, state["workflows"], state["asking"]
+    remembered = state.get("remembered")
+    workflows = remembered.workflows if remembered else workflows
     summary = summarize(workflows)
     asked = asking.asked if asking else 0
     left = sum(postponed.is_postponed(workflow.findings) for workflow in workflows)
@@ -437,13 +504,19 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         left_out=state["left_out"],
         not_checked=[
             *filter(None, [beyond_what_is_known(state["catalog"]), _reflection(context.client)]),
+            *_gaps(state),
             *state["not_checked"],
         ],
         asked_server=asked,
         alarms=_alarms(asking, runtime),
+        changes=remembered.changes if remembered else None,
+        timeline=remembered.timeline if remembered else [],
     )
     if context.store is not None and not context.target.paths:
-        listed = inventory_file.listing(state["catalog"], state["inventory"], made.started_at)
+        facts = state["environment"].facts if "environment" in state else None
+        listed = inventory_file.listing(
+            state["catalog"], state["inventory"], made.started_at, facts
+        )
         context.store.publish(made, listed)
         try:
             state["verdicts"].save()
@@ -455,6 +528,53 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
                 )
             )
     return {"report": made}
+
+
+def _gaps(state: CycleState) -> list[str]:
+    """What the history lacks, and so the report."""
+    before, trouble = state.get("before"), state.get("history_trouble")
+    said = [f"what changed since the last full cycle: {trouble}"] if trouble else []
+    if before is not None and before.history:
+        said.append(f"the history lacks the cycle before this one: {before.history}")
+    return said
+
+
+def remember(state: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Put the cycle on record in the history: what it found, or that it was skipped."""
+    context = runtime.context
+    memory = context.memory
+    if memory is None or context.lock is None or not context.lock.is_locked:
+        return {}
+    trouble = ""
+    try:
+        before = state.get("before")
+        if before is not None:
+            memory.remember_interrupted(before)
+        if "report" in state:
+            reports = state["report"].workflows
+            seen = Seen(reports, state["found"], state["unseen"], state["left_out_paths"])
+            world = _world(state, context.settings)
+            memory.remember(state["report"], seen, state["environment"], world)
+        else:
+            memory.remember_unfinished(
+                Outcome.SKIPPED, state["skip_reason"], context.clock.elapsed()
+            )
+    except HistoryError as error:
+        trouble = str(error)
+        runtime.stream_writer(Noted(f"this cycle is not in the history: {error}"))
+    for text in memory.notes:
+        runtime.stream_writer(Noted(text))
+    return {"history_trouble": trouble or "; ".join(memory.notes)}
+
+
+def end_without_history(state: CycleState, error: NodeError) -> Command[Literal["__end__"]]:
+    """End the cycle as it was to end, whatever has gone wrong with the history."""
+    return Command(goto="__end__", update={"history_trouble": history_trouble(error.error)})
+
+
+def history_trouble(error: BaseException) -> str:
+    """What is said of a bug in the history."""
+    return f"a bug of ComfyWatchman {__version__} ({type(error).__name__})"
 
 
 def summarize(workflows: Sequence[WorkflowReport]) -> Summary:
@@ -507,7 +627,10 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
     graph.add_node("fetch_workflows", fetch_workflows)
     graph.add_node("ask_about_packs", ask_about_packs)
     graph.add_node("ask_server", ask_server)
+    graph.add_node("look_around", look_around)
+    graph.add_node("compare", compare, error_handler=report_alone)
     graph.add_node("report", report)
+    graph.add_node("remember", remember, error_handler=end_without_history)
 
     graph.add_conditional_edges(
         START,
@@ -528,7 +651,10 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
     graph.add_edge("find_workflows", "fetch_workflows")
     graph.add_edge(["fetch_workflows", "ask_about_packs"], "judge")
     graph.add_edge("judge", "ask_server")
-    graph.add_edge("ask_server", "report")
-    graph.add_edge("report", END)
-    graph.add_edge("skip", END)
+    graph.add_edge(["ask_about_packs", "take_inventory"], "look_around")
+    graph.add_edge(["ask_server", "look_around"], "compare")
+    graph.add_edge("compare", "report")
+    graph.add_edge("report", "remember")
+    graph.add_edge("skip", "remember")
+    graph.add_edge("remember", END)
     return graph.compile()

@@ -20,9 +20,11 @@ from comfywatchman.comfyui.kept_workflows import KeptWorkflows, room_for
 from comfywatchman.comfyui.provenance import core
 from comfywatchman.comfyui.userdata_reader import UserdataReader
 from comfywatchman.cycle import graph
+from comfywatchman.cycle.memory import HistoryError, Memory
 from comfywatchman.cycle.progress import Ended, Listener
 from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.gate import lock
+from comfywatchman.history.store import History
 from comfywatchman.judging import cache
 from comfywatchman.report.store import ReportStore
 from comfywatchman.results import GateAnswer, Outcome, Report, Server, Summary
@@ -88,8 +90,12 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
                 kept = stack.enter_context(_kept_workflows(settings, store))
                 reader = UserdataReader(client, kept, _READING * settings.cycle_time_limit)
             only_one = lock.make(store.folder / state_files.LOCK) if store else None
+            memory = None
+            if store is not None and not paths and settings.history_days:
+                history = stack.enter_context(_history(settings, store))
+                memory = Memory(history, settings, clock.started_at())
             context = graph.CycleContext(
-                settings, target, client, store, only_one, clock, saved, reader
+                settings, target, client, store, only_one, clock, saved, reader, memory
             )
             stack.callback(_release, context)
             if store is not None:
@@ -117,6 +123,9 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
         )
         ending.set()
         if store is not None and code is not Exit.LOCKED:
+            history_trouble = final.get("history_trouble") or None
+            if outcome is Outcome.FAILED and memory is not None:
+                history_trouble = _remember_failure(memory, reason, clock)
             try:
                 store.finish(
                     outcome,
@@ -126,6 +135,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
                     paths=paths,
                     gate=gate,
                     summary=report.summary if outcome is Outcome.DONE else None,
+                    history=history_trouble,
                 )
             except OSError as error:
                 if code is not Exit.UNWRITABLE:
@@ -141,6 +151,21 @@ def _kept_workflows(settings: Settings, store: ReportStore | None) -> KeptWorkfl
         return KeptWorkflows(None, settings.comfyui_url)
     file = store.server_workflows
     return KeptWorkflows(file, settings.comfyui_url, room_for(file, settings.min_free_disk))
+
+
+def _history(settings: Settings, store: ReportStore) -> History:
+    return History.open(
+        store.folder, days=settings.history_days, copies_room=int(settings.workflow_copies)
+    )
+
+
+def _remember_failure(memory: Memory, reason: str, clock: CycleClock) -> str | None:
+    """Put a failed cycle on record; why it could not be, if it could not."""
+    try:
+        memory.remember_unfinished(Outcome.FAILED, reason, clock.elapsed())
+    except HistoryError as error:
+        return str(error)
+    return None
 
 
 def _stream(context: CycleContext, listener: Listener) -> CycleState:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from comfywatchman.escape import NAME_LIMIT, visible
-from comfywatchman.fleet.model import ModelDifference, PackDifference, PackVariant
+from comfywatchman.fleet.model import (
+    ModelDifference,
+    ModelSize,
+    ModelSizes,
+    PackDifference,
+    PackVariant,
+)
 from comfywatchman.fleet.shape import DamagedError
+from comfywatchman.fleet.words import shown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from comfywatchman.fleet.shape import Shape
 
@@ -20,51 +26,78 @@ NAMES_LIMIT: Final = 200
 """Files listed of one difference."""
 
 
+class Pack(NamedTuple):
+    """A pack on a host; None is what is not known there."""
+
+    node_types: int
+    version: str | None = None
+    commit: str | None = None
+    enabled: bool | None = None
+    import_failed: bool | None = None
+
+
+_MISSING: Final = Pack(0)
+
+
 @dataclass(frozen=True, slots=True)
 class HostInventory:
     """The models and packs of one host.
 
     Attributes:
         host: its name.
-        models: folder and file name of each.
-        packs: number of node types by pack.
+        models: size in bytes by folder and file name; None if it is not known.
+        packs: by name.
+        sees_disk: whether a pack that is not among them is known not to be there.
     """
 
     host: str
-    models: frozenset[tuple[str, str]]
-    packs: dict[str, int]
+    models: dict[tuple[str, str], int | None]
+    packs: dict[str, Pack]
+    sees_disk: bool
 
     @classmethod
     def read(cls, host: str, inventory: Shape) -> HostInventory:
-        """Read a host's ``inventory.json``.
+        """Read a host's ``inventory.json``, of schema 2 or 1, which has only names and counts.
 
         Raises:
             DamagedError: it is not what it should be.
         """
-        folders, packs = inventory.child("models"), inventory.child("packs")
-        models = {
-            (visible(folder, limit=NAME_LIMIT), visible(file, limit=NAME_LIMIT))
-            for folder in (folders.raw() if folders else ())
-            for file in (folders.texts(folder) if folders else ())
-        }
-        counts = {}
-        for pack in packs.raw() if packs else ():
-            count = packs.number(pack) if packs else None
-            if count is None or count < 1:
-                raise DamagedError(f"pack {pack!r} has no number of node types")
-            counts[visible(pack, limit=NAME_LIMIT)] = int(count)
-        return cls(host, frozenset(models), counts)
+        read_files, read_packs = (
+            (_names, _counts) if inventory.number("schema_version") == 1 else (_sizes, _packs)
+        )
+        models, packs = inventory.child("models"), inventory.child("packs")
+        found = (
+            {} if packs is None else {shown_name(name): pack for name, pack in read_packs(packs)}
+        )
+        return cls(
+            host,
+            {} if models is None else dict(read_files(models)),
+            found,
+            any(pack.enabled is not None for pack in found.values()),
+        )
 
 
-def compare(
-    inventories: Sequence[HostInventory],
-) -> tuple[list[ModelDifference], int, list[PackDifference]]:
-    """What some of the hosts have and others have not.
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What is not the same on all hosts; see :class:`comfywatchman.fleet.model.Fleet`.
 
-    Returns:
-        The differences in models, those on most hosts first; how many of them are beyond the
-        limit; and the differences in packs, by name.
+    Attributes:
+        models: those on most hosts first.
+        models_left_out: how many are beyond the limit.
+        sizes: models of one name and another size, by folder and name.
+        sizes_left_out: how many are beyond the limit.
+        packs: by name.
     """
+
+    models: list[ModelDifference]
+    models_left_out: int
+    sizes: list[ModelSizes]
+    sizes_left_out: int
+    packs: list[PackDifference]
+
+
+def compare(inventories: Sequence[HostInventory]) -> Differences:
+    """What some of the hosts have and others have not, or have in another version or size."""
     # One bit a host: a fleet has thousands of models, and most are on the same hosts.
     everywhere = (1 << len(inventories)) - 1
     holders: dict[tuple[str, str], int] = {}
@@ -89,18 +122,105 @@ def compare(
             )
         )
     left_out = sum(len(files) for _, files in ordered) - sum(len(d.names) for d in kept)
-    return kept, left_out, _packs(inventories)
+    sizes = _other_sizes(inventories)
+    return Differences(
+        models=kept,
+        models_left_out=left_out,
+        sizes=sizes[:DIFFERENCE_LIMIT],
+        sizes_left_out=max(0, len(sizes) - DIFFERENCE_LIMIT),
+        packs=_other_packs(inventories),
+    )
 
 
-def _packs(inventories: Sequence[HostInventory]) -> list[PackDifference]:
-    differences = []
-    for pack in sorted(
-        {pack for inventory in inventories for pack in inventory.packs}, key=str.casefold
-    ):
-        variants: dict[int, list[str]] = {}
+def _other_sizes(inventories: Sequence[HostInventory]) -> list[ModelSizes]:
+    first: dict[tuple[str, str], int] = {}
+    differ: set[tuple[str, str]] = set()
+    for inventory in inventories:
+        for model, size in inventory.models.items():
+            if size is not None and first.setdefault(model, size) != size:
+                differ.add(model)
+    found = []
+    for folder, name in sorted(differ):
+        hosts: dict[int, list[str]] = {}
         for inventory in inventories:
-            variants.setdefault(inventory.packs.get(pack, 0), []).append(inventory.host)
-        if len(variants) > 1:
-            ordered = sorted(variants.items(), key=lambda v: (-len(v[1]), -v[0]))
-            differences.append(PackDifference(pack, [PackVariant(*variant) for variant in ordered]))
+            if (size := inventory.models.get((folder, name))) is not None:
+                hosts.setdefault(size, []).append(inventory.host)
+        ordered = sorted(hosts.items(), key=lambda each: (-len(each[1]), each[0]))
+        found.append(ModelSizes(folder, name, [ModelSize(*each) for each in ordered]))
+    return found
+
+
+def _other_packs(inventories: Sequence[HostInventory]) -> list[PackDifference]:
+    differences = []
+    for name in sorted({name for i in inventories for name in i.packs}, key=str.casefold):
+        variants: dict[Pack, list[str]] = {}
+        told: set[Pack] = set()
+        for inventory in inventories:
+            pack = inventory.packs.get(name)
+            variants.setdefault(pack or _MISSING, []).append(inventory.host)
+            told.add(pack or Pack(0, enabled=False if inventory.sees_disk else None))
+        # What a host does not say of a pack makes it no other pack.
+        if any(len({v for v in values if v is not None}) > 1 for values in zip(*told, strict=True)):
+            ordered = sorted(variants.items(), key=_most_first)
+            differences.append(
+                PackDifference(
+                    name,
+                    [PackVariant(pack.node_types, hosts, *pack[1:]) for pack, hosts in ordered],
+                )
+            )
     return differences
+
+
+def _names(folders: Shape) -> Iterator[tuple[tuple[str, str], int | None]]:
+    for folder in folders.raw():
+        for file in folders.texts(folder):
+            yield (shown_name(folder), shown_name(file)), None
+
+
+def _sizes(folders: Shape) -> Iterator[tuple[tuple[str, str], int | None]]:
+    for folder in folders.raw():
+        files = folders.child(folder)
+        for file in files.raw() if files else ():
+            size = files.number(file) if files else None
+            yield (shown_name(folder), shown_name(file)), None if size is None else int(size)
+
+
+def _counts(packs: Shape) -> Iterator[tuple[str, Pack]]:
+    for name in packs.raw():
+        yield name, Pack(_number(packs, name, name, least=1))
+
+
+def _packs(packs: Shape) -> Iterator[tuple[str, Pack]]:
+    for name in packs.raw():
+        if (pack := packs.child(name)) is not None:
+            yield (
+                name,
+                Pack(
+                    _number(pack, "node_types", name, least=0),
+                    _text(pack, "version"),
+                    _text(pack, "commit"),
+                    _truth(pack, "enabled"),
+                    _truth(pack, "import_failed"),
+                ),
+            )
+
+
+def _number(of: Shape, key: str, pack: str, *, least: int) -> int:
+    count = of.number(key)
+    if count is None or count < least:
+        raise DamagedError(f"pack {pack!r} has no number of node types")
+    return int(count)
+
+
+def _most_first(variant: tuple[Pack, list[str]]) -> tuple[int, int, str]:
+    pack, hosts = variant
+    return -len(hosts), -pack.node_types, str(pack)
+
+
+def _text(pack: Shape, key: str) -> str | None:
+    text = pack.text(key)
+    return shown_name(text) if text else None
+
+
+def _truth(pack: Shape, key: str) -> bool | None:
+    return None if pack.raw().get(key) is None else pack.truth(key)

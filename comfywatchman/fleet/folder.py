@@ -26,6 +26,8 @@ HOSTS = "hosts"
 NO_FILES = ("", ".", "..")
 NEWEST_REPORT = 2
 """The newest schema of a report that is read. Hosts are upgraded one by one: older ones are too."""
+NEWEST_INVENTORY = 2
+"""The same of an inventory."""
 FILE_LIMIT = 64 * 1024**2
 """Bytes of a file that is read."""
 UNPACKED_LIMIT = 64 * 1024**2
@@ -125,7 +127,7 @@ def _host(file: Path, name: str, started_at: float | None, problem: str) -> Coll
         return host
     if started_at is not None and (host.asked_at is None or host.asked_at < started_at):
         host.failure = problem or "its turn did not come in the last run"
-    for key, newest in (("report", NEWEST_REPORT), ("inventory", 1)):
+    for key, newest in (("report", NEWEST_REPORT), ("inventory", NEWEST_INVENTORY)):
         try:
             document = _packed(found, key)
             if document is not None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from comfywatchman.fleet import telling
 from comfywatchman.fleet.model import HOST_STATES, STATES
 from comfywatchman.report import page
 
@@ -54,6 +55,10 @@ def render(fleet: Fleet) -> str:
         counts=Counter(host.state for host in fleet.hosts),
         bar=list(_bar(fleet.hosts)),
         remarks=remarks[:REMARK_LIMIT],
+        said=telling.what_changed(fleet),
+        groups=list(telling.groups(fleet)),
+        marks=telling.marks(fleet),
+        when=partial(telling.when, fleet),
         remarks_left_out=max(0, len(remarks) - REMARK_LIMIT),
         data=_embedded(data(fleet)),
         difference_limit=DIFFERENCE_LIMIT,
@@ -67,6 +72,9 @@ def _template() -> Template:
         page.inline([page.STYLE, _TEMPLATES / "fleet.css"], [page.THEME, _TEMPLATES / "fleet.js"]),
         names_limit=NAMES_LIMIT,
         remarks_at_first=REMARKS_AT_FIRST,
+        variant=telling.variant,
+        what_it_did=telling.what_it_did,
+        how_sure=telling.how_sure,
         host_states=_HOST_STATES,
     )
     return environment.get_template("fleet.html.j2")
@@ -77,10 +85,11 @@ def data(fleet: Fleet) -> dict[str, Any]:
 
     Returns:
         ``states`` (their names), ``made`` (ISO 8601), ``hosts`` (as in ``fleet.json``),
-        ``findings`` (each distinct one once: code, severity, message, fix, where) and ``workflows``
-        (``[name, groups]``). A group is ``[state, verdict, findings, left out, outputs lost, not
-        checked, hosts]``: state and verdict by their place in ``states``, findings by theirs in
-        ``findings``, hosts as runs: place of the first, number, place of the next, ...
+        ``findings`` (each distinct one once: code, severity, message, fix, where), ``changes`` (the
+        hosts of each, in the order of the page) and ``workflows`` (``[name, groups]``). A group is
+        ``[state, verdict, findings, left out, outputs lost, not checked, hosts]``: state and
+        verdict by their place in ``states``, findings by theirs in ``findings``, hosts as runs:
+        place of the first, number, place of the next, ...
     """
     place = {host.name: position for position, host in enumerate(fleet.hosts)}
 
@@ -101,6 +110,11 @@ def data(fleet: Fleet) -> dict[str, Any]:
         "made": fleet.made_at,
         "hosts": [_host(host) for host in fleet.hosts],
         "findings": [[f.code, f.severity, f.message, f.fix, f.where] for f in fleet.findings],
+        "changes": [
+            _runs(place[name] for name in change.hosts)
+            for _, found in telling.groups(fleet)
+            for change in found
+        ],
         "workflows": workflows,
     }
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from comfywatchman.fleet import telling
 from comfywatchman.fleet.model import STATES
-from comfywatchman.fleet.survey import span
 from comfywatchman.fleet.text import headline
+from comfywatchman.fleet.words import span
 from comfywatchman.report.markup import code, prose
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ MATRIX_HOSTS = 12
 """Hosts up to which there is a table of hosts and workflows."""
 ROW_LIMIT = 200
 """Rows of a table; ``fleet.json`` has them all."""
+CHANGE_LIMIT = 50
+"""Changes under one heading."""
 NAMES_LIMIT = 10
 """Names in one list."""
 
@@ -34,6 +37,7 @@ def render(fleet: Fleet) -> str:
     ]
     lines += [f"- {prose(remark)}" for remark in fleet.remarks]
     lines += _attention(fleet.hosts)
+    lines += _changes(fleet)
     lines += _hosts(fleet.hosts)
     lines += _workflows(fleet)
     lines += _versions("Releases", fleet.releases)
@@ -51,6 +55,27 @@ def _attention(hosts: Sequence[Host]) -> list[str]:
             lines += [f"## {title}", ""]
             lines += [f"- {code(h.name)}: {prose(r.message)}" for h, r in remarks[:ROW_LIMIT]]
             lines += [*_more(len(remarks) - ROW_LIMIT), ""]
+    return lines
+
+
+def _changes(fleet: Fleet) -> list[str]:
+    said = telling.what_changed(fleet)
+    if not said and not fleet.changes:
+        return []
+    marks = telling.marks(fleet)
+    lines = ["## What changed", "", *([prose(said), ""] if said else [])]
+    for title, found in telling.groups(fleet):
+        lines += [f"### {title}", ""]
+        for change in found[:CHANGE_LIMIT]:
+            sure = telling.how_sure(change)
+            lines.append(
+                f"- {telling.when(fleet, change)}: {prose(change.text)}"
+                f"{f' ({sure})' if sure else ''}: **{telling.what_it_did(change)}**: "
+                f"{_names(telling.marked(change.hosts, marks))}"
+            )
+        lines += [*_more(len(found) - CHANGE_LIMIT), ""]
+    if fleet.changes_left_out:
+        lines += [f"and {fleet.changes_left_out:,} more in the hosts' own reports", ""]
     return lines
 
 
@@ -164,13 +189,18 @@ def _differences(fleet: Fleet) -> list[str]:
             )
         more = len(fleet.models) - ROW_LIMIT
         lines += [*_more(max(0, more)), ""]
+    if fleet.model_sizes:
+        lines += ["## Models of another size", ""]
+        for file in fleet.model_sizes[:ROW_LIMIT]:
+            sizes = "; ".join(f"{s.size:,} bytes on {_names(s.hosts)}" for s in file.sizes)
+            lines.append(f"- {code(file.name)} in {code(file.folder)}: {sizes}")
+        more = len(fleet.model_sizes) - ROW_LIMIT
+        lines += [*_more(more), ""]
     if fleet.packs:
         lines += ["## Node packs that differ", ""]
         for pack in fleet.packs[:ROW_LIMIT]:
             variants = "; ".join(
-                (f"{v.node_types:,} node types on " if v.node_types else "missing on ")
-                + _names(v.hosts)
-                for v in pack.variants
+                f"{prose(telling.variant(v))} on {_names(v.hosts)}" for v in pack.variants
             )
             lines.append(f"- {code(pack.name)}: {variants}")
         lines += [*_more(len(fleet.packs) - ROW_LIMIT), ""]

@@ -142,12 +142,36 @@ class ModelDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelSize:
+    """The hosts on which a model file has the same size."""
+
+    size: int
+    """Bytes."""
+    hosts: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSizes:
+    """A model file that has the same name on several hosts, and not the same size."""
+
+    folder: str
+    name: str
+    sizes: list[ModelSize]
+    """That of most hosts first."""
+
+
+@dataclass(frozen=True, slots=True)
 class PackVariant:
-    """The hosts on which a pack has the same number of node types."""
+    """The hosts on which a pack is the same."""
 
     node_types: int
-    """0: it is not installed, or did not import."""
+    """0: it is not installed, is disabled, or did not import."""
     hosts: list[str]
+    version: str | None = None
+    """Null where it is not known; likewise below."""
+    commit: str | None = None
+    enabled: bool | None = None
+    import_failed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +189,38 @@ class Version:
     value: str
     """Empty: not known."""
     hosts: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FleetChange:
+    """Something that changed on one or more hosts; the same change on several hosts is one."""
+
+    kind: str
+    """What kind of thing: ``pack``, ``comfyui``, ``model``, ``input_file``, ``workflow``,
+    ``settings``, ``server``, ``program`` (ComfyWatchman itself: nothing of the hosts),
+    ``unexplained``, or a kind of fact, e.g. ``package``; empty if a report does not say it."""
+    text: str
+    """What changed, in a sentence."""
+    cause: bool
+    """Whether workflows got worse by it or, of ``program``, were judged anew."""
+    first_at: str
+    """Start of the first cycle that found it, by the controller's clock, in ISO 8601 and UTC."""
+    last_at: str
+    """Start of the last one."""
+    hosts: list[str]
+    worse: int = 0
+    """How many workflows got worse by it: those of one name on several hosts are one, as far as
+    the hosts still say which they are, else as many as on the host with most."""
+    workflows: list[str] = field(default_factory=list)
+    """Names of some of them."""
+    id: str | None = None
+    """Of a cause, the same as in the hosts' reports; null for several taken together."""
+    sureness: str | None = None
+    """Of a cause, how sure it is where it is least sure: ``certain``, ``likely`` or ``one_of``."""
+    candidates: list[str] = field(default_factory=list)
+    """Of ``one_of``: what may have done it."""
+    parts: list[str] = field(default_factory=list)
+    """Of several taken together, such as the files of a share that was lost: some of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,4 +247,17 @@ class Fleet:
     packs: list[PackDifference]
     remarks: list[str] = field(default_factory=list)
     """What is to be said of the folder itself."""
+    model_sizes: list[ModelSizes] = field(default_factory=list)
+    """Models of one name and another size, by folder and name."""
+    model_sizes_left_out: int = 0
+    """How many of them are beyond the limit."""
+    changes: list[FleetChange] = field(default_factory=list)
+    """What changed on the hosts in the last weeks, the newest first."""
+    changes_left_out: int = 0
+    """How many changes are beyond the limits; the hosts' own reports have them."""
+    worse_hosts: list[str] = field(default_factory=list)
+    """The hosts on which a workflow got worse in the last 24 hours."""
+    changes_unknown: list[str] = field(default_factory=list)
+    """The hosts that may have changed since without anybody knowing: no history is kept there, or
+    the last full report is old."""
     schema_version: Literal[1] = FLEET_SCHEMA_VERSION

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from comfywatchman import __version__
 from comfywatchman.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
+from comfywatchman.fleet import changes
 from comfywatchman.fleet.differences import HostInventory, compare
 from comfywatchman.fleet.model import (
     STATES,
@@ -25,6 +26,7 @@ from comfywatchman.fleet.model import (
     Workflow,
 )
 from comfywatchman.fleet.shape import DamagedError, Shape
+from comfywatchman.fleet.words import CACHED, identity, moment, shown, shown_name, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,8 +39,6 @@ PLACE_LIMIT: Final = 5
 _USUAL_INTERVAL_S: Final = 7200.0
 _GRACE_S: Final = 900.0
 _CLOCK_S: Final = 120.0
-_CACHED: Final = 50_000
-"""Texts kept as they are shown: hosts say the same things over and over."""
 _VERDICTS: Final = get_args(Verdict)
 _SEVERITIES: Final = {"error": 0, "warning": 1, "info": 2}
 
@@ -58,6 +58,8 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
     hosts: list[Host] = []
     cells: dict[str, dict[tuple[State, _CellKey], list[str]]] = {}
     inventories: list[HostInventory] = []
+    histories: dict[str, list[changes.Cycle]] = {}
+    changes_unknown: list[str] = []
     releases: dict[str, list[str]] = {}
     comfyui_versions: dict[str, list[str]] = {}
     seen: dict[_CellKey, _CellKey] = {}
@@ -73,6 +75,10 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
             # Hosts agree more often than not: equal cells are kept once.
             key = state, seen.setdefault(cell, cell)
             cells.setdefault(workflow, {}).setdefault(key, []).append(host.name)
+        if reading.cycles is not None:
+            histories[host.name] = reading.cycles
+        if reading.cycles is None or host.state in ("silent", "stale"):
+            changes_unknown.append(host.name)
         releases.setdefault(host.release or "", []).append(host.name)
         comfyui_versions.setdefault(host.comfyui_version or "", []).append(host.name)
         if host.state != "silent" and reading.inventory is not None:
@@ -80,7 +86,8 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
     workflows = [
         _workflow(name, groups, findings) for name, groups in sorted(cells.items(), key=_by_name)
     ]
-    models, models_left_out, packs = compare(inventories)
+    differences = compare(inventories)
+    changed, changes_left_out, worse_hosts = changes.merge(histories, now)
     return Fleet(
         comfywatchman_version=__version__,
         made_at=datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"),
@@ -91,9 +98,15 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
         releases=_versions(releases),
         comfyui_versions=_versions(comfyui_versions),
         compared=[inventory.host for inventory in inventories],
-        models=models,
-        models_left_out=models_left_out,
-        packs=packs,
+        models=differences.models,
+        models_left_out=differences.models_left_out,
+        packs=differences.packs,
+        model_sizes=differences.sizes,
+        model_sizes_left_out=differences.sizes_left_out,
+        changes=changed,
+        changes_left_out=changes_left_out,
+        worse_hosts=worse_hosts,
+        changes_unknown=changes_unknown,
     )
 
 
@@ -108,6 +121,8 @@ class _Reading:
         self.remarks: list[Remark] = []
         self.workflows: dict[str, _CellKey] = {}
         self.inventory: HostInventory | None = None
+        self.cycles: list[changes.Cycle] | None = None
+        """Those that found something changed; None if no history is kept."""
         self.silent = self.stale = False
         self.waits = False
         """Whether its cycles run, and are skipped: ComfyUI is off, or has no room for one."""
@@ -129,6 +144,10 @@ class _Reading:
         except DamagedError as error:
             self.workflows = {}
             self._problem("damaged", f"its report is damaged: {error}", silent=True)
+        try:
+            self.cycles = self._read_changes()
+        except DamagedError as error:
+            self._problem("damaged", f"what its report says of changes is damaged: {error}")
         try:
             if found.inventory is not None:
                 self.inventory = HostInventory.read(self.name, found.inventory)
@@ -261,9 +280,11 @@ class _Reading:
             self._note("no_cycle", "no cycle has run there yet")
             return None
         outcome, reason = found.need("outcome"), found.text("reason") or ""
-        ended = _moment(found.text("finished_at")) or _moment(found.text("started_at"))
+        ended = moment(found.text("finished_at")) or moment(found.text("started_at"))
         age = self._age(ended, status)
         ago = "" if age is None else f", {span(age)} ago"
+        if unkept := found.text("history"):
+            self._note("history", f"its last cycle is not wholly in its history: {unkept}")
         if outcome == "failed":
             self._problem("cycle_failed", f"its last cycle failed{ago}: {reason}")
         elif outcome == "skipped":
@@ -317,7 +338,7 @@ class _Reading:
             if name in self.workflows:
                 cell = min(cell, self.workflows[name], key=lambda c: STATES.index(c[0]))
             self.workflows[name] = cell
-        started = _moment(report.need("started_at"))
+        started = moment(report.need("started_at"))
         age = self._age(started, status)
         if age is None:
             raise DamagedError("it does not say when it was made")
@@ -338,6 +359,16 @@ class _Reading:
                 self._problem("stale", said)
         return max(0.0, age)
 
+    def _read_changes(self) -> list[changes.Cycle] | None:
+        report, status = self.found.report, self.found.status
+        if report is None or status is None:
+            return None
+
+        def at(moment_there: float) -> float:
+            return self.now - max(0.0, self._age(moment_there, status) or 0.0)
+
+        return changes.read(report, at, self.now - changes.WINDOW_S)
+
     def _limit(self, status: Shape) -> float:
         """Age in seconds from which something is too old."""
         if self.stale_after is not None:
@@ -355,10 +386,10 @@ def _cell(workflow: Shape) -> tuple[str, _CellKey]:
     merged: dict[tuple[str, str, str, str | None], list[str]] = {}
     for finding in workflow.objects("findings"):
         key = (
-            _shown_name(finding.need("code")),
-            _shown_name(finding.need("severity")),
-            _shown(finding.need("message")),
-            None if (fix := _fix(finding)) is None else _shown(fix),
+            shown_name(finding.need("code")),
+            shown_name(finding.need("severity")),
+            shown(finding.need("message")),
+            None if (fix := _fix(finding)) is None else shown(fix),
         )
         place = _place(
             finding.text("node_type"),
@@ -375,24 +406,8 @@ def _cell(workflow: Shape) -> tuple[str, _CellKey]:
         tuple((*key, _places(merged[key])) for key in ordered[:FINDING_LIMIT]),
         max(0, len(merged) - FINDING_LIMIT),
         tuple(_place(output.text("node_type"), output.text("node_id"), None) for output in lost),
-        tuple(map(_shown, blind)),
+        tuple(map(shown, blind)),
     )
-
-
-def identity(path: str, name: str) -> str:
-    """What a workflow is called in the fleet, so that it is the same one on every host.
-
-    It is the path below the folder that was searched; of one saved on the server, the path below
-    its user's folder, with the user's name before it unless that is ``default``.
-
-    Args:
-        path: ``path`` of the workflow in the host's report.
-        name: ``name`` of the workflow there.
-    """
-    user, _, below = name.partition("/")
-    if user == "default" and below and path.endswith(f"{user}/workflows/{below}"):
-        name = below
-    return _shown_name(name)
 
 
 def _fix(finding: Shape) -> str | None:
@@ -401,14 +416,14 @@ def _fix(finding: Shape) -> str | None:
     return fixes[0].text("text") if fixes else finding.text("fix")
 
 
-@lru_cache(_CACHED)
+@lru_cache(CACHED)
 def _place(
     node_type: str | None, node_id: str | None, slot: str | None, title: str | None = None
 ) -> str:
     number = None if node_id is None else f"#{node_id}"
     quoted = None if title is None else f'"{title}"'
     node = " ".join(part for part in (node_type, number, quoted) if part)
-    return _shown_name(f"{node} ({slot})" if node and slot else node or slot or "")
+    return shown_name(f"{node} ({slot})" if node and slot else node or slot or "")
 
 
 def _places(places: list[str]) -> str:
@@ -451,39 +466,5 @@ def _versions(hosts: Mapping[str, list[str]]) -> list[Version]:
     return [Version(*item) for item in sorted(hosts.items(), key=lambda i: (-len(i[1]), i[0]))]
 
 
-@lru_cache(_CACHED)
-def _shown(text: str) -> str:
-    return visible(text, limit=SENTENCE_LIMIT)
-
-
-@lru_cache(_CACHED)
-def _shown_name(text: str) -> str:
-    return visible(text, limit=NAME_LIMIT)
-
-
 def _name(text: str | None) -> str | None:
-    return None if text is None else _shown_name(text)
-
-
-def _moment(text: str | None) -> float | None:
-    """Seconds since 1970 of an ISO 8601 time; one without a zone is UTC."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        raise DamagedError(f"{text[:40]!r} is no time") from None
-
-
-def span(seconds: float) -> str:
-    """A length of time as people say it, e.g. ``3 h 20 min``."""
-    minutes = int(abs(seconds) // 60)
-    if minutes < 1:
-        return f"{int(abs(seconds))} s"
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{hours // 24} days"
+    return None if text is None else shown_name(text)

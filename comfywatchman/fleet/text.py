@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from comfywatchman.fleet import telling
 from comfywatchman.fleet.model import HOST_STATES
-from comfywatchman.fleet.survey import span
+from comfywatchman.fleet.words import span
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from comfywatchman.fleet.model import Fleet, Host
 
 HOST_LIMIT = 60
 """With more hosts than this, only those that are not well have a line."""
+CHANGE_LIMIT = 20
+"""Changes under one heading."""
+NAMES_LIMIT = 6
+"""Hosts named of one change."""
 _NAME_WIDTH = 32
 _HEAD = ("HOST", "STATE", "RELEASE", "TIMER", "REPORT", "RUNNABLE", "PARTIAL", "BROKEN", "UNKNOWN")
 
 
 def render(fleet: Fleet) -> str:
     """The fleet in lines of text, without a newline at the end."""
-    lines = [headline(fleet), ""]
+    lines = [headline(fleet), *filter(None, [telling.what_changed(fleet)]), ""]
     shown = [h for h in fleet.hosts if len(fleet.hosts) <= HOST_LIMIT or h.state != "well"]
     rows = [_HEAD, *map(_row, shown[:HOST_LIMIT])]
     if shown:
@@ -40,7 +47,26 @@ def render(fleet: Fleet) -> str:
         lines += [f"{name}: {message}" for name, message in told[:HOST_LIMIT]]
         if len(told) > HOST_LIMIT:
             lines.append(f"and {len(told) - HOST_LIMIT:,} more remarks")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_changes(fleet)])
+
+
+def _changes(fleet: Fleet) -> Iterator[str]:
+    marks = telling.marks(fleet)
+    for title, found in telling.groups(fleet):
+        yield from ("", f"{title}:")
+        for change in found[:CHANGE_LIMIT]:
+            names = telling.marked(change.hosts[:NAMES_LIMIT], marks)
+            if more := len(change.hosts) - len(names):
+                names.append(f"and {more:,} more")
+            sure = telling.how_sure(change)
+            yield (
+                f"{telling.when(fleet, change)}: {change.text}{f' [{sure}]' if sure else ''}: "
+                f"{telling.what_it_did(change)}: {', '.join(names)}"
+            )
+        if len(found) > CHANGE_LIMIT:
+            yield f"and {len(found) - CHANGE_LIMIT:,} more"
+    if fleet.changes_left_out:
+        yield f"and {fleet.changes_left_out:,} more changes, in the hosts' own reports"
 
 
 def headline(fleet: Fleet) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from comfywatchman.comfyui.client import ComfyUIError
@@ -10,6 +10,8 @@ from comfywatchman.escape import visible
 from comfywatchman.results import GateAnswer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from comfywatchman.comfyui.client import ComfyUIClient
 
 
@@ -34,6 +36,7 @@ class ServerReading:
         devices: what it computes on.
         running: prompts being run.
         pending: prompts waiting.
+        stats: the whole answer of ``/system_stats``.
     """
 
     problem: str | None = None
@@ -42,6 +45,7 @@ class ServerReading:
     devices: tuple[Device, ...] = ()
     running: int = 0
     pending: int = 0
+    stats: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def read(client: ComfyUIClient) -> ServerReading:
@@ -70,6 +74,7 @@ def read(client: ComfyUIClient) -> ServerReading:
         devices=tuple(_device(d) for d in stats["devices"] if isinstance(d, dict)),
         running=running,
         pending=pending,
+        stats=stats,
     )
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from comfywatchman.history import packing
 from comfywatchman.history.error import HistoryError
+from comfywatchman.workflow import shrunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,7 +42,8 @@ _LEAST: Final = 32
 """How much smaller than a workflow its copy is at best."""
 _TABLES: Final = """
 CREATE TABLE content (
-    digest BLOB PRIMARY KEY, length INTEGER NOT NULL, size INTEGER NOT NULL, packed BLOB NOT NULL
+    digest BLOB PRIMARY KEY, length INTEGER NOT NULL, size INTEGER NOT NULL,
+    nodes INTEGER NOT NULL, packed BLOB NOT NULL
 ) STRICT;
 -- since: when it was first seen so, or came back; until: when it was something else, or gone.
 CREATE TABLE seen (
@@ -116,6 +118,36 @@ class Copies:
                 return raw
         return None
 
+    def nodes(self, digest: str) -> int | None:
+        """How many nodes a content has; None if it is not kept."""
+        key = bytes.fromhex(digest)
+        if key in self._waiting:
+            return self._waiting[key].nodes
+        query = "SELECT nodes FROM content WHERE digest = ?"
+        row = self._ask(lambda c: c.execute(query, (key,)).fetchone(), None)
+        return None if row is None else int(row[0])
+
+    def former(self, since: datetime) -> dict[str, shrunk.Mark]:
+        """Of each workflow that was another one lately, the version that had most nodes.
+
+        Args:
+            since: from when on; what was replaced before is left aside.
+        """
+        query = (
+            "SELECT path, max(nodes), until, digest FROM seen"
+            " JOIN content USING (digest) WHERE until >= ? GROUP BY path"
+        )
+        at = packing.stamp(since)
+        rows: list[tuple[bytes, int, int, bytes]] = self._ask(
+            lambda c: c.execute(query, (at,)).fetchall(), []
+        )
+        return {
+            path.decode(errors="surrogatepass"): shrunk.Mark(
+                packing.time_of(until), nodes, digest.hex()
+            )
+            for path, nodes, until, digest in rows
+        }
+
     def put(self, path: str, digest: str, raw: bytes) -> None:
         """Keep a content that is not kept yet; :meth:`commit` has it outlast this process.
 
@@ -132,7 +164,7 @@ class Copies:
         if len(raw) // _LEAST > self._least_left:
             self._left_out += 1
             return
-        copy = _Copy(path, len(raw), zlib.compress(raw))
+        copy = _Copy(path, len(raw), shrunk.nodes(raw), zlib.compress(raw))
         self._waiting[bytes.fromhex(digest)] = copy
         self._waiting_size += len(copy.packed)
         if self._waiting_size > _AT_ONCE:
@@ -245,8 +277,8 @@ class Copies:
                 self._left_out += 1
                 continue
             connection.execute(
-                "INSERT OR IGNORE INTO content VALUES (?, ?, ?, ?)",
-                (digest, copy.length, size, copy.packed),
+                "INSERT OR IGNORE INTO content VALUES (?, ?, ?, ?, ?)",
+                (digest, copy.length, size, copy.nodes, copy.packed),
             )
             taken += size
             _see(connection, _key(copy.path), digest, now)
@@ -259,6 +291,7 @@ class Copies:
 class _Copy:
     path: str
     length: int
+    nodes: int
     packed: bytes
 
 

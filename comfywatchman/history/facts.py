@@ -31,9 +31,10 @@ class FactKind(StrEnum):
     ARGUMENTS = "arguments"
     """The server's command line (``text``, masked); its only name is empty."""
     PACK = "pack"
-    """A custom node pack by its folder below ``custom_nodes``, or its single file (``id``,
-    ``version``, ``commit``, ``edited``, ``enabled``, ``import_failed``, ``node_types``: a digest
-    of what it offers)."""
+    """A custom node pack by its folder below ``custom_nodes``, or the module that its single file
+    is (``id``, ``version``, ``commit``, ``edited``, ``enabled``, ``import_failed``,
+    ``node_types``: a digest of what it offers, ``files``: where there is neither version nor
+    commit, a digest of its code)."""
     PACKAGE = "package"
     """A distribution that ComfyUI's interpreter can import, by its normalised name
     (``version``, ``origin``: where it was installed from if not an index, masked)."""
@@ -41,7 +42,8 @@ class FactKind(StrEnum):
     """A node type (``schema``: digest of its declaration without lists of files, ``pack``: the
     folder it comes from, null for ComfyUI's own)."""
     MODEL = "model"
-    """``FOLDER/NAME`` as the server lists it (``size``, ``modified`` where the disk is seen)."""
+    """``FOLDER/NAME`` as the server lists it (``size`` in bytes, ``modified`` in whole seconds
+    since 1970, where the disk is seen)."""
     EMBEDDING = "embedding"
     INPUT_FILE = "input_file"
     """A file below ``input`` by its relative path (``size``, ``modified``)."""

@@ -54,6 +54,14 @@ class ReportStore:
         """Where the workflows that the server sent are kept."""
         return self.folder / state_files.SERVER_WORKFLOWS
 
+    def last_run(self) -> LastRun | None:
+        """What became of the last cycle; None if there was none, or that cannot be read."""
+        try:
+            content = state.read_file(self.folder / state_files.LAST_RUN)
+            return LastRun.model_validate_json(content, extra="ignore")
+        except (OSError, ValidationError):
+            return None
+
     def begin(self, started_at: datetime, paths: Sequence[str]) -> None:
         """Mark a cycle as running, so that one that is killed leaves a trace. Call it locked.
 
@@ -81,6 +89,7 @@ class ReportStore:
         paths: Sequence[str] = (),
         gate: Sequence[GateAnswer] = (),
         summary: Summary | None = None,
+        history: str | None = None,
     ) -> None:
         """Write how a cycle ended.
 
@@ -94,6 +103,7 @@ class ReportStore:
                     "duration_s": duration_s,
                     "gate": list(gate),
                     "summary": summary,
+                    "history": history,
                 }
             )
         )

@@ -21,6 +21,7 @@ import orjson
 
 from comfywatchman import state, state_files
 from comfywatchman.schedule import mounts
+from comfywatchman.schedule.lingering import is_noted
 
 if sys.platform != "win32":
     import pwd
@@ -43,7 +44,6 @@ _PROPERTIES = (
     "Persistent",
     "Result",
 )
-_LINGERING = Path("/var/lib/systemd/linger")
 _BOOTED = Path("/run/systemd/system")
 """Is there where systemd is the init system: sd_booted(3)."""
 _UNITS = {
@@ -399,7 +399,7 @@ def _systemctl(scope: str | None) -> str:
 
 
 def _lingers(account: pwd.struct_passwd | None) -> bool | None:
-    return (_LINGERING / account.pw_name).exists() if account else None
+    return is_noted(account.pw_name) if account else None
 
 
 def _moment(text: str) -> datetime | None:

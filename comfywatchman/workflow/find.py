@@ -207,11 +207,14 @@ class Found:
         workflows: the workflows to judge.
         not_checked: one sentence for each place that could not be seen.
         left_out: the workflows that an exclusion names.
+        unseen: the folders and files that could not be seen, as reports name them; what they held
+            before may well be there still.
     """
 
     workflows: list[Workflow] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
     left_out: list[Workflow] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
 
 
 def in_folders(
@@ -238,6 +241,7 @@ def in_folders(
                 found.workflows.append(WorkflowFile(root, visible(root.name)))
         except OSError as error:
             found.not_checked.append(f"{visible(str(root))} was not searched: {error.strerror}")
+            found.unseen.append(visible(str(root)))
     return found
 
 
@@ -260,6 +264,7 @@ def _walk(root: Path, exclusion: Exclusion, largest_picture: int | None, found: 
                 found.not_checked.append(
                     f"{visible(str(folder))} was not searched: {error.strerror}"
                 )
+                found.unseen.append(visible(str(folder)))
             continue
         for name in sorted(files):
             if (workflow := _workflow(folder / name, prefix + name, largest_picture)) is None:
@@ -328,6 +333,7 @@ def on_server(
         if error.transient:
             raise
         found.not_checked.append(f"the workflows saved on the server were not seen: {error}")
+        found.unseen.extend(_everywhere(user_folder))
         return found
     too_late = 0
     ends = time.monotonic() + reader.seconds_left
@@ -335,8 +341,10 @@ def on_server(
     for user, listing in zip(users, listings, strict=True):
         if listing is None:
             too_late += 1
+            found.unseen.extend(_everywhere(user_folder, user))
         elif isinstance(listing, ComfyUIError):
             found.not_checked.append(f"the workflows of {visible(user)} were not seen: {listing}")
+            found.unseen.extend(_everywhere(user_folder, user))
         else:
             for each in listing:
                 kept = found.left_out if exclusion.leaves_out(each.path) else found.workflows
@@ -348,6 +356,13 @@ def on_server(
         )
     reader.begin(saved_on_server(found.workflows), all_seen=not found.not_checked)
     return found
+
+
+def _everywhere(user_folder: Path | None, user: str | None = None) -> list[str]:
+    """How reports name where the workflows of a user of the server may be; None: of all users."""
+    on_server = "userdata:" if user is None else f"userdata:{user}/workflows"
+    on_disk = [] if user_folder is None else [str(user_folder / (user or ""))]
+    return [visible(place) for place in (on_server, *on_disk)]
 
 
 def _listing(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LARGEST_ID = 2**32 - 2
+SUBORDINATE = Path("/etc/subuid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,27 @@ def caller(uid: int, environment: Mapping[str, str]) -> Account | None:
             if account is not None:
                 return account
     return of_uid(uid)
+
+
+def subordinate(account: Account, file: Path = SUBORDINATE) -> tuple[range, ...]:
+    """The ids that are an account's besides its own: those of its containers.
+
+    Args:
+        account: the account.
+        file: where they are noted down; what makes no sense in it is passed over.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ()
+    found = []
+    for line in lines:
+        name, *numbers = line.split(":")
+        if name in (account.name, str(account.uid)) and len(numbers) == 2:
+            first, count = map(_number, numbers)
+            if first is not None and count is not None:
+                found.append(range(first, first + count))
+    return tuple(found)
 
 
 def _number(text: str) -> int | None:

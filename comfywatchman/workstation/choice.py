@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,7 +97,7 @@ def choose(
     user = _account(given.user) if given.user else None
     if user is None and before is not None:
         user = accounts.of_name(before.user)
-    if given.folder is not None and not given.folder.is_dir():
+    if given.folder is not None and not _is_folder(given.folder):
         raise Unsure(
             f"--comfyui-dir: {_shown(given.folder)} is no folder here; give ComfyUI's own."
         )
@@ -107,10 +108,10 @@ def choose(
     if kept is not None:
         return kept
     if given.folder is not None and (given.url is not None or not known):
-        owner = user or _owner(given.folder, caller, is_root=is_root)
+        owner = user or _owner(given.folder, caller)
         return Target(owner, given.folder, given.url, "as it was given")
     if known:
-        return _one_of(known, given, user, caller, is_root=is_root)
+        return _one_of(known, given, user, caller)
     return _on_disk(given, user, caller, search, servers, is_root=is_root)
 
 
@@ -134,7 +135,7 @@ def _kept(
     before: Installation | None, given: Given, known: Sequence[Server], user: Account
 ) -> Target | None:
     """What is installed, with the address of the server that runs now if there is no doubt."""
-    if before is None or before.folder is None or not before.folder.is_dir():
+    if before is None or before.folder is None or not _is_folder(before.folder):
         return None
     if given.folder is not None and not _same(given.folder, before.folder):
         return None
@@ -145,14 +146,7 @@ def _kept(
     return Target(user, before.folder, url, "as it is installed")
 
 
-def _one_of(
-    known: Sequence[Server],
-    given: Given,
-    user: Account | None,
-    caller: Account,
-    *,
-    is_root: bool,
-) -> Target:
+def _one_of(known: Sequence[Server], given: Given, user: Account | None, caller: Account) -> Target:
     unseen = [s for s in known if s.folder is None and given.folder is None]
     if unseen and len(unseen) == len(known):
         raise Unsure(
@@ -175,7 +169,7 @@ def _one_of(
                 "url",
             )
         owner = user or (None if server.uid is None else accounts.of_uid(server.uid))
-        owner = owner or _owner(folder, caller, is_root=is_root)
+        owner = owner or _owner(folder, caller)
         how = "answers" if server.answers else "does not answer yet"
         targets.append(Target(owner, folder, url, f"of process {server.pid}, which {how}"))
     return _only(targets, "ComfyUI servers run here")
@@ -195,7 +189,7 @@ def _on_disk(
         found = search(_homes())
     targets = [
         Target(
-            user or _owner(place.folder, caller, is_root=is_root),
+            user or _owner(place.folder, caller),
             place.folder,
             given.url or place.url,
             "found on the disk; no server runs",
@@ -224,9 +218,9 @@ def _only(targets: Sequence[Target], what: str) -> Target:
     raise Unsure(f"{len(targets)} {what}; say which one: {', or '.join(listed)}.", "one", targets)
 
 
-def _owner(folder: Path, caller: Account, *, is_root: bool) -> Account:
+def _owner(folder: Path, caller: Account) -> Account:
     """Who runs the ComfyUI in a folder: the caller; for root itself, whose the folder is."""
-    if caller.uid != 0 or not is_root:
+    if caller.uid != 0:
         return caller
     try:
         return accounts.of_uid(folder.stat().st_uid) or caller
@@ -251,6 +245,18 @@ def _homes() -> list[Path]:
 def search(homes: Iterable[Path]) -> list[Place]:
     """The usual places of this machine."""
     return places.find(homes)
+
+
+def _is_folder(folder: Path) -> bool:
+    try:
+        return stat.S_ISDIR(folder.stat().st_mode)
+    except PermissionError:
+        raise Unsure(
+            f"{_shown(folder)} may not be entered by the one who runs this: run it as ComfyUI's "
+            "user or as root, or give another folder with --comfyui-dir."
+        ) from None
+    except (OSError, ValueError):
+        return False
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from comfywatchman.address import server_url
 from comfywatchman.errors import Exit
 from comfywatchman.escape import NAME_LIMIT, visible
 from comfywatchman.state import instance_name
@@ -27,6 +28,7 @@ from comfywatchman.workstation import (
 from comfywatchman.workstation.accounts import Account
 from comfywatchman.workstation.choice import Given, Target, Unsure
 from comfywatchman.workstation.rights import NoRightsError
+from comfywatchman.workstation.servers import Asker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +36,14 @@ if TYPE_CHECKING:
     from comfywatchman.workstation.installed import Installation
 
 CHECKOUT = Path(__file__).parents[2]
-_URL = re.compile(r"https?://[^\s/]+(/\S*)?")
+GO_ON = 100
+"""What a look ends with where Ansible is needed to do it."""
+REPORT_BYTES = 1024**2
+"""Bytes that are shown at most of what a user's program says."""
+_TRIAL = re.compile(
+    r"--(?:ch(?:e|ec|eck)?|sy[a-z-]*|list-(?:h[a-z]*|tas[a-z]*|tag[a-z]*))|-[bkvDJK]*C[bkvCDJK]*"
+)
+"""The options with which ``ansible-playbook`` changes nothing, shortened too."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,13 +64,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     more = given[end + 1 :]
     try:
         options = _parser().parse_args(given[:end])
+        if options.look and options.command == "install":
+            return GO_ON
         act = _install if options.command == "install" else _uninstall
         return act(options, more)
     except (Unsure, NoRightsError) as problem:
-        sys.stderr.write(f"{problem}\n")
+        sys.stderr.write(f"{visible(str(problem))}\n")
         return Exit.USAGE
     except OSError as error:
-        sys.stderr.write(f"{error.filename or 'ansible-playbook'}: {error.strerror}.\n")
+        what = visible(str(error.filename or "ansible-playbook"), limit=NAME_LIMIT)
+        sys.stderr.write(f"{what}: {error.strerror}.\n")
         return Exit.FAIL_ON
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped. Run it again to go on.\n")
@@ -71,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="./dev", add_help=False)
     parser.add_argument("--log-dir", type=Path, default=Path(), help=argparse.SUPPRESS)
+    parser.add_argument("--look", action="store_true", help=argparse.SUPPRESS)
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
     install = commands.add_parser(
         "install",
@@ -80,11 +93,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     install.add_argument("--comfyui-dir", type=_folder, metavar="DIR", help="ComfyUI's folder")
     install.add_argument("--comfyui-url", type=_url, metavar="URL", help="its address")
+    install.add_argument("--scope", choices=("user", "system"), help="whose service manager")
     uninstall = commands.add_parser("uninstall", description="Take ComfyWatchman off this machine.")
     uninstall.add_argument("--keep-state", action="store_true", help="reports and history stay")
     for each in (install, uninstall):
         each.add_argument("--user", metavar="NAME", help="who runs ComfyUI")
-        each.add_argument("--scope", choices=("user", "system"), help="whose service manager")
         each.add_argument(
             "--instance", type=_instance, metavar="NAME", help="one of several on this machine"
         )
@@ -93,17 +106,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _folder(text: str) -> Path:
     if any(not character.isprintable() for character in text):
-        raise argparse.ArgumentTypeError("a control character is in the name")
+        raise argparse.ArgumentTypeError("must not hold control characters")
     return Path(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111  (links stay)
 
 
 def _url(text: str) -> str:
-    if not _URL.fullmatch(text):
-        raise argparse.ArgumentTypeError(
-            f"{visible(text, limit=NAME_LIMIT)!r} is no address; write for example "
-            "http://127.0.0.1:8188"
-        )
-    return text.rstrip("/")
+    try:
+        return server_url(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _instance(text: str) -> str:
@@ -119,15 +130,11 @@ def _instance(text: str) -> str:
 def _install(options: argparse.Namespace, more: Sequence[str]) -> int:
     caller = _caller()
     instance = options.instance or ""
-    of_whom = accounts.of_name(options.user) if options.user else None
-    before = _installed(instance, of_whom or caller)
-    if before and options.user not in (None, before.user):
-        raise Unsure(
-            f"It is installed here for {before.user}, and would be removed there: give it a name "
-            f"of its own for {options.user}, such as --instance {options.user}, or run ./dev "
-            "uninstall first."
-        )
+    of_whom = accounts.of_name(options.user) if options.user else caller
+    before = _installed(instance, of_whom, options, caller) if of_whom else None
     target = _target(options, caller, before)
+    # Root may have found somebody else's.
+    before = _installed(instance, target.user, options, caller)
     scope = options.scope or (before.scope if before else "user")
     _headline("ComfyUI")
     _row("user", target.user.name)
@@ -137,6 +144,13 @@ def _install(options: argparse.Namespace, more: Sequence[str]) -> int:
     why = rights.reason(target.user, scope, os.geteuid())
     if before and before.scope != scope:
         why = why or f"to remove it from {before.scope} scope"
+    noted = _noted_for_another(instance, target.user)
+    if noted and (why or os.geteuid() == 0):
+        name = target.user.name
+        raise Unsure(
+            f"It is installed here for {noted.user}, and would be removed there: give it a name "
+            f"of its own for {name}, such as --instance {name}, or run ./dev uninstall first."
+        )
     allowed = rights.obtain(
         why, uid=os.geteuid(), terminal=_is_terminal(), command=_called("install")
     )
@@ -150,29 +164,50 @@ def _install(options: argparse.Namespace, more: Sequence[str]) -> int:
         "comfywatchman_instance": instance,
     }
     log = options.log_dir / "install.log"
-    code, changed = _play(["deploy", "run_now"], variables, allowed, more, log)
+    trial = _trial(more)
+    code, changed = _play(
+        ["deploy"] if trial else ["deploy", "run_now"], variables, allowed, more, log
+    )
     if code != 0:
         _say(f"It did not work out; the full account is in {log}.")
         return Exit.FAIL_ON
-    now = _installed(instance, target.user)
+    done = "Brought up to date" if before else "Installed"
+    if trial:
+        _headline(f"A trial ({trial}): nothing was {done.lower()}; the full account is in {log}")
+        return Exit.OK
+    now = _installed(instance, target.user, options, caller)
     _headline("A check" if before else "The first check")
     _show_report(target.user, now)
-    done = "Brought up to date" if before else "Installed"
     _headline(done if changed else "Nothing had to be changed")
     _say_what_comes_next(target.user, scope, instance, now)
     return Exit.OK
 
 
-def _installed(instance: str, account: Account) -> Installation | None:
-    for each in installed.find(account.name, account.home):
+def _installed(
+    instance: str, account: Account, options: argparse.Namespace, caller: Account
+) -> Installation | None:
+    for each in _concerned(account, options, caller):
         if each.instance == instance:
+            return each
+    return None
+
+
+def _noted_for_another(instance: str, account: Account) -> Installation | None:
+    """The installation of that name that root has noted down, if it is somebody else's."""
+    for each in installed.find(account.name, account.home):
+        if each.noted and each.instance == instance and each.user != account.name:
             return each
     return None
 
 
 def _target(options: argparse.Namespace, caller: Account, before: Installation | None) -> Target:
     given = Given(options.user, options.comfyui_dir, options.comfyui_url)
-    found = servers.find(processes.running(), processes.mounts(processes.PROC / "self"))
+    wanted = (accounts.of_name(options.user) if options.user else None) or caller
+    found = servers.find(
+        processes.running(),
+        processes.mounts(processes.PROC / "self"),
+        Asker(wanted.uid, os.geteuid() == 0, accounts.subordinate(wanted)),
+    )
     while True:
         try:
             target = choice.choose(
@@ -223,7 +258,7 @@ def _asked(question: Unsure, given: Given) -> Given:
             return dataclasses.replace(given, folder=_folder(answer))
         return dataclasses.replace(given, url=_url(answer))
     except argparse.ArgumentTypeError as error:
-        raise Unsure(f"{error}.") from None
+        raise Unsure(f"That {error}.") from None
 
 
 def _show_report(user: Account, now: Installation | None) -> None:
@@ -231,15 +266,42 @@ def _show_report(user: Account, now: Installation | None) -> None:
     if now is None or os.geteuid() not in (0, user.uid):
         _say("The report is for its user to read: comfywatchman report")
         return
-    command = [str(now.program)]
-    if os.geteuid() != user.uid:
-        ids = [f"--reuid={user.uid}", f"--regid={user.gid}", "--init-groups"]
-        command = ["setpriv", *ids, "--", "env", f"HOME={user.home}", *command]
+    # Not with what root has at hand: neither its terminal, nor its groups, nor its environment.
+    another = os.geteuid() != user.uid
+    surroundings = {
+        **{name: text for name in ("PATH", "LC_ALL") if (text := os.environ.get(name))},
+        "HOME": str(user.home),
+        "USER": user.name,
+        "LOGNAME": user.name,
+        "XDG_RUNTIME_DIR": f"/run/user/{user.uid}",
+    }
     for form in ("status", "report"):
-        # That there is no report yet, the status has said.
-        subprocess.run(  # noqa: S603
-            [*command, form], cwd="/", stderr=subprocess.DEVNULL, check=False
-        )
+        try:
+            with subprocess.Popen(  # noqa: S603  (what has just been installed)
+                [str(now.program), form],
+                cwd="/",
+                env=surroundings if another else None,
+                user=user.uid if another else None,
+                group=user.gid if another else None,
+                extra_groups=os.getgrouplist(user.name, user.gid) if another else None,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                # That there is no report yet, the status has said.
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            ) as program:
+                assert program.stdout is not None  # noqa: S101  (for mypy)
+                shown = program.stdout.read(REPORT_BYTES)
+                if len(shown) == REPORT_BYTES:
+                    program.kill()
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            _say(f"{now.program} {form} cannot be started: {why}.")
+            return
+        for line in shown.decode(errors="replace").splitlines():
+            _say(line)
+        if len(shown) == REPORT_BYTES:
+            _say(f"The rest is not shown here: {now.program} {form}")
         _say("")
 
 
@@ -282,13 +344,30 @@ def _uninstall(options: argparse.Namespace, more: Sequence[str]) -> int:
     account = account or Account(options.user, -1, -1, Path("/nonexistent"))  # it may be gone
     there = [
         each
-        for each in installed.find(account.name, account.home)
-        if options.instance in (None, each.instance) and options.user in (None, each.user)
+        for each in _concerned(account, options, caller)
+        if options.instance in (None, each.instance)
     ]
     if not there:
-        _say(f"ComfyWatchman is not installed here for {visible(account.name, limit=NAME_LIMIT)}.")
+        unseen = os.geteuid() not in (0, account.uid) and account.uid >= 0
+        _say(
+            f"ComfyWatchman is not installed here for {visible(account.name, limit=NAME_LIMIT)}"
+            + (
+                ", as far as may be seen without root; to look again as root: sudo ./dev "
+                + _called("uninstall")
+                if unseen
+                else "."
+            )
+        )
         return Exit.OK
+    if options.look:
+        return GO_ON
     one = there[0] if len(there) == 1 else _which(there)
+    noted = None if one.noted else _noted_for_another(one.instance, account)
+    if noted and (os.geteuid() == 0 or account.uid != os.geteuid()):
+        raise Unsure(
+            f"Root would remove that of {noted.user}, which is noted down here under the same "
+            f"name: have {one.user} run ./dev uninstall, without root's rights."
+        )
     why = None
     if one.noted:
         why = "to take away what root has made"
@@ -311,7 +390,11 @@ def _uninstall(options: argparse.Namespace, more: Sequence[str]) -> int:
     if code != 0:
         _say(f"It did not work out; the full account is in {log}.")
         return Exit.FAIL_ON
-    _say("Removed. What ./dev made for itself goes with: ./dev clean")
+    if trial := _trial(more):
+        _headline(f"A trial ({trial}): nothing was removed; the full account is in {log}")
+        return Exit.OK
+    sudo = "sudo " if os.geteuid() == 0 and caller.uid != 0 else ""
+    _say(f"Removed. What ./dev made for itself goes with: {sudo}./dev clean")
     return Exit.OK
 
 
@@ -340,6 +423,18 @@ def _caller() -> Account:
     return account
 
 
+def _concerned(
+    account: Account, options: argparse.Namespace, caller: Account
+) -> list[Installation]:
+    """What is installed for an account; somebody else's only where root itself asks for nobody's.
+
+    Whoever became root by sudo is a caller with an account of their own.
+    """
+    found = installed.find(account.name, account.home)
+    itself = options.user is None and caller.uid == 0 and account.uid == 0
+    return installed.concerned(found, account.name, others=itself)
+
+
 def _say_who_asks(allowed: rights.Rights, why: str | None) -> None:
     if allowed.ask:
         whose = "your" if allowed.method == "sudo" else "root's"
@@ -362,8 +457,18 @@ def _play(
     return playbooks.run(argv, CHECKOUT, log, sys.stdout)
 
 
+def _trial(more: Sequence[str]) -> str | None:
+    """The option for Ansible with which it changes nothing, if there is one."""
+    return next((each for each in more if _TRIAL.fullmatch(each)), None)
+
+
 def _called(command: str) -> str:
-    return " ".join([command, *map(shlex.quote, sys.argv[sys.argv.index(command) + 1 :])])
+    """What was called, without what is for Ansible: secrets may be among it."""
+    given = sys.argv[sys.argv.index(command) + 1 :]
+    if "--" in given:
+        given = given[: given.index("--")]
+        return " ".join([command, *map(shlex.quote, given), "-- ..."])
+    return " ".join([command, *map(shlex.quote, given)])
 
 
 def _is_terminal() -> bool:

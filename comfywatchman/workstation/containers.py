@@ -43,7 +43,7 @@ def host_path(path: str, process: Process, host: Sequence[Mount]) -> Path | None
 def published(
     process: Process,
     port: int,
-    everything: Iterable[Process],
+    proxies: Iterable[Process],
     inspect: Callable[[Sequence[str]], str],
 ) -> tuple[str, int] | None:
     """The address and port on this machine that lead to a port in a container, or None.
@@ -51,7 +51,7 @@ def published(
     Args:
         process: a process in the container.
         port: where it listens there.
-        everything: all processes; docker has one for each port that it hands on.
+        proxies: processes that may be docker's, which has one for each port that it hands on.
         inspect: runs a command of podman or docker.
     """
     if process.container and process.container[0] in _CLIENTS:
@@ -60,13 +60,13 @@ def published(
         found = _from_client(said, port)
         if found:
             return found
-    proxies = {
+    handed_on = {
         address
-        for each in everything
+        for each in proxies
         if each.argv[0].rpartition("/")[2] == "docker-proxy"
         and (address := _from_proxy(each.argv, port))
     }
-    return proxies.pop() if len(proxies) == 1 else None
+    return handed_on.pop() if len(handed_on) == 1 else None
 
 
 def _from_client(said: str, port: int) -> tuple[str, int] | None:
@@ -89,7 +89,7 @@ def _reachable(host: str, port: str) -> tuple[str, int] | None:
         return None
     if host in ("", "0.0.0.0", "::") or not _ADDRESS.fullmatch(host):  # noqa: S104
         host = "127.0.0.1"
-    return (f"[{host}]" if ":" in host else host), int(port)
+    return host, int(port)
 
 
 def _deepest(mounts: Sequence[Mount], path: str) -> Mount | None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comfywatchman.state import named
+from comfywatchman.address import server_url
+from comfywatchman.state import named, open_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 RECORDS = Path("/var/lib/comfywatchman")
 FILE_BYTES = 1024**2
@@ -50,20 +51,36 @@ class Installation:
 
 
 def find(user: str, home: Path, records: Path = RECORDS) -> list[Installation]:
-    """The installations that root has noted down, and those of this user that nobody has.
+    """The installations of this user that nobody has noted down, and those that root has.
+
+    Two users may have one of the same name, of which root can have noted down one.
 
     Args:
         user: the user whose home is searched.
         home: that home.
         records: where root notes them down.
     """
-    found = {each.instance: each for each in _noted(records)}
+    noted = list(_noted(records))
+    known = {(each.user, each.instance) for each in noted}
+    found = []
     for instance, root in _in_home(home):
-        if instance not in found:
+        if (user, instance) not in known:
             config = home / ".config" / named(instance)
             settings = _settings(config)
-            found[instance] = Installation(instance, user, "user", False, root, config, *settings)
-    return list(found.values())
+            found.append(Installation(instance, user, "user", False, root, config, *settings))
+    return found + noted
+
+
+def concerned(found: Sequence[Installation], user: str, *, others: bool) -> list[Installation]:
+    """Those of a user that a command is about.
+
+    Args:
+        found: all that were found.
+        user: the user.
+        others: whether all that root has noted down count where the user has none.
+    """
+    theirs = [each for each in found if each.user == user]
+    return theirs or ([each for each in found if each.noted] if others else [])
 
 
 def _noted(records: Path) -> Iterator[Installation]:
@@ -92,7 +109,11 @@ def _in_home(home: Path) -> Iterator[tuple[str, Path]]:
         return
     for root in roots:
         instance = root.name.removeprefix("comfywatchman").removeprefix("-")
-        if root.name == named(instance) and (root / "current").is_symlink():
+        try:
+            is_one = root.name == named(instance) and (root / "current").is_symlink()
+        except OSError:  # of somebody else, who lets nobody in
+            continue
+        if is_one:
             yield instance, root
 
 
@@ -102,15 +123,19 @@ def _settings(config: Path) -> tuple[Path | None, str | None]:
     except (ValueError, RecursionError):
         return None, None
     folder, url = found.get("comfyui_dir"), found.get("comfyui_url")
+    try:
+        url = server_url(url) if isinstance(url, str) else None
+    except ValueError:
+        url = None
     return (
         Path(folder) if isinstance(folder, str) and folder.startswith("/") else None,
-        url if isinstance(url, str) else None,
+        url,
     )
 
 
 def _text(file: Path) -> str:
     try:
-        with file.open("rb") as stream:
+        with open_at_once(file) as stream:
             return stream.read(FILE_BYTES).decode(errors="replace")
     except OSError:
         return ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import configparser
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from comfywatchman.state import open_at_once
 from comfywatchman.workstation.servers import is_code
 
 if TYPE_CHECKING:
@@ -45,12 +45,10 @@ class Place:
 
     Attributes:
         folder: the one with ``models`` and ``input``.
-        owner: number of the user whose it is.
         url: the address that its server usually has; None for ComfyUI's own.
     """
 
     folder: Path
-    owner: int
     url: str | None = None
 
 
@@ -69,7 +67,7 @@ def find(homes: Iterable[Path], elsewhere: Iterable[str] = ELSEWHERE) -> list[Pl
             if is_comfyui(folder):
                 # Of a folder that has no code in it, the program is Desktop.
                 usual = url or (None if is_code(folder) else DESKTOP_URL)
-                place = Place(folder, status.st_uid, usual)
+                place = Place(folder, usual)
                 found.setdefault((status.st_dev, status.st_ino), place)
         except (OSError, ValueError):
             continue
@@ -104,8 +102,7 @@ def _of_comfy_cli(home: Path) -> list[Path]:
 def _text(file: Path) -> str:
     """The text of a small file; empty if it is none: no pipe is waited for."""
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
-        with open(descriptor, "rb") as stream:  # noqa: PTH123  (a descriptor)
+        with open_at_once(file) as stream:
             return stream.read(FILE_BYTES).decode(errors="replace")
     except OSError:
         return ""

@@ -42,7 +42,11 @@ def command(
         more: further arguments.
     """
     given = {name: value for name, value in variables.items() if value is not None}
+    # Not by a variable: it would reach the host's pip, which compiles what it installs.
+    cache = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
     return [
+        sys.executable,
+        *cache,
         str(OWN / "ansible-playbook"),
         "--inventory",
         str(checkout / "inventories/local"),
@@ -84,8 +88,6 @@ def run(argv: Sequence[str], checkout: Path, log: Path, output: TextIO) -> tuple
         "ANSIBLE_CONFIG": str(checkout / "ansible.cfg"),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_FORCE_COLOR": "0",
-        # To a user whose files root, or the one who called, cannot let others read.
-        "ANSIBLE_PIPELINING": "1",
         "ANSIBLE_LOCALHOST_WARNING": "0",
     }
     with (

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from comfywatchman.schedule.mounts import unescaped
+from comfywatchman.state import open_at_once
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,7 +25,6 @@ ARGUMENT_BYTES = 128 * 1024
 TABLE_BYTES = 4 * 1024**2
 """Bytes of a table, such as that of mounts, that are read."""
 _CONTAINER = re.compile(r"(libpod|docker|crio|cri-containerd)[-/]([0-9a-f]{64})(?![0-9a-f])")
-_OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +129,12 @@ def folder_of(process: Process) -> str | None:
 def mounts(folder: Path) -> tuple[Mount, ...]:
     """What a process has mounted; the later of two at one place hides the earlier."""
     found = []
-    for line in _read(folder / "mountinfo", TABLE_BYTES).splitlines():
+    for line in _read(folder / "mountinfo", TABLE_BYTES).split("\n"):
         before, _, after = line.partition(" - ")
         fields, kind = before.split(" "), after.split(" ")[0]
         if len(fields) >= 5 and kind:
-            found.append(Mount(fields[2], _plain(fields[3]), _plain(fields[4]), kind))
+            found.append(Mount(fields[2], unescaped(fields[3]), unescaped(fields[4]), kind))
     return tuple(found)
-
-
-def _plain(text: str) -> str:
-    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), text)
 
 
 def _container(folder: Path) -> tuple[str, str] | None:
@@ -152,7 +150,8 @@ def _arguments(folder: Path) -> tuple[str, ...]:
 def _ids(folder: Path) -> dict[str, int]:
     """The effective user and group, and the parent, by what ``status`` calls them."""
     found: dict[str, int] = {}
-    for line in _read(folder / "status", TABLE_BYTES).splitlines():
+    # A process names itself, and in its name may stand whatever else Python takes for a line's end.
+    for line in _read(folder / "status", TABLE_BYTES).split("\n"):
         fields = line.split()
         place = {"Uid:": 2, "Gid:": 2, "PPid:": 1}.get(fields[0]) if fields else None
         if place is not None and len(fields) > place and fields[place].isdecimal():
@@ -169,7 +168,7 @@ def _target(link: Path) -> str | None:
 
 def _read(file: Path, limit: int) -> str:
     try:
-        with file.open("rb") as stream:
+        with open_at_once(file) as stream:
             return os.fsdecode(stream.read(limit))
     except OSError:
         return ""

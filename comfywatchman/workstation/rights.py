@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from comfywatchman.schedule.lingering import FOLDER, is_noted
+
 if TYPE_CHECKING:
     from comfywatchman.workstation.accounts import Account
 
-LINGERING = Path("/var/lib/systemd/linger")
 SYSTEMD = Path("/run/systemd/system")
 
 
@@ -22,10 +23,10 @@ class NoRightsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """How Ansible becomes root, or another user.
+    """How Ansible becomes root; to act as another user then is the role's own affair.
 
     Attributes:
-        become: whether it does so at all.
+        become: whether it does so at all. Root's own run does so too, which asks for nothing.
         method: ``sudo`` or ``su``.
         ask: whether it has to ask for a password.
     """
@@ -39,7 +40,7 @@ def reason(
     user: Account,
     scope: str,
     uid: int,
-    lingering: Path = LINGERING,
+    lingering: Path = Path(FOLDER),
     systemd: Path = SYSTEMD,
 ) -> str | None:
     """Why root's rights are needed, as the end of a sentence; None: they are not.
@@ -55,7 +56,7 @@ def reason(
         return "to install for the whole system"
     if user.uid != uid:
         return f"to install for {user.name}"
-    if systemd.is_dir() and uid != 0 and not (lingering / user.name).exists():
+    if systemd.is_dir() and uid != 0 and not is_noted(user.name, str(lingering)):
         return "to have your checks run while you are not logged in"
     return None
 

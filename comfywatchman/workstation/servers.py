@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from comfywatchman.comfyui.files import option
 from comfywatchman.workstation import answer, containers, processes
 from comfywatchman.workstation.processes import Process
 
@@ -31,12 +32,39 @@ Inspect = Callable[[Sequence[str]], str]
 
 
 @dataclass(frozen=True, slots=True)
+class Asker:
+    """For whom servers are looked for.
+
+    Attributes:
+        uid: the user.
+        is_root: whether this process is root's, which asks the servers of others too.
+        subordinate: the ids of the user's containers.
+    """
+
+    uid: int
+    is_root: bool
+    subordinate: tuple[range, ...] = ()
+
+    def owns(self, process: Process) -> bool:
+        """Whether it is the user's own, or in a container that they or root can have made.
+
+        Anybody can make what looks like a container, but only with ids that are theirs.
+        """
+        if process.uid == self.uid:
+            return True
+        return _is_inside(process) and (
+            process.uid == 0 or any(process.uid in ids for ids in self.subordinate)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """A ComfyUI server that runs here.
 
     Attributes:
         pid: its process.
-        uid: who runs it; None in a container, where numbers mean something else.
+        uid: who runs it; None in a container of the user's or root's, where numbers mean something
+            else.
         folder: the folder with ``models`` and ``input`` on this machine; None if it is not seen.
         inside: the same, as the server sees it.
         url: its address as seen from here; None if that cannot be told.
@@ -64,20 +92,27 @@ def say(command: Sequence[str]) -> str:
 def find(
     running: Iterable[Process],
     host: Sequence[Mount],
-    ask: Ask = answer.arguments,
+    asker: Asker,
+    ask: Ask | None = None,
     inspect: Inspect = say,
     look: Look = processes.folder_of,
+    is_here: Callable[[str], bool] = answer.is_of_this_machine,
 ) -> list[Server]:
     """The servers among the processes, each once: a worker that was forked off is the same one.
+
+    The user's come first. Those of others are asked nothing unless root asks.
 
     Args:
         running: all of them.
         host: what this process has mounted.
-        ask: asks an address for a server's arguments.
+        asker: for whom.
+        ask: asks an address for a server's arguments; None: within the usual limits.
         inspect: asks podman or docker.
         look: looks for the working folder of a process.
+        is_here: whether an address is one of this machine; no other is asked.
     """
-    everything = list(running)
+    ask = ask or answer.Round()
+    everything = sorted(running, key=lambda each: not asker.owns(each))
     by_pid = {each.pid: each for each in everything}
     found = []
     for each in everything:
@@ -86,7 +121,7 @@ def find(
         if script is None or (parent is not None and parent.argv == each.argv):
             continue
         process = dataclasses.replace(each, cwd=look(each))
-        server = _server(process, script, everything, host, ask, inspect)
+        server = _server(process, script, everything, host, asker, ask, inspect, is_here)
         if server is not None:
             found.append(server)
     return found
@@ -97,19 +132,24 @@ def _server(
     script: int,
     everything: Sequence[Process],
     host: Sequence[Mount],
+    asker: Asker,
     ask: Ask,
     inspect: Inspect,
+    is_here: Callable[[str], bool],
 ) -> Server | None:
     argv = process.argv[script:]
     code = _joined(process.cwd, os.path.dirname(argv[0]))  # noqa: PTH120  (as the process wrote it)
-    base = _last(argv, "--base-directory")
+    base = option(argv, "--base-directory")
     inside = code if base is None else _joined(process.cwd, base)
 
     def here(path: str | None) -> Path | None:
         return None if path is None else containers.host_path(path, process, host)
 
-    url = _address(process, argv, everything, inspect)
-    answered = None if url is None else ask(url)
+    # Whoever may start a process may name any program as docker's proxy.
+    proxies = [each for each in everything if each.uid in (0, asker.uid)]
+    url = _address(process, argv, proxies, inspect, is_here)
+    is_asked = asker.is_root or asker.owns(process)
+    answered = ask(url) if url is not None and is_asked else None
     # Old releases do not say how they were started.
     answers = answered is not None and (not answered or answered[1:] == list(argv[1:]))
     looks_like_it = is_code(here(code))
@@ -120,12 +160,23 @@ def _server(
     folder = here(inside)
     return Server(
         pid=process.pid,
-        uid=None if process.container and process.apart else process.uid,
-        folder=folder if folder is not None and folder.is_dir() else None,
+        uid=None if _is_inside(process) and asker.owns(process) else process.uid,
+        folder=folder if folder is not None and _is_folder(folder) else None,
         inside=inside or argv[0],
         url=url,
         answers=answers,
     )
+
+
+def _is_inside(process: Process) -> bool:
+    return process.container is not None and process.apart
+
+
+def _is_folder(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except (OSError, ValueError):  # of somebody else, who lets nobody in
+        return False
 
 
 def is_code(folder: Path | None) -> bool:
@@ -153,21 +204,27 @@ def script_of(argv: Sequence[str]) -> int | None:
 
 
 def _address(
-    process: Process, argv: Sequence[str], everything: Sequence[Process], inspect: Inspect
+    process: Process,
+    argv: Sequence[str],
+    proxies: Sequence[Process],
+    inspect: Inspect,
+    is_here: Callable[[str], bool],
 ) -> str | None:
     port = _port(argv)
     if port is None:
         return None
-    scheme = "https" if _last(argv, "--tls-keyfile") and _last(argv, "--tls-certfile") else "http"
+    scheme = "https" if option(argv, "--tls-keyfile") and option(argv, "--tls-certfile") else "http"
     host = _host(argv)
     if process.own_network:
-        published = containers.published(process, port, everything, inspect)
+        published = containers.published(process, port, proxies, inspect)
         host, port = published or ("127.0.0.1", port)
-    return f"{scheme}://{host}:{port}"
+    if not is_here(host):
+        host = "127.0.0.1"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _port(argv: Sequence[str]) -> int | None:
-    text = _last(argv, "--port")
+    text = option(argv, "--port")
     if text is None:
         return USUAL_PORT
     if not (text.isascii() and text.isdigit() and len(text) <= 5):
@@ -176,26 +233,14 @@ def _port(argv: Sequence[str]) -> int | None:
 
 
 def _host(argv: Sequence[str]) -> str:
-    listen = _last(argv, "--listen")
+    listen = option(argv, "--listen")
     hosts = [] if listen is None else [each.strip() for each in listen.split(",")]
     if not hosts or _EVERYWHERE.intersection(hosts) or "127.0.0.1" in hosts:
         return "127.0.0.1"
     host = hosts[0]
     if not re.fullmatch(r"[A-Za-z0-9.:_-]{1,253}", host):
         return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
-
-
-def _last(argv: Sequence[str], option: str) -> str | None:
-    """The value of an option, as argparse reads it; empty where it has none; None: not given."""
-    value = None
-    for place, text in enumerate(argv):
-        if text == option:
-            after = argv[place + 1] if place + 1 < len(argv) else ""
-            value = "" if after.startswith("--") else after
-        elif text.startswith(option + "="):
-            value = text[len(option) + 1 :]
-    return value
+    return host
 
 
 def _joined(folder: str | None, path: str) -> str | None:

@@ -18,28 +18,12 @@ import sys
 import traceback
 from typing import NamedTuple
 
-from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
-    LINGERING,
-    account_of,
-)
+from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import account_of
+from ansible_collections.comfywatchman.ops.plugins.module_utils.lingering import note_of
 
 # Loaded now and not at their first use: another account may not get to where root's Python is.
 for encoding in ("ascii", "latin-1", "utf-8"):
     codecs.lookup(encoding)
-
-# As cescape() of systemd has them.
-ESCAPES = {
-    ord("\a"): r"\a",
-    ord("\b"): r"\b",
-    ord("\f"): r"\f",
-    ord("\n"): r"\n",
-    ord("\r"): r"\r",
-    ord("\t"): r"\t",
-    ord("\v"): r"\v",
-    ord("\\"): r"\\",
-    ord('"'): r"\"",
-    ord("'"): r"\'",
-}
 
 
 class AccountError(Exception):
@@ -56,15 +40,9 @@ class Vanished(NamedTuple):
 
 
 def linger_file(user):
-    r"""The file that says to logind that the user's manager runs without a login.
-
-    Its name is the account's, spelled as the host's user database does and escaped as systemd
-    escapes it: ``CORP\anna`` is ``CORP\\anna`` there.
-    """
+    """The file that says to logind that the user's manager runs without a login."""
     account = account_of(user)
-    name = os.fsencode(account.pw_name if account else user)
-    escaped = [ESCAPES.get(c) or (chr(c) if 32 <= c < 127 else f"\\{c:03o}") for c in name]
-    return os.path.join(LINGERING, "".join(escaped))
+    return note_of(account.pw_name if account else user)
 
 
 def is_lingering(user):

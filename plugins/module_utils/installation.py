@@ -13,7 +13,6 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.files import rea
 from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import LAST_RUN
 
 CREDENTIALS = ["comfyui_token", "comfyui_basic_auth"]
-LINGERING = "/var/lib/systemd/linger"
 RECORDS = "/var/lib/comfywatchman"
 SETTINGS = "config.toml"
 LAST_RUN_BYTES = 1024**2

@@ -36,7 +36,9 @@ EXAMPLES = r"""
   become: true
 """
 
-RETURN = r"""# """
+RETURN = r"""
+changed: {description: always true, as a release is built once, type: bool, returned: success}
+"""
 
 import base64
 import configparser

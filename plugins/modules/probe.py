@@ -572,7 +572,7 @@ def look(module):
     given = module.params
     scope = given["scope"]
     account = account_of(given["user"])
-    record = read_record(record_name(given["instance"]))
+    record = binding(read_record(record_name(given["instance"])), given["user"])
     problems = []
 
     ill_formed = override_problems(given["overrides"])
@@ -741,6 +741,16 @@ def look(module):
         ca_bundle=next((path for path in CA_BUNDLES if os.path.exists(path)), ""),
         problems=problems,
     )
+
+
+def binding(record, user):
+    """What was noted down, if it concerns this run: of somebody else's, none but root's.
+
+    Without root nothing of theirs can be taken away, and what ``user`` has is not noted down.
+    """
+    if record is None or os.geteuid() == 0 or user in ("", record["user"]):
+        return record
+    return None
 
 
 def identity_of(version, sources, python):

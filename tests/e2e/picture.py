@@ -14,14 +14,14 @@ from tests.unit.fleet import sample
 from tests.unit.report.sample import remembered
 
 
-def _report(_: Path) -> tuple[str, int, str]:
+def _report(_: Path) -> tuple[str, int, int, str]:
     script = "document.querySelector('.body#w1').parentElement.open = true"
-    return html.render(remembered()), 1060, script
+    return html.render(remembered()), 1060, 1120, script
 
 
-def _fleet(at: Path) -> tuple[str, int, str]:
+def _fleet(at: Path) -> tuple[str, int, int, str]:
     fleet = survey.survey(folder.read(sample.studio(at / "fleet")), sample.NOW)
-    return fleet_html.render(fleet), 1280, ""
+    return fleet_html.render(fleet), 1280, 1560, ""
 
 
 PICTURES = {"report": _report, "fleet": _fleet}
@@ -33,10 +33,10 @@ def main(name: str, file: Path) -> None:
         sys.exit("no Chromium or Chrome is installed")
     with tempfile.TemporaryDirectory() as place:
         page_file = Path(place, "page.html")
-        content, width, script = PICTURES[name](Path(place))
+        content, width, height, script = PICTURES[name](Path(place))
         page_file.write_text(content, encoding="utf-8")
         with chromium.Browser(executable, Path(place, "profile")) as browser:
-            page = browser.page(width=width, height=1120)
+            page = browser.page(width=width, height=height)
             page.open(page_file.as_uri())
             page.evaluate("document.querySelector('#age').textContent = '(3 minutes ago)'")
             page.evaluate(script)

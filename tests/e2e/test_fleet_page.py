@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from comfywatchman.escape import visible
 from comfywatchman.fleet import folder, html
-from comfywatchman.fleet.model import Fleet, FleetFinding, Group, Host, Workflow
+from comfywatchman.fleet.model import Fleet, FleetChange, FleetFinding, Group, Host, Workflow
 from comfywatchman.fleet.survey import survey
 from tests.unit.fleet import sample
 from tests.unit.report.sample import HOSTILE
@@ -138,6 +139,53 @@ def test_filters(show: Show, studio: Fleet) -> None:
     assert page.evaluate("document.querySelectorAll('[aria-pressed=true][data-state]').length") == 0
 
 
+CHANGES = """[...document.querySelectorAll('.change')].filter(e => e.checkVisibility())
+  .map(e => e.querySelector('.what').textContent)"""
+DROPPED = "ImageResizeKJv2 of kjnodes 1.1.4 \u2192 1.1.6 dropped output 3"
+
+
+def test_what_changed_is_told_of_the_hosts_that_are_shown(show: Show, studio: Fleet) -> None:
+    page = show(studio)
+    assert "4 of 9 hosts got worse in the last 24 hours" in page.evaluate(
+        "document.querySelector('#changes').innerText"
+    )
+    assert page.evaluate(CHANGES)[-1] == DROPPED
+    assert len(page.evaluate(CHANGES)) == 4
+    page.click("details.changes:last-of-type summary")
+    assert page.evaluate(CHANGES)[-1] == "ComfyWatchman 0.2.0 \u2192 0.3.0"
+    page.click("#host")
+    page.type("ben")
+    assert page.evaluate(CHANGES) == ["ComfyWatchman 0.2.0 \u2192 0.3.0"]
+    page.press("Escape", code=27)
+    page.evaluate("showHost(hosts.findIndex(host => host.name === 'render05.example.com'))")
+    assert f"What changed on it\n{DROPPED} 27 h ago" in page.evaluate(DRAWER)
+
+
+def test_many_changes_are_shown_when_they_are_asked_for(show: Show) -> None:
+    when = sample.at(sample.NOW - 60)
+    changes = [
+        FleetChange("pack", f"pack{n} 1 \u2192 2", True, when, when, ["render0001"], n)
+        for n in range(40)
+    ]
+    page = show(replace(made_up(3, 3), changes=changes))
+    assert page.evaluate(CHANGES) == [f"pack{n} 1 \u2192 2" for n in range(5)]
+    assert page.evaluate("document.querySelector('#more-changes').textContent") == "Show 35 more"
+    page.click("#more-changes")
+    assert len(page.evaluate(CHANGES)) == 40
+    page.click("#host")
+    page.type("render0002")
+    assert page.evaluate(CHANGES) == []
+    assert complaints(page) == []
+
+
+def test_changes_are_printed_and_shown_without_script(show: Show, studio: Fleet) -> None:
+    page = show(studio)
+    page.media(dark=False, medium="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert len(page.evaluate(CHANGES)) == len(studio.changes)
+    assert DROPPED in show(studio, script=False).evaluate("document.body.innerText")
+
+
 def test_a_cell_says_why(show: Show, studio: Fleet) -> None:
     page = show(studio)
 
@@ -217,6 +265,16 @@ def test_a_farm_costs_no_more_than_what_is_seen_of_it(show: Show) -> None:
     many.evaluate("showCell(499, 999)")
     assert "because of 499" in many.evaluate(DRAWER)
     assert complaints(many) == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_what_changed_can_be_read_on_a_telephone(show: Show, studio: Fleet, dark: bool) -> None:
+    page = show(studio, width=360, height=700)
+    page.media(dark=dark)
+    page.evaluate("document.querySelectorAll('#changes details').forEach(e => (e.open = true))")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("""[...document.querySelectorAll('#changes *')].every(
+      e => e.getBoundingClientRect().right <= innerWidth)""")
 
 
 @pytest.mark.parametrize(("hosts", "workflows"), [(0, 0), (1, 0), (1, 1), (3, 5)])

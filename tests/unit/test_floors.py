@@ -27,8 +27,8 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     for rooms in (
         (
             "__init__ results findings escape redaction errors room state state_files sqlite_file "
-            "lenient_json latest discovery flag exclusion streams clock host integrity started "
-            "moments"
+            "lenient_json latest discovery flag exclusion streams clock moments host integrity "
+            "started address"
         ),
         "settings off_switch ownership",
         "comfyui workflow gate schedule",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from functools import cached_property
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from comfywatchman.checks.engine.choices import Choices
@@ -12,7 +11,6 @@ from comfywatchman.checks.engine.declared import is_dynamic
 from comfywatchman.checks.engine.traits import traits
 from comfywatchman.checks.known.own_rules import OwnRules, own_rules
 from comfywatchman.checks.versions import Rule, rules_of, version_of
-from comfywatchman.latest import kept_for_the_latest
 
 if TYPE_CHECKING:
     from comfywatchman.checks.versions import Version
@@ -25,6 +23,7 @@ class NodePlan:
 
     def __init__(self, node_type: NodeType, version: Version | None) -> None:
         self.type = node_type
+        self.version = version
         self.is_core = node_type.is_core
         self.is_output = node_type.is_output
         self.own_rules: OwnRules | None = own_rules(node_type, version)
@@ -56,13 +55,13 @@ class Rulebook:
         self.version = version_of(catalog)
         self.rules: frozenset[Rule] = rules_of(self.version)
         self._catalog = weakref.ref(catalog)
-        self._plans: dict[NodeType, NodePlan] = {}
 
     def plan(self, node_type: NodeType) -> NodePlan:
         """The plan of one of the catalog's node types."""
-        plan = self._plans.get(node_type)
-        if plan is None:
-            plan = self._plans[node_type] = NodePlan(node_type, self.version)
+        plan = node_type.plan
+        if plan is None or plan.version != self.version:
+            plan = node_type.plan = NodePlan(node_type, self.version)
+        assert isinstance(plan, NodePlan)  # noqa: S101
         return plan
 
     def plans(self, prompt: Prompt, catalog: Catalog) -> dict[str, NodePlan]:
@@ -77,19 +76,14 @@ class Rulebook:
 
     def spelled_alike(self, name: str) -> str | None:
         """The node type that differs from a name in case only."""
-        return self._folded.get(name.casefold())
-
-    @cached_property
-    def _folded(self) -> dict[str, str]:
         catalog = self._catalog()
-        return {name.casefold(): name for name in catalog} if catalog is not None else {}
+        return None if catalog is None else catalog.spelled_alike(name)
 
     @cached_property
     def delivered_types(self) -> frozenset[str]:
         """Types that some output of the catalog delivers, so that inputs of them take links."""
         catalog = self._catalog()
-        outputs = (n.outputs for n in catalog.values()) if catalog is not None else ()
-        return frozenset(chain.from_iterable(outputs))
+        return frozenset() if catalog is None else frozenset(catalog.delivered)
 
     @cached_property
     def core_types(self) -> frozenset[str]:
@@ -103,7 +97,10 @@ class Rulebook:
         return frozenset(types)
 
 
-@kept_for_the_latest
 def rulebook(catalog: Catalog) -> Rulebook:
-    """The rulebook of a catalog; that of the catalog asked about last is kept while it lives."""
-    return Rulebook(catalog)
+    """The rulebook of a catalog, made once."""
+    book = catalog.rulebook
+    if book is None:
+        book = catalog.rulebook = Rulebook(catalog)
+    assert isinstance(book, Rulebook)  # noqa: S101
+    return book

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from comfywatchman import state
+from comfywatchman.comfyui.files import begin_of
 from comfywatchman.comfyui.provenance import failures, node_map
 from comfywatchman.comfyui.provenance.pack import alike
 
@@ -63,7 +62,7 @@ def read_map(disk: OnDisk) -> NodeMap | None:
     """Read the node map in Manager's folder; None if there is none that can be read."""
     if disk.manager is None:
         return None
-    raw = _begin_of(disk.manager / _MAP, node_map.MOST_BYTES + 1)
+    raw = begin_of(disk.manager / _MAP, node_map.MOST_BYTES + 1)
     if raw is None or len(raw) > node_map.MOST_BYTES:
         return None
     return node_map.parse(raw)
@@ -71,7 +70,7 @@ def read_map(disk: OnDisk) -> NodeMap | None:
 
 def read_log(user: Path) -> dict[str, str | None]:
     """Read the failed imports in the log that lies in ComfyUI's user folder."""
-    raw = _begin_of(user / _LOG, failures.MOST_BYTES)
+    raw = begin_of(user / _LOG, failures.MOST_BYTES)
     return {} if raw is None else failures.from_log(raw.decode(errors="replace"))
 
 
@@ -86,13 +85,3 @@ def _entries(folder: Path) -> list[str] | None:
     except (OSError, ValueError):  # ValueError: no folder can be named so
         return None
     return sorted(names)
-
-
-def _begin_of(file: Path, length: int) -> bytes | None:
-    """The first bytes of a regular file; a pipe is not waited for, a device not read."""
-    try:
-        with state.open_at_once(file) as stream:
-            regular = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
-            return stream.read(length) if regular else None
-    except (OSError, ValueError):  # ValueError: no file can be named so
-        return None

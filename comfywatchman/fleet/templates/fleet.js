@@ -1,10 +1,11 @@
-const { states, made, hosts, findings, workflows } = JSON.parse(byId("data").textContent);
+const { states, made, hosts, findings, changes, workflows } = JSON.parse(byId("data").textContent);
 const SYMBOLS = { broken: "✕", partial: "◐", unknown: "?", stale: "~", silent: "–", runnable: "✓" };
 const ABSENT = 255;
 const NO_GROUP = 65535;
 const RUNNABLE = states.indexOf("runnable");
 const SILENT = states.indexOf("silent");
 const HOSTS_AT_FIRST = 50;
+const CHANGES_AT_FIRST = 5;
 const NAMES_AT_MOST = 40;
 const GROUPS_AT_MOST = 20;
 const count = (number) => number.toLocaleString("en");
@@ -114,7 +115,10 @@ function filter() {
   cursor.column = Math.max(0, Math.min(cursor.column, columns.length - 1));
   grid.scrollTo(0, 0);
   layOut();
-  if (columns.join() !== listed) listHosts(HOSTS_AT_FIRST);
+  if (columns.join() !== listed) {
+    listHosts(HOSTS_AT_FIRST);
+    listChanges(CHANGES_AT_FIRST);
+  }
   byId("shown").textContent =
     `${part(rows.length, height, "workflow")} × ${part(columns.length, width, "host")}`;
 }
@@ -312,6 +316,8 @@ addEventListener("beforeprint", () => {
   printing = rows.length * columns.length <= PRINTED;
   drawAnew();
   listHosts(width);
+  listChanges(Infinity);
+  for (const of of changeLists) of.setAttribute("open", "");
 });
 addEventListener("afterprint", () => {
   printing = false;
@@ -399,6 +405,7 @@ function showHost(h) {
     make("p", {}, badge(host.state)),
     remarks(host),
     make("dl", {}, facts),
+    changesOf(h),
     wrong.length && [make("h4", {}, `Cannot run now: ${part(wrong.length, height, "workflow")}`), make("ul", { class: "plain" }, entries)],
     more > 0 && make("p", { class: "quiet" }, `and ${count(more)} more`),
   );
@@ -424,7 +431,8 @@ function finding(number) {
     fix ? make("p", { class: "fix" }, fix) : null,
   );
 }
-function* hostsIn({ 6: runs }) {
+const hostsIn = ({ 6: runs }) => inRuns(runs);
+function* inRuns(runs) {
   for (let i = 0; i < runs.length; i += 2) for (let n = 0; n < runs[i + 1]; n += 1) yield runs[i] + n;
 }
 function names(numbers) {
@@ -440,6 +448,49 @@ function alike(group, h) {
 function remarks(host) {
   if (!host.remarks.length) return null;
   return make("ul", { class: "plain" }, host.remarks.map(([message, problem]) => make("li", problem ? {} : { class: "quiet" }, message)));
+}
+
+// --- What changed ---------------------------------------------------------------------------------------------
+
+// The page has them all; those are shown that concern a host that is, the first of each heading at first.
+const changeLists = [...document.querySelectorAll("#changes .changes")];
+const changeRows = [...document.querySelectorAll("#changes .change")];
+
+function concerns(runs, on) {
+  for (let i = 0; i < runs.length; i += 2) for (let n = 0; n < runs[i + 1]; n += 1) if (on[runs[i] + n]) return true;
+  return false;
+}
+
+function listChanges(limit) {
+  if (!changeRows.length) return;
+  const on = new Uint8Array(width);
+  for (const h of columns) on[h] = 1;
+  const shown = new Map(changeLists.map((of) => [of, 0]));
+  let matching = 0;
+  changeRows.forEach((row, i) => {
+    const of = row.closest(".changes");
+    const hit = concerns(changes[i], on);
+    matching += hit;
+    row.hidden = !hit || shown.get(of) >= limit;
+    if (!row.hidden) shown.set(of, shown.get(of) + 1);
+  });
+  for (const [of, number] of shown) of.hidden = number === 0;
+  const hidden = matching - [...shown.values()].reduce((sum, number) => sum + number, 0);
+  const more = byId("more-changes");
+  more.hidden = hidden === 0;
+  more.textContent = `Show ${count(hidden)} more`;
+}
+
+function changesOf(h) {
+  const own = changes.flatMap((runs, i) => (concerns(runs, { [h]: 1 }) ? [changeRows[i]] : []));
+  if (!own.length) return [];
+  const more = own.length - GROUPS_AT_MOST;
+  const said = (row) => make("li", {}, bdi(row.querySelector(".what").textContent), " ", make("span", { class: "quiet" }, row.querySelector("time").textContent));
+  return [
+    make("h4", {}, "What changed on it"),
+    make("ul", { class: "plain" }, own.slice(0, GROUPS_AT_MOST).map(said)),
+    more > 0 ? make("p", { class: "quiet" }, `and ${count(more)} more`) : null,
+  ];
 }
 
 // --- The hosts ------------------------------------------------------------------------------------------------
@@ -499,6 +550,7 @@ setInterval(showAge, 60000);
 
 byId("chips").append(...chips);
 byId("more-hosts").addEventListener("click", () => listHosts(width));
+if (changeRows.length) byId("more-changes").addEventListener("click", () => listChanges(Infinity));
 searchWorkflow.addEventListener("input", filter);
 searchHost.addEventListener("input", filter);
 filter();

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from comfywatchman.comfyui import inventory_file
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
+from comfywatchman.history.facts import FactKind
 
 if TYPE_CHECKING:
     import pytest
+
+    from comfywatchman.history.facts import Facts
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -27,11 +30,11 @@ def test_models_and_packs_are_listed() -> None:
         NOW,
     )
     assert listed == {
-        "schema_version": 1,
+        "schema_version": 2,
         "taken_at": "2026-01-02T03:04:05+00:00",
         "comfyui_version": "0.8.0",
-        "models": {"loras": ["a.safetensors", "b.safetensors"], "vae": []},
-        "packs": {"other": 1, "pack": 2},
+        "models": {"loras": {"a.safetensors": None, "b.safetensors": None}, "vae": {}},
+        "packs": {"other": {"node_types": 1}, "pack": {"node_types": 2}},
         "left_out": 0,
     }
 
@@ -44,8 +47,8 @@ def test_it_stays_small_however_much_there_is(monkeypatch: pytest.MonkeyPatch) -
         Inventory(models={"a": ("1", "2"), "b": ("3", "4", "5")}),
         NOW,
     )
-    assert listed["models"] == {"a": ["1", "2"], "b": ["3"]}
-    assert listed["packs"] == {"a": 1}
+    assert listed["models"] == {"a": {"1": None, "2": None}, "b": {"3": None}}
+    assert listed["packs"] == {"a": {"node_types": 1}}
     assert listed["left_out"] == 3
 
 
@@ -54,5 +57,42 @@ def test_hostile_names_can_be_written() -> None:
         catalog(), Inventory(models={"v\x1bae": ("\ud800", "x" * 9999)}), NOW
     )
     assert json.dumps(listed, ensure_ascii=False).encode()
-    assert listed["models"]["v\\x1bae"][0] == "\\ud800"
-    assert len(listed["models"]["v\\x1bae"][1]) < 400
+    long, lone = listed["models"]["v\\x1bae"]
+    assert lone == "\\ud800"
+    assert len(long) < 400
+
+
+def test_versions_of_packs_and_sizes_of_models_are_told_where_they_are_known() -> None:
+    facts: Facts = {
+        FactKind.MODEL: {"loras/sub/a.safetensors": {"size": 7}, "loras/b.safetensors": {}},
+        FactKind.PACK: {
+            "pack": {"id": "x", "version": "1.3.0", "commit": "0" * 40, "enabled": True},
+            "single.py": {"import_failed": False},
+            "gone wrong": {"version": "", "import_failed": True},
+            "single.disabled": {"enabled": False},
+        },
+    }
+    listed = inventory_file.listing(
+        catalog(A="custom_nodes.pack", B="custom_nodes.single", C="custom_nodes.unseen"),
+        Inventory(models={"loras": ("sub/a.safetensors", "b.safetensors")}),
+        NOW,
+        facts,
+    )
+    assert listed["models"] == {"loras": {"b.safetensors": None, "sub/a.safetensors": 7}}
+    assert listed["packs"] == {
+        "gone wrong": {"node_types": 0, "import_failed": True},
+        "pack": {"node_types": 1, "version": "1.3.0", "commit": "0" * 40, "enabled": True},
+        "single": {"node_types": 1, "import_failed": False},
+        "single.disabled": {"node_types": 0, "enabled": False},
+        "unseen": {"node_types": 1},
+    }
+
+
+def test_what_a_pack_says_of_itself_is_made_harmless() -> None:
+    facts: Facts = {FactKind.PACK: {"p\x1b": {"version": "\u202e" + "1" * 9999, "commit": 7}}}
+    listed = inventory_file.listing(catalog(), Inventory(), NOW, facts)
+    (pack,) = listed["packs"].values()
+    assert list(listed["packs"]) == ["p\\x1b"]
+    assert pack["version"].startswith("\\u202e1")
+    assert len(pack["version"]) < 400
+    assert "commit" not in pack

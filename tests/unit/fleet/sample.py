@@ -120,6 +120,55 @@ def host(name: str, **more: Any) -> dict[str, Any]:
     } | more
 
 
+def known_inventory(
+    models: Mapping[str, Mapping[str, int | None]], packs: Mapping[str, Mapping[str, object]]
+) -> dict[str, Any]:
+    """One of schema 2: with sizes and versions."""
+    return {"schema_version": 2, "taken_at": at(NOW), "models": models, "packs": packs}
+
+
+def cause(text: str, *, kind: str = "pack", **more: Any) -> dict[str, Any]:
+    """A cause, whose id is the same wherever its text is."""
+    names = {"id": f"id of {text}", "name": text.partition(" ")[0], "sureness": "certain"}
+    return {"kind": kind, "text": text} | names | more
+
+
+def worse(name: str, *causes: dict[str, Any], kind: str = "worse") -> dict[str, Any]:
+    """A workflow that got worse by these causes."""
+    verdicts = {"before": "runnable", "after": "broken"}
+    by = [each["id"] for each in causes]
+    return {"path": f"/srv/workflows/{name}", "name": name, "kind": kind, "causes": by} | verdicts
+
+
+def fact(text: str, *, kind: str = "package", name: str = "") -> dict[str, Any]:
+    """Something that changed on a host."""
+    return {"kind": kind, "name": name or text, "before": None, "after": None, "text": text}
+
+
+def changes(
+    causes: Iterable[dict[str, Any]] = (),
+    workflows: Iterable[dict[str, Any]] = (),
+    facts: Iterable[dict[str, Any]] = (),
+) -> dict[str, Any]:
+    """What a report says of the last full cycle."""
+    listed = {"causes": list(causes), "workflows": list(workflows), "host": list(facts)}
+    return {"since": at(NOW - 3 * HOUR), "skipped": 0, "host_left_out": 0, "not_known": []} | listed
+
+
+def milestone(
+    moment: float, *causes: dict[str, Any], texts: Iterable[str] = (), worse: int = 0
+) -> dict[str, Any]:
+    """A cycle of the last weeks."""
+    told = [*(each["text"] for each in causes), *texts]
+    return {"at": at(moment), "texts": told, "causes": list(causes), "worse": worse, "mended": 0}
+
+
+def changed(name: str, started_at: float = NOW - HOUR, **more: Any) -> dict[str, Any]:
+    """A host whose report says what changed: ``changes`` and ``timeline``."""
+    made = report({"a.json": "runnable"}, started_at) | {"schema_version": 2}
+    return host(name, report=made | {"changes": changes(), "timeline": []} | more)
+
+
 def packed(document: object) -> dict[str, Any]:
     raw = json.dumps(document).encode()
     return {"zlib": base64.b64encode(zlib.compress(raw, 1)).decode()}
@@ -147,9 +196,18 @@ def studio(folder: Path) -> Path:
     base = json.loads(reports.realistic().model_dump_json()) | {"started_at": at(NOW - HOUR)}
     names = [f"render{n:02d}.example.com" for n in range(1, 7)] + ["anna", "ben", "gpu-cloud-1"]
     checkpoints = ["sd_xl_base_1.0.safetensors", "v1-5-pruned-emaonly.safetensors"]
-    stock = inventory(
-        {"checkpoints": checkpoints, "loras": ["add_detail.safetensors"]}, {"kjnodes": 212}
+    kjnodes = {"node_types": 212, "version": "1.1.6", "enabled": True, "import_failed": False}
+    stock = known_inventory(
+        {
+            "checkpoints": dict(zip(checkpoints, (6_938_040_682, 4_265_146_304), strict=True)),
+            "loras": {"add_detail.safetensors": 37_861_176},
+        },
+        {"kjnodes": kjnodes},
     )
+    dropped = cause("ImageResizeKJv2 of kjnodes 1.1.4 → 1.1.6 dropped output 3", name="kjnodes")
+    lost = cause(f"checkpoints/{checkpoints[0]} is gone", kind="model", name=checkpoints[0])
+    ours = cause("ComfyWatchman 0.2.0 → 0.3.0", kind="program", name="")
+    names_of = [w["name"] for w in base["workflows"] if w["verdict"] != "runnable"]
     hosts = []
     for number, name in enumerate(names):
         chance = random.Random(name)
@@ -160,15 +218,45 @@ def studio(folder: Path) -> Path:
             for w in base["workflows"]
             if number < 6 or chance.random() < 0.8
         ]
-        hosts.append(host(name, report=base | {"workflows": workflows}, inventory=stock))
-    hosts[1]["inventory"] = inventory(
-        {"checkpoints": checkpoints[:1], "loras": ["add_detail.safetensors"]}, {"kjnodes": 198}
+        timeline = [
+            milestone(NOW - 76 * HOUR, ours | {"worse": 1}),
+            milestone(
+                NOW - 150 * HOUR,
+                texts=["package torch 2.8.0 → 2.9.1", "GPU driver 580.65 → 580.95"],
+            ),
+        ]
+        if number in (0, 3, 4, 5, 6):
+            timeline.insert(0, milestone(NOW - 27 * HOUR, dropped | {"worse": 3}, worse=3))
+        made = base | {"workflows": workflows, "changes": changes(), "timeline": timeline}
+        hosts.append(host(name, report=made, inventory=stock))
+    for number in (0, 3, 5):
+        hosts[number]["report"]["changes"] = changes(
+            [lost],
+            [worse(name, lost) for name in names_of[: 3 + number % 2]],
+            [fact("4 model files in checkpoints are gone", kind="model", name="checkpoints")],
+        )
+    edited = cause(f"{names_of[0]} was edited", kind="workflow", name=names_of[0])
+    guess = cause(
+        "one of 2 changes",
+        kind="unexplained",
+        name="",
+        sureness="one_of",
+        candidates=["package diffusers 0.35.1 → 0.36.0", "ComfyUI 0.7.0 → 0.8.0"],
+    )
+    hosts[6]["report"]["changes"] = changes(
+        [edited, guess], [worse(names_of[0], edited), worse(names_of[1], guess)]
+    )
+    hosts[1]["inventory"] = known_inventory(
+        {"checkpoints": {checkpoints[0]: 4_211_081_216}, "loras": {"add_detail.safetensors": None}},
+        {"kjnodes": kjnodes | {"node_types": 198, "version": "1.1.4"}},
     )
     hosts[2] |= {
         "failure": "Connection timed out",
         "unreachable": True,
         "collected_at": NOW - 30 * HOUR,
+        "status": status(NOW - 30 * HOUR),
     }
+    hosts[2]["report"] |= {"started_at": at(NOW - 31 * HOUR)}
     hosts[4]["report"] = hosts[4]["report"] | {"started_at": at(NOW - 11 * HOUR)}
     busy = "GPU 0: only 0.4 of 24.0 GiB of VRAM free at best, 2.0 GiB wanted"
     hosts[4]["status"] = status(
@@ -187,16 +275,26 @@ def hostile(folder: Path) -> Path:
     for number, text in enumerate(reports.HOSTILE):
         bad = workflow(text, "broken", finding(text, text, fix=text, node_type=text, input=text))
         made = report({}, version=text) | {"comfywatchman_version": text}
+        tale = {"id": text, "name": text, "text": text, "kind": text, "sureness": text}
+        by = tale | {"candidates": [text], "kind": "pack", "sureness": "one_of"}
+        made |= {
+            "changes": changes([tale, by], [worse(text, tale)], [fact(text, kind=text)] * 9),
+            "timeline": [milestone(NOW - HOUR * 9, tale, texts=[text, f"1 {text}"], worse=number)],
+        }
         made["workflows"] = [bad, workflow(f"also {text}", "partial") | {"path": text}]
         run = {"outcome": text, "reason": text, "started_at": at(NOW)}
         timer = status()["timer"] | {"sub": text}
+        stock = inventory({text: [text]}, {text: 3})
+        if number % 2:
+            versions = {"node_types": 3, "version": text, "commit": text}
+            stock = known_inventory({text: {text: number}}, {text: versions})
         hosts.append(
             host(
                 f"{number}",
                 report=made,
                 failure=text * (number % 2),
                 status=status(release=text, complaint=text, last_run=run, timer=timer),
-                inventory=inventory({text: [text]}, {text: 3}),
+                inventory=stock,
             )
         )
         listed.append({"name": text, "file": f"{number}.json", "asked": True})
@@ -206,8 +304,15 @@ def hostile(folder: Path) -> Path:
     return folder
 
 
-def farm(folder: Path, hosts: int, workflows: int) -> Path:
-    """A render farm on which about a third of the cells are bad, each for two of 400 reasons."""
+def farm(folder: Path, hosts: int, workflows: int, *, history: bool = True) -> Path:
+    """A render farm on which about a third of the cells are bad, each for two of 400 reasons.
+
+    Args:
+        folder: what is filled.
+        hosts: how many.
+        workflows: on each.
+        history: whether hosts tell what changed, versions of packs and sizes of models.
+    """
     chance = random.Random(0)
     verdicts = ["runnable"] * 13 + ["broken"] * 4 + ["partial"] * 2 + ["unknown"]
     problems = [
@@ -232,5 +337,31 @@ def farm(folder: Path, hosts: int, workflows: int) -> Path:
             f"model-{n:03d}.safetensors" for n in range(400) if n % 10 or chance.random() < 0.9
         ]
         stock = inventory({"checkpoints": models}, {f"pack{n}": 10 + n for n in range(40)})
+        if history:
+            made |= farm_changes(random.Random(name), [cell["name"] for cell in cells])
+            packs = {
+                f"pack{n}": {"node_types": 10 + n, "version": f"1.{chance.random() < 0.1:d}"}
+                for n in range(40)
+            }
+            sizes = {"checkpoints": {m: 10**9 + (chance.random() < 0.01) for m in models}}
+            stock = known_inventory(sizes, packs)
         write(folder, [host(name, report=packed(made), inventory=packed(stock))])
     return write(folder, [], expected=names)
+
+
+def farm_changes(chance: random.Random, names: list[str]) -> dict[str, Any]:
+    """What a host of a farm tells: three new causes of 60, and 40 cycles that found something."""
+    causes = [cause(f"KSampler of pack{n} 1.0 \u2192 1.1 dropped output {n}") for n in range(60)]
+    facts = [fact(f"package p{n} 1.0 \u2192 1.1") for n in range(200)]
+    last = chance.sample(causes, 3)
+    broken = [worse(name, chance.choice(last)) for name in chance.sample(names, len(names) // 10)]
+    past = [
+        milestone(
+            NOW - n * 8 * HOUR,
+            *(each | {"worse": 14} for each in chance.sample(causes, 2)),
+            texts=[each["text"] for each in chance.sample(facts, 3)],
+            worse=28,
+        )
+        for n in range(1, 41)
+    ]
+    return {"changes": changes(last, broken, chance.sample(facts, 4)), "timeline": past}

@@ -9,7 +9,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from comfywatchman.escape import visible
-from comfywatchman.fleet import folder, markdown, text
+from comfywatchman.fleet import folder, markdown, telling, text
+from comfywatchman.fleet.model import PackVariant
 from comfywatchman.fleet.survey import survey
 from tests.unit.fleet import sample
 from tests.unit.fleet.sample import NOW, host, report, status
@@ -85,8 +86,78 @@ def test_a_small_fleet_is_a_table_of_hosts_and_workflows(tmp_path: Path) -> None
     ]
     assert "- `ben`: its timer is not waiting but elapsed: run the playbook deploy" in shown
     assert "## Node packs that differ" in shown
-    assert "- `kjnodes`: 212 node types on" in shown
+    assert "- `kjnodes`: 1.1.6, 212 node types on" in shown
+    assert "; 1.1.4, 198 node types on `render02.example.com`" in shown
+    assert "6,938,040,682 bytes on" in shown
+    assert "4,211,081,216 bytes on `render02.example.com`" in shown
     assert "`v1-5-pruned-emaonly.safetensors` in `checkpoints`: on" in shown
+
+
+SAID = (
+    "4 of 9 hosts got worse in the last 24 hours: checkpoints/sd_xl_base_1.0.safetensors is gone "
+    "(4 workflows on 3 hosts) and 2 other causes; of 3 hosts it is not known"
+)
+DROPPED = "ImageResizeKJv2 of kjnodes 1.1.4 \u2192 1.1.6 dropped output 3"
+
+
+def test_a_terminal_is_told_what_changed(tmp_path: Path) -> None:
+    lines = text.render(picture(sample.studio(tmp_path))).splitlines()
+    assert lines[1] == SAID
+    worse, also, ours = (
+        lines.index(f"{title}:")
+        for title in (
+            "Workflows got worse",
+            "Also changed",
+            "ComfyWatchman's own new version: no change of the hosts",
+        )
+    )
+    assert worse < also < ours
+    assert (
+        f"27 h ago: {DROPPED}: 3 workflows on 5 hosts: anna, render01.example.com, "
+        "render04.example.com, render05.example.com (stale), render06.example.com"
+    ) in lines[worse:also]
+    assert any("[one of several, which cannot be told apart]" in line for line in lines)
+    assert "1 workflow judged anew on 8 hosts" in lines[ours + 1]
+    assert "render03.example.com (silent), render04.example.com, and 2 more" in lines[ours + 1]
+
+
+def test_markdown_says_what_changed(tmp_path: Path) -> None:
+    shown = markdown.render(picture(sample.studio(tmp_path)))
+    changed = shown.partition("## What changed\n")[2].partition("\n## ")[0]
+    assert "**3 workflows on 5 hosts**: `anna`, `render01.example.com`" in changed
+    assert "`render05.example.com (stale)`" in changed
+    assert changed.count("dropped output 3") == 1
+
+
+def test_without_a_history_nothing_is_said_of_changes(tmp_path: Path) -> None:
+    fleet = picture(many(tmp_path))
+    assert "What changed" not in markdown.render(fleet)
+    assert text.render(fleet).splitlines()[1] == ""
+
+
+def test_no_change_is_told_only_where_it_is_known(tmp_path: Path) -> None:
+    known = [sample.changed("a"), sample.changed("b")]
+    fleet = picture(sample.write(tmp_path, known))
+    assert telling.what_changed(fleet) == "none of 2 hosts got worse in the last 24 hours"
+    fleet = picture(sample.write(tmp_path, [host("c"), host("d")]))
+    assert telling.what_changed(fleet).endswith("; of 2 hosts it is not known")
+
+
+@pytest.mark.parametrize(
+    ("pack", "said"),
+    [
+        (PackVariant(0, []), "missing"),
+        (PackVariant(0, [], None, None, False), "0 node types, disabled"),
+        (PackVariant(1, [], "1.2.0"), "1.2.0, 1 node type"),
+        (PackVariant(2, [], None, "0123456789" * 4, True), "0123456, 2 node types"),
+        (
+            PackVariant(0, [], "1", "abc", True, True),
+            "1 (abc), 0 node types, could not be imported",
+        ),
+    ],
+)
+def test_a_pack_in_words(pack: PackVariant, said: str) -> None:
+    assert telling.variant(pack) == said
 
 
 def test_a_large_fleet_is_a_table_of_counts(tmp_path: Path) -> None:

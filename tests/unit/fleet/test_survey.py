@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import TypeAdapter
 
+from comfywatchman.comfyui.inventory_file import INVENTORY_SCHEMA_VERSION
 from comfywatchman.fleet import command, folder
-from comfywatchman.fleet.folder import NEWEST_REPORT
+from comfywatchman.fleet.folder import NEWEST_INVENTORY, NEWEST_REPORT
 from comfywatchman.fleet.model import Fleet, Host
-from comfywatchman.fleet.survey import identity, survey
+from comfywatchman.fleet.survey import survey
+from comfywatchman.fleet.words import identity
 from comfywatchman.results import REPORT_SCHEMA_VERSION
 from tests.unit.fleet import sample
 from tests.unit.fleet.sample import HOUR, NOW, at, finding, host, packed, report, status, workflow
@@ -244,6 +246,87 @@ def test_models_and_packs_that_differ(tmp_path: Path) -> None:
     ]
 
 
+def packs(fleet: Fleet) -> dict[str, list[tuple[str | None, str | None, list[str]]]]:
+    return {p.name: [(v.version, v.commit, v.hosts) for v in p.variants] for p in fleet.packs}
+
+
+def test_packs_of_another_version_or_commit_differ(tmp_path: Path) -> None:
+    def stocked(name: str, **packs: dict[str, Any]) -> dict[str, Any]:
+        known = {n: {"node_types": 5} | pack for n, pack in packs.items()}
+        return host(name, inventory=sample.known_inventory({}, known))
+
+    one, two = {"version": "1.2.0", "enabled": True}, {"version": "1.3.0", "enabled": True}
+    commit = {"commit": "c" * 40}
+    fleet = picture(
+        tmp_path,
+        stocked("a", newer=one, same=one, git=commit, failed=two, lacking=one),
+        stocked("b", newer=two, same=one | commit, git={"commit": "d" * 40}, failed=two),
+        stocked("c", newer=one, same={}, git={}, failed=two | {"import_failed": True}, lacking={}),
+        host("old", inventory=sample.inventory({}, dict.fromkeys(["newer", "same", "git"], 5))),
+    )
+    assert packs(fleet) == {
+        "failed": [("1.3.0", None, ["a", "b"]), ("1.3.0", None, ["c"]), (None, None, ["old"])],
+        "git": [
+            (None, None, ["c", "old"]),
+            (None, commit["commit"], ["a"]),
+            (None, "d" * 40, ["b"]),
+        ],
+        "lacking": [(None, None, ["b", "old"]), ("1.2.0", None, ["a"]), (None, None, ["c"])],
+        "newer": [("1.2.0", None, ["a", "c"]), ("1.3.0", None, ["b"]), (None, None, ["old"])],
+    }
+
+
+def test_a_pack_without_node_types_is_missed_where_the_disk_was_seen(tmp_path: Path) -> None:
+    def stocked(name: str, *packs: str, **pack: Any) -> dict[str, Any]:
+        known = dict.fromkeys(packs, {"node_types": 0, "enabled": True} | pack)
+        return host(name, inventory=sample.known_inventory({}, known))
+
+    theme = stocked("a", "theme", "other")
+    assert packs(picture(tmp_path, theme, host("old"))) == {}
+    assert packs(picture(tmp_path, theme, stocked("b", "other"), host("old"))) == {
+        "theme": [(None, None, ["b", "old"]), (None, None, ["a"])]
+    }
+    off = [stocked("c", "theme", enabled=False), stocked("d", "other", enabled=False)]
+    assert "theme" not in packs(picture(tmp_path, *off))
+
+
+def test_models_of_one_name_and_another_size_differ(tmp_path: Path) -> None:
+    def stocked(name: str, **sizes: int | None) -> dict[str, Any]:
+        return host(name, inventory=sample.known_inventory({"vae": sizes}, {}))
+
+    fleet = picture(
+        tmp_path,
+        stocked("a", x=7, y=1, z=5),
+        stocked("b", x=7, y=2, z=5),
+        stocked("c", x=8, y=None, z=5),
+        host("old", inventory=sample.inventory({"vae": ["x", "y", "z"]}, {})),
+    )
+    assert fleet.models == []
+    assert [
+        (m.folder, m.name, [(s.size, s.hosts) for s in m.sizes]) for m in fleet.model_sizes
+    ] == [
+        ("vae", "x", [(7, ["a", "b"]), (8, ["c"])]),
+        ("vae", "y", [(1, ["a"]), (2, ["b"])]),
+    ]
+
+
+@pytest.mark.parametrize(
+    "inventory",
+    [
+        sample.known_inventory({"vae": {"x": -1e300}}, {}),
+        sample.known_inventory({"vae": ["x"]}, {}),  # type: ignore[dict-item]
+        sample.known_inventory({}, {"p": {"version": "1"}}),
+        sample.known_inventory({}, {"p": {"node_types": 1, "version": 1}}),
+        sample.known_inventory({}, {"p": {"node_types": 1, "enabled": "yes"}}),
+        sample.known_inventory({}, {}) | {"schema_version": 3},
+    ],
+)
+def test_an_inventory_that_is_damaged_is_not_compared(tmp_path: Path, inventory: Any) -> None:
+    fleet = picture(tmp_path, host("a", inventory=inventory), host("b"))
+    assert codes(fleet.hosts[0]) == {"damaged"}
+    assert fleet.compared == ["b"]
+
+
 def test_versions(tmp_path: Path) -> None:
     fleet = picture(
         tmp_path,
@@ -290,3 +373,4 @@ def test_a_nodes_title_stands_beside_its_id(tmp_path: Path) -> None:
 
 def test_the_newest_schema_that_is_read_is_the_one_that_is_written() -> None:
     assert NEWEST_REPORT == REPORT_SCHEMA_VERSION
+    assert NEWEST_INVENTORY == INVENTORY_SCHEMA_VERSION

@@ -108,7 +108,7 @@ def environment(**packs: str) -> Environment:
 def world(*names: str, **declaration: Any) -> World:
     """A server with these node types."""
     declared = {"input": {"required": {}}, "output": ["IMAGE"], **declaration}
-    catalog = Catalog({name: declared for name in sorted(names)}, "0.8.0")
+    catalog = Catalog(dict.fromkeys(sorted(names), declared), "0.8.0")
     return World(catalog, Inventory(models={"vae": ("b", "a")}), depth=200, size=1000)
 
 

@@ -48,6 +48,8 @@ def test_lingering_is_noted_under_the_name_that_logind_gives_it(
     accounts: Any, user: str, name: str
 ) -> None:
     assert accounts.linger_file(user) == "/var/lib/systemd/linger/" + name
+    # The one file that the program, the installer and the modules know it from.
+    assert (collection.PLUGINS / "module_utils/lingering.py").is_symlink()
 
 
 def test_what_is_ones_own_is_done_by_oneself(accounts: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -88,3 +89,15 @@ def test_where_a_release_was_ever_active_nothing_is_taken_back(
     (tmp_path / "current").rmdir()
     (tmp_path / "current").symlink_to("releases/1-py3.13-a")
     assert probe.active_here(str(tmp_path)) == "1-py3.13-a"
+
+
+def test_a_note_of_somebody_elses_binds_root_alone(
+    probe: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = {"user": "anna"}
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert probe.binding(record, "bob") == record
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert probe.binding(record, "bob") is None
+    assert [probe.binding(record, user) for user in ("anna", "")] == [record] * 2
+    assert probe.binding(None, "bob") is None

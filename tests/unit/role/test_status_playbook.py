@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,26 @@ def test_a_host_that_is_gone_keeps_what_it_last_said(status: Any, tmp_path: Path
     assert kept["unreachable"] is True
     (workflow,) = json.loads((folder / "fleet.json").read_text())["workflows"]
     assert [(g["state"], g["verdict"]) for g in workflow["groups"]] == [("silent", "runnable")]
+
+
+@pytest.mark.parametrize("mode", [[], ["--check"]])
+def test_what_changed_is_told_in_the_summary(status: Any, tmp_path: Path, mode: list[str]) -> None:
+    """Of a host that cannot be reached now, and said an hour ago what had broken it."""
+    now = time.time()
+    found = sample.cause("KSampler of PACK 1.2.0 → 1.3.0 dropped output 2")
+    last = sample.changes([found], [sample.worse("a.json", found)])
+    gone = sample.changed("gone", now - sample.HOUR, changes=last)
+    gone |= {"collected_at": now, "status": sample.status(now)}
+    folder = sample.write(tmp_path / "new" / "fleet", [gone])
+    shown = status("--limit=gone", *mode)
+    said = (
+        f"1 of 4 hosts got worse in the last 24 hours: {found['text']} (1 workflow on 1 host); of "
+        "4 hosts it is not known"
+    )
+    assert f"Not all is well: 4 hosts: 4 silent; {said}. For a browser:" in shown
+    assert "changed=0" in shown
+    (change,) = json.loads((folder / "fleet.json").read_text())["changes"]
+    assert (change["text"], change["hosts"]) == (found["text"], ["gone"])
 
 
 def pipe(path: Path) -> None:

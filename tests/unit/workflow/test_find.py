@@ -80,6 +80,7 @@ def test_a_folder_that_is_not_there_is_said_and_the_others_are_searched(tmp_path
     found = find.in_folders([tmp_path / "gone", tmp_path / "there"])
     assert names(found) == ["a.json"]
     assert found.not_checked == [f"{tmp_path}/gone was not searched: No such file or directory"]
+    assert found.unseen == [f"{tmp_path}/gone"]
 
 
 def test_pipes_sockets_and_devices_are_not_opened(tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import errno
+import os
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import pytest
 
 CONTAINER = "e0a3538f563f692f54917ff48b732b5af55732af2cb0ff67294d827f58b4fdb0"
 HOST = """\
@@ -28,6 +32,19 @@ CGROUPS = {
     "docker, cgroup v1": f"11:memory:/docker/{CONTAINER}\n",
     "docker, cgroup v2": f"0::/system.slice/docker-{CONTAINER}.scope\n",
 }
+
+
+def close(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody enter a folder; root, too, is told that it may not."""
+    stat = os.stat
+
+    def refuse(path: Any, *arguments: Any, **more: Any) -> os.stat_result:
+        if isinstance(path, (str, os.PathLike)) and os.fspath(path).startswith(f"{folder}/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return stat(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    monkeypatch.setattr(os, "lstat", lambda path: refuse(path, follow_symlinks=False))
 
 
 class Proc:

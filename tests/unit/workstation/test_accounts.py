@@ -46,7 +46,7 @@ def test_an_id_without_an_account_is_nobody() -> None:
 
 
 def test_what_root_is_needed_for(tmp_path: Path) -> None:
-    anna = Account("anna", 1000, 1000, tmp_path)
+    anna = Account(r"CORP\anna", 1000, 1000, tmp_path)
     systemd, lingering = tmp_path / "systemd", tmp_path / "linger"
 
     def reason(scope: str = "user", uid: int = 1000) -> str | None:
@@ -56,10 +56,10 @@ def test_what_root_is_needed_for(tmp_path: Path) -> None:
     systemd.mkdir()
     assert reason() == "to have your checks run while you are not logged in"
     lingering.mkdir()
-    (lingering / "anna").touch()
+    (lingering / r"CORP\\anna").touch()
     assert reason() is None
     assert reason("system") is not None
-    assert reason(uid=1001) == "to install for anna"
+    assert reason(uid=1001) == r"to install for CORP\anna"
 
 
 @pytest.fixture
@@ -93,3 +93,10 @@ def test_how_root_is_come_by(sudo: Path) -> None:
     sudo.unlink()
     assert obtain(uid=0, terminal=False) == Rights(become=True, method="su")
     assert obtain() == Rights(become=True, method="su", ask=True)
+
+
+def test_the_ids_of_somebodys_containers(tmp_path: Path) -> None:
+    anna, file = Account("anna", 1000, 1000, tmp_path), tmp_path / "subuid"
+    assert accounts.subordinate(anna, file) == ()
+    file.write_text("anna:100000:65536\nbob:165536:65536\n1000:1:2\nanna:x:1\nanna:1\n\nanna\n")
+    assert accounts.subordinate(anna, file) == (range(100_000, 165_536), range(1, 3))

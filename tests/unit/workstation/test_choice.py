@@ -14,6 +14,7 @@ from comfywatchman.workstation.choice import Given, Target, Unsure
 from comfywatchman.workstation.installed import Installation
 from comfywatchman.workstation.servers import Server
 from tests.standin import main as standin
+from tests.unit.workstation.machine import close
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -209,3 +210,17 @@ def test_a_second_run_keeps_what_is_installed(anna: Account, tmp_path: Path) -> 
     gone = Installation("", "nobody", "user", True, tmp_path, tmp_path, tmp_path / "gone", url)
     here = server(folder, uid=NOBODY.uid)
     assert choose(anna, here, before=gone, is_root=True).url == "http://127.0.0.1:8188"
+
+
+def test_a_folder_that_may_not_be_entered_is_said(
+    anna: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "closed/ComfyUI"
+    close(folder.parent, monkeypatch)
+    before = Installation("", "anna", "user", False, tmp_path, tmp_path, folder, None)
+    for told in (
+        refusal(caller=anna, given=Given(folder=folder)),
+        refusal(caller=anna, before=before),
+    ):
+        assert told.startswith(f"{folder} may not be entered ")
+        assert "--comfyui-dir" in told

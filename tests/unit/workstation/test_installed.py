@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from comfywatchman.workstation import installed
@@ -55,3 +56,38 @@ def test_what_is_damaged_is_passed_over(tmp_path: Path) -> None:
     assert (found.folder, found.url) == (None, None)
     (config / "config.toml").write_bytes(b"\xff")
     assert len(installed.find("anna", tmp_path, records)) == 1
+
+
+def test_a_note_of_somebody_elses_hides_nobodys_own(tmp_path: Path) -> None:
+    home, records = tmp_path / "bob", tmp_path / "records"
+    own = lay_out(home)
+    records.mkdir()
+    noted = {"user": "anna", "scope": "user", "paths": {"root": "/a/c", "config": "/a/e"}}
+    (records / "installation.json").write_text(json.dumps(noted))
+    found = installed.find("bob", home, records)
+    bobs = Installation("", "bob", "user", False, *own, Path("/srv/Comfy UI"), URL)
+    annas = Installation("", "anna", "user", True, Path("/a/c"), Path("/a/e"))
+    assert sorted(found, key=lambda each: each.user) == [annas, bobs]
+    assert installed.concerned(found, "bob", others=False) == [bobs]
+    assert installed.concerned(found, "anna", others=False) == [annas]
+    assert installed.concerned(found, "carla", others=False) == []
+    assert installed.concerned(found, "bob", others=True) == [bobs]
+    assert installed.concerned(found, "root", others=True) == [annas]
+
+
+def test_an_address_that_no_cycle_would_take_is_not_kept(tmp_path: Path) -> None:
+    _, config = lay_out(tmp_path)
+    (config / "config.toml").write_text('comfyui_url = "http://anna:s3cret@127.0.0.1:8188"\n')
+    [found] = installed.find("anna", tmp_path, tmp_path / "none")
+    assert found.url is None
+
+
+def test_no_pipe_is_waited_for(tmp_path: Path) -> None:
+    records = tmp_path / "records"
+    records.mkdir()
+    os.mkfifo(records / "installation.json")
+    _, config = lay_out(tmp_path)
+    (config / "config.toml").unlink()
+    os.mkfifo(config / "config.toml")
+    [found] = installed.find("anna", tmp_path, records)
+    assert (found.folder, found.url) == (None, None)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from comfywatchman.schedule.mounts import mount_of
 from comfywatchman.workstation import answer, containers, processes, servers
+from comfywatchman.workstation.servers import Asker
 from tests.standin import main as standin
-from tests.unit.workstation.machine import CGROUPS, CONTAINER, IN_CONTAINER, Proc
+from tests.unit.workstation.machine import CGROUPS, CONTAINER, IN_CONTAINER, Proc, close
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,14 +42,24 @@ def silent(_: str) -> None:
     return None
 
 
-def found(proc: Proc, answers: dict[str, list[str]] | None = None, said: str = "") -> list[Server]:
+ANNA = Asker(1000, is_root=False)
+
+
+def found(
+    proc: Proc,
+    answers: dict[str, list[str]] | None = None,
+    said: str = "",
+    asker: Asker = ANNA,
+) -> list[Server]:
     """What is found where only some addresses answer, and podman and docker say one thing."""
     return servers.find(
         processes.running(proc.folder),
         processes.mounts(proc.folder / "self"),
+        asker,
         ask=(answers or {}).get,
         inspect=lambda _: said,
         look=lambda process: process.cwd,
+        is_here=lambda host: host in ("127.0.0.1", "192.168.7.5", "fd00::5"),
     )
 
 
@@ -255,7 +269,8 @@ def start() -> Iterator[object]:
 def of(pid: int) -> list[Server]:
     """What is found among the real processes of this machine, of one and those below it."""
     seen: list[Process] = [p for p in processes.running() if p.pid == pid]
-    return servers.find(seen, processes.mounts(processes.PROC / "self"))
+    me = Asker(os.geteuid(), os.geteuid() == 0)
+    return servers.find(seen, processes.mounts(processes.PROC / "self"), me)
 
 
 def test_real_servers_are_found_and_answer(tmp_path: Path, start: object) -> None:
@@ -296,3 +311,140 @@ def test_an_address_at_which_no_comfyui_answers(tmp_path: Path, start: object) -
     )
     assert answer.arguments(f"http://127.0.0.1:{port}") == ["a"]
     assert answer.arguments("http://127.0.0.1:1") is None
+
+
+def trickle(listener: socket.socket, head: bytes) -> None:
+    """Answer whoever comes with a byte now and then, without an end."""
+    connection, _ = listener.accept()
+    with contextlib.suppress(OSError), connection:
+        connection.sendall(head)
+        while True:
+            connection.sendall(b" ")
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_an_answer_that_trickles_is_not_waited_for(
+    head: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=trickle, args=(listener, head), daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        began = time.monotonic()
+        assert answer.Round()(url) is None
+        assert answer.Round(seconds=0)(url) is None
+        assert time.monotonic() - began < 2.5
+
+
+def test_no_more_are_asked_than_the_limit_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(answer, "arguments", lambda url, _: asked.append(url))
+    ask = answer.Round()
+    for number in range(2 * answer.MOST):
+        ask(f"http://127.0.0.1:{number + 1}")
+    assert len(asked) == answer.MOST
+
+
+def test_only_addresses_of_this_machine_are_its_own() -> None:
+    for host in ("127.0.0.1", "127.8.9.1", "::1"):
+        assert answer.is_of_this_machine(host)
+    for host in ("192.0.2.7", "2001:db8::7", "224.0.0.1", "0.0.0.0", "example.org", "", "1.2"):
+        assert not answer.is_of_this_machine(host)
+
+
+class Asked(dict[str, list[str]]):
+    """Answers nothing, and keeps what was asked."""
+
+    def __init__(self) -> None:
+        super().__init__({"": []})
+        self.urls: list[str] = []
+
+    def get(self, url: str, _: object = None) -> None:  # type: ignore[override]
+        self.urls.append(url)
+
+
+def test_nobody_else_says_where_requests_go(proc: Proc, comfyui: Path) -> None:
+    main = f"{comfyui}/main.py"
+    proc.add(80, ["python", main, "--listen", "203.0.113.9"], uid=2000)
+    proc.add(81, ["python", main, "--listen", "203.0.113.9", "--port", "9"])
+    asked = Asked()
+    urls = [server.url for server in found(proc, asked)]
+    assert urls == ["http://127.0.0.1:9", "http://127.0.0.1:8188"]
+    assert asked.urls == ["http://127.0.0.1:9"]
+    asked.urls.clear()
+    found(proc, asked, asker=Asker(1000, is_root=True))
+    assert asked.urls == ["http://127.0.0.1:9", "http://127.0.0.1:8188"]
+
+
+def test_a_proxy_of_somebody_elses_is_none_of_dockers(proc: Proc) -> None:
+    proxy = ["docker-proxy", "-proto", "tcp", "-host-ip", "203.0.113.9", "-host-port", "8200"]
+    proc.add(83, [*proxy, "-container-ip", "172.17.0.2", "-container-port", "8188"], uid=2000)
+    container = {"cgroup": CGROUPS["docker, cgroup v2"], "namespaces": None}
+    proc.add(84, ["python", "main.py"], cwd=None, uid=0, **container)  # type: ignore[arg-type]
+    asked = Asked()
+    found(proc, asked)
+    assert asked.urls == ["http://127.0.0.1:8188"]
+
+
+@pytest.mark.parametrize(
+    ("uid", "seen"), [(0, None), (1000, None), (100_500, None), (165_536, 165_536), (2000, 2000)]
+)
+def test_a_container_is_the_callers_by_its_ids_alone(
+    proc: Proc, comfyui: Path, uid: int, seen: int | None
+) -> None:
+    proc.add(
+        85,
+        ["python", f"{comfyui}/main.py"],
+        uid=uid,
+        cgroup=CGROUPS["podman, cgroup v2"],
+        namespaces=("mnt:[7]", "net:[1]"),
+        mountinfo="1 0 254:0 / / rw - ext4 /dev/vda rw\n",
+    )
+    (proc.folder / "self/mountinfo").write_text("1 0 254:0 / / rw - ext4 /dev/vda rw\n")
+    anna = Asker(1000, is_root=False, subordinate=(range(100_000, 165_536),))
+    assert [server.uid for server in found(proc, asker=anna)] == [seen]
+
+
+def test_a_folder_that_nobody_may_enter_is_passed_over(
+    proc: Proc, comfyui: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "closed"
+    proc.add(86, ["python", f"{comfyui}/main.py", "--base-directory", f"{closed}/ai"])
+    proc.add(87, ["python", f"{comfyui}/main.py", "--port", "9"])
+    close(closed, monkeypatch)
+    assert [server.folder for server in found(proc)] == [None, comfyui]
+
+
+def test_options_are_read_as_the_server_reads_them(proc: Proc, comfyui: Path) -> None:
+    base = comfyui / "base"
+    base.mkdir()
+    shortened = ["--base", str(base), "--po", "9", "--lis", "192.168.7.5"]
+    proc.add(88, ["python", f"{comfyui}/main.py", "--port", "7", *shortened])
+    assert [(s.folder, s.url) for s in found(proc)] == [(base, "http://192.168.7.5:9")]
+
+
+def test_names_of_mounts_are_read_as_utf8(proc: Proc) -> None:
+    names = "/mnt/gro\\303\\237e\\040Platte", "/mnt/größe\\040\U0001f600\u2028x"
+    lines = [f"61 27 8:17 / {name} rw - ext4 /dev/sdb1 rw\n" for name in names]
+    (proc.folder / "self/mountinfo").write_text("".join(lines), encoding="utf-8")
+    points = [mount.point for mount in processes.mounts(proc.folder / "self")]
+    assert points == ["/mnt/große Platte", "/mnt/größe \U0001f600\u2028x"]
+    assert [mount_of(f"{p}/x", "".join(lines))[0] for p in points] == points
+
+
+def test_a_process_does_not_choose_by_its_name_whose_it_is() -> None:
+    """A real one: of its name the kernel escapes line feeds and backslashes alone."""
+    script = """if True:
+        import ctypes, sys
+        ctypes.CDLL(None).prctl(15, b"x\\x0bUid:\\t0 7 0")
+        print("named", flush=True)
+        sys.stdin.read()"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"named\n"
+        [uid] = [each.uid for each in processes.running() if each.pid == child.pid]
+        child.communicate()
+    assert uid == os.geteuid()

@@ -1,0 +1,300 @@
+"""What a cycle knows of the ones before it, and what it leaves for the next.
+
+The report is the truth and comes first: nothing here takes it along when it fails. What fails is
+said in a sentence, in the journal, in ``last-run.json`` and in the next report.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from comfywatchman import __version__
+from comfywatchman.comfyui.client import ComfyUIError
+from comfywatchman.history import cause, comparison
+from comfywatchman.history.environment import reading
+from comfywatchman.history.environment.sources import Sources
+from comfywatchman.history.error import HistoryError
+from comfywatchman.history.facts import differences
+from comfywatchman.history.records import CycleRow, Full, state_key
+from comfywatchman.history.schema import FileNames, schema_digest
+from comfywatchman.history.world import World
+from comfywatchman.judging import cache
+from comfywatchman.judging.identity import identified
+from comfywatchman.results import ChangeKind, Outcome
+from comfywatchman.workflow import shrunk
+from comfywatchman.workflow.prompt import WorkflowError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from comfywatchman.comfyui.catalog import Catalog
+    from comfywatchman.comfyui.client import ComfyUIClient
+    from comfywatchman.comfyui.files import Folders
+    from comfywatchman.comfyui.inventory import Inventory
+    from comfywatchman.comfyui.provenance.knowledge import Knowledge
+    from comfywatchman.history.copies import Copies
+    from comfywatchman.history.facts import Environment
+    from comfywatchman.history.store import History, Previous
+    from comfywatchman.results import Changes, LastRun, Milestone, Report, WorkflowReport
+    from comfywatchman.settings import Settings
+    from comfywatchman.workflow.find import Workflow
+
+WEEKS: Final = timedelta(weeks=6)
+"""How far back a report looks."""
+MILESTONES: Final = 100
+"""Most cycles of the last weeks that a report lists."""
+_EXPLAINING: Final = 0.1
+"""The part of a cycle's time that finding out causes may take."""
+_COPYING: Final = 0.1
+"""The part of a cycle's time that making copies may take; the rest waits for the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a cycle found of the workflows, for comparison with what others found.
+
+    Attributes:
+        reports: the verdicts.
+        workflows: the files, in the same order.
+        unseen: folders and files that could not be seen, as reports name them.
+        left_out: paths of the workflows that an exclusion names.
+    """
+
+    reports: Sequence[WorkflowReport]
+    workflows: Sequence[Workflow]
+    unseen: Collection[str] = ()
+    left_out: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the history adds to a report.
+
+    Attributes:
+        workflows: the verdicts, with their past.
+        changes: what changed; None if there is nothing to compare with.
+        timeline: the cycles of the last weeks that found something changed.
+    """
+
+    workflows: list[WorkflowReport]
+    changes: Changes | None
+    timeline: list[Milestone]
+
+
+class Memory:
+    """The history as one cycle uses it. To be used by one thread at a time.
+
+    Args:
+        history: opened for this cycle.
+        settings: the settings.
+        started_at: the start of the cycle, UTC.
+    """
+
+    def __init__(self, history: History, settings: Settings, started_at: datetime) -> None:
+        self._history = history
+        self._settings = settings
+        self._started_at = started_at
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence for each thing that a person should be told of the history's files."""
+        return self._history.notes
+
+    def environment(
+        self,
+        catalog: Catalog,
+        inventory: Inventory,
+        knowledge: Knowledge,
+        folders: Folders | None,
+        client: ComfyUIClient,
+        stats: Mapping[str, Any],
+    ) -> Environment:
+        """Look at what the host is made of.
+
+        Args:
+            catalog: the node types of the server.
+            inventory: its files.
+            knowledge: what was learned of its packs.
+            folders: its folders, if they are on this host.
+            client: the server.
+            stats: its answer of ``/system_stats``.
+        """
+        files = FileNames(inventory)
+        return reading.read(
+            Sources(
+                system_stats=stats,
+                client=client,
+                comfyui_dir=self._settings.comfyui_dir,
+                folders=folders,
+                knowledge=knowledge,
+                catalog=catalog,
+                inventory=inventory,
+                digest=lambda declaration: schema_digest(declaration, files),
+                settings=self._limits(),
+                program={"version": __version__, "code": cache.program()[:16]},
+            )
+        )
+
+    def compare(self, seen: Seen, environment: Environment, world: World) -> Remembered:
+        """Find out what has become of the workflows since the last full cycle, and why."""
+        previous = self._history.previous()
+        reports = self._guarded(seen, previous)
+        since = self._started_at - WEEKS
+        past = self._history.past(since)
+        if previous is None:
+            first = [comparison.with_past(r, None, [], self._started_at) for r in reports]
+            return Remembered(first, None, [])
+        keys = {report.path: state_key(report) for report in reports}
+        compared = comparison.compare(
+            previous, reports, keys, unseen=seen.unseen, left_out=seen.left_out
+        )
+        facts = list(differences(previous.facts(), environment.facts))
+        explained = self._explained(seen, compared, previous, facts, world)
+        by_path = {pair.now.path: pair.state for pair in compared.pairs if pair.now is not None}
+        dated = [
+            comparison.with_past(
+                report, by_path.get(report.path), past.get(report.path, ()), self._started_at
+            )
+            for report in reports
+        ]
+        changes = comparison.changes(compared, explained, facts, environment.blind.values())
+        return Remembered(dated, changes, self._history.timeline(since, MILESTONES))
+
+    def remember(self, report: Report, seen: Seen, environment: Environment, world: World) -> None:
+        """Put a full cycle on record, and keep the files as they were.
+
+        Raises:
+            HistoryError: it could not be put on record.
+        """
+        self._copy(seen)
+        row = CycleRow(
+            self._started_at, report.duration_s, Outcome.DONE, report.reason, __version__
+        )
+        self._history.remember(row, Full(report, environment, world, cache.program()))
+
+    def remember_unfinished(self, outcome: Outcome, reason: str, duration_s: float) -> None:
+        """Put a cycle on record that was skipped or failed.
+
+        Raises:
+            HistoryError: it could not be.
+        """
+        row = CycleRow(self._started_at, duration_s, outcome, reason, __version__)
+        self._history.remember(row, None)
+
+    def remember_interrupted(self, last_run: LastRun) -> None:
+        """Put the cycle before on record, if it left no other word of itself.
+
+        Raises:
+            HistoryError: it could not be.
+        """
+        self._history.record_interrupted(last_run)
+
+    def _limits(self) -> dict[str, str | int]:
+        settings = self._settings
+        return {
+            "max_workflow_depth": settings.max_workflow_depth,
+            "max_workflow_size": int(settings.max_workflow_size),
+            "ask_server": settings.ask_server.value,
+        }
+
+    def _explained(
+        self,
+        seen: Seen,
+        compared: comparison.Comparison,
+        previous: Previous,
+        facts: Sequence[Any],
+        world: World,
+    ) -> cause.Explained:
+        worse = [
+            cause.Worse(pair.now, pair.was)
+            for pair in compared.pairs
+            if pair.kind is ChangeKind.WORSE and pair.now is not None and pair.was is not None
+        ]
+        if not worse:
+            return cause.Explained()
+        return cause.explain(
+            worse,
+            previous.world(),
+            world,
+            facts,
+            copies=self._content(seen),
+            program_changed=previous.program != cache.program(),
+            seconds=_EXPLAINING * self._settings.cycle_time_limit,
+        )
+
+    def _guarded(self, seen: Seen, previous: Previous | None) -> list[WorkflowReport]:
+        """The reports, with a word on each file that has lost most of its workflow."""
+        copies = self._history.copies
+        marks = copies.former(self._started_at - shrunk.LASTS)
+        states = previous.states if previous is not None else {}
+        content = self._content(seen)
+        reports = list(seen.reports)
+        for position, report in enumerate(reports):
+            digest = report.content_digest
+            found = [marks[report.path]] if report.path in marks else []
+            state = states.get(report.path)
+            if state and state.content_digest and state.content_digest != digest:
+                count = copies.nodes(state.content_digest)
+                if count is not None:
+                    found.append(shrunk.Mark(self._started_at, count, state.content_digest))
+            if not found or digest is None:
+                continue
+            mark = max(found, key=lambda each: each.nodes)
+            now = copies.nodes(digest)
+            if now is None and (raw := content(digest)) is not None:
+                now = shrunk.nodes(raw)
+            if now is not None and shrunk.has_shrunk(mark.nodes, now):
+                told = [*report.findings, shrunk.finding(mark, now)]
+                reports[position] = identified(report.model_copy(update={"findings": told}))
+        return reports
+
+    def _copy(self, seen: Seen) -> None:
+        """Keep the content of each workflow that is not kept yet, as far as there is time."""
+        copies = self._history.copies
+        ends = time.monotonic() + _COPYING * self._settings.cycle_time_limit
+        content = self._content(seen)
+        for report in seen.reports:
+            if time.monotonic() > ends:
+                break
+            digest = report.content_digest
+            if digest is None or copies.has(digest):
+                continue
+            raw = content(digest)
+            if raw is not None:
+                copies.put(report.path, digest, raw)
+
+    def _content(self, seen: Seen) -> _Content:
+        return _Content(seen, self._history.copies, int(self._settings.max_workflow_size))
+
+
+class _Content:
+    """The content of workflows by its digest: as it is there now, else as it was kept."""
+
+    def __init__(self, seen: Seen, copies: Copies, max_bytes: int) -> None:
+        self._copies = copies
+        self._max_bytes = max_bytes
+        self._now = {
+            report.content_digest: workflow
+            for report, workflow in zip(seen.reports, seen.workflows, strict=True)
+            if report.content_digest is not None
+        }
+
+    def __call__(self, digest: str) -> bytes | None:
+        kept = self._copies.get(digest)
+        if kept is not None:
+            return kept
+        workflow = self._now.get(digest)
+        with suppress(WorkflowError, ComfyUIError):
+            raw = workflow.read(self._max_bytes) if workflow is not None else None
+            if raw is not None and hashlib.sha256(raw).hexdigest() == digest:
+                return raw
+        return None
+
+
+__all__ = ["HistoryError", "Memory", "Remembered", "Seen", "World"]

@@ -1,0 +1,193 @@
+"""Which of several changes made a workflow worse: found by giving them back, one and several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from comfywatchman.history.cause.factors import LIMITS, RELEASE, WORKFLOW, Factor, Kind
+from comfywatchman.history.cause.trial import NOTHING, VERDICT
+
+if TYPE_CHECKING:
+    from comfywatchman.history.cause.factors import Differences
+    from comfywatchman.history.cause.trial import Back, Key, Trial
+
+Errors = dict["Key", str]
+
+_FOR_ALL = frozenset({WORKFLOW, RELEASE, LIMITS})
+
+
+@dataclass
+class Found:
+    """What made a workflow worse.
+
+    Attributes:
+        causes: each proven cause, with the errors that it has; the first found first.
+        left: errors that nothing explains that could be given back.
+        together: causes of which none did it alone.
+    """
+
+    causes: dict[Factor, Errors] = field(default_factory=dict)
+    left: Errors = field(default_factory=dict)
+    together: set[Factor] = field(default_factory=set)
+
+
+class Search:
+    """Looks for what made one workflow worse.
+
+    Args:
+        trial: judges it.
+        differences: what changed.
+    """
+
+    def __init__(self, trial: Trial, differences: Differences) -> None:
+        self._trial = trial
+        self._differences = differences
+        self._all = False
+
+    def causes(self, wanted: Errors) -> Found:
+        """Find the causes of errors that it has now, and of what they hide.
+
+        Args:
+            wanted: what is to be explained.
+
+        Raises:
+            OutOfTime: there is no time left.
+        """
+        found = Found()
+        given = NOTHING
+        left = wanted
+        while left:
+            causes = self._alone(given, left) or self._several(given, left, found)
+            if not causes:
+                found.left = left
+                break
+            for factor, errors in causes.items():
+                found.causes.setdefault(factor, {}).update(errors)
+            given = given.union(causes)
+            left = self._trial.run(given).new_since(self._trial.was)
+        return found
+
+    def candidates(self) -> list[Factor]:
+        """What may matter to the workflow, that which its errors are about first."""
+        differences, trial = self._differences, self._trial
+        if self._all:
+            found = set(differences.everything)
+        else:
+            found = {Factor(Kind.NODE_TYPE, name) for name in trial.asked & differences.types}
+            found |= differences.unseen
+            if differences.files:
+                found |= differences.named_in(trial.texts)
+            if differences.release:
+                found.add(RELEASE)
+            if differences.limits:
+                found.add(LIMITS)
+        if trial.edited:
+            found.add(WORKFLOW)
+        return sorted(found)
+
+    def _alone(self, given: Back, wanted: Errors) -> dict[Factor, Errors]:
+        """The changes of which each, given back alone, takes errors away."""
+        trial = self._trial
+        base = trial.run(given)
+        found: dict[Factor, Errors] = {}
+
+        def look(group: list[Factor]) -> None:
+            back = given.union(group)
+            result = trial.run(back)
+            gone = trial.missing(back, wanted)
+            # An error that is not there without this may hide the others, which then only seem
+            # to be gone.
+            hides = any(not base.has(key, mark) for key, mark in result.errors.items())
+            if not gone and not hides:
+                return
+            if len(group) > 1:
+                middle = len(group) // 2
+                look(group[:middle])
+                look(group[middle:])
+            elif hides:
+                proven = self._makes(given, group, gone)
+                if proven:
+                    found[group[0]] = proven
+            else:
+                found[group[0]] = gone
+
+        near, far = self._near_and_far(given, wanted)
+        for factor in near:
+            look([factor])
+        explained = set().union(*found.values())
+        # What an error at a node rests on is all near: nothing else can have had a part in it.
+        if far and not (explained >= wanted.keys() and all(key[1] for key in wanted)):
+            look(far)
+        return found
+
+    def _several(self, given: Back, wanted: Errors, found: Found) -> dict[Factor, Errors]:
+        """Of changes that take nothing away when given back one by one, those that do together."""
+        whole = given.union(self.candidates())
+        healed = self._trial.missing(whole, wanted)
+        if not healed:
+            if self._all:
+                return {}
+            self._all = True
+            return self._alone(given, wanted) or self._several(given, wanted, found)
+        causes: dict[Factor, Errors] = {}
+
+        def look(group: list[Factor]) -> None:
+            made = self._makes(given, group, healed)
+            if not made:
+                return
+            if len(group) > 1:
+                middle = len(group) // 2
+                look(group[:middle])
+                look(group[middle:])
+            else:
+                causes[group[0]] = made
+
+        near, far = self._near_and_far(given, wanted)
+        for group in (near, far):
+            if group:
+                look(group)
+        if not causes:
+            joint = self._least(given, sorted(whole - given), healed)
+            found.together |= joint
+            causes = dict.fromkeys(joint, healed)
+        return causes
+
+    def _makes(self, given: Back, group: list[Factor], wanted: Errors) -> Errors:
+        """Those of some errors that are there with everything given back but a group of changes."""
+        rest = given.union(self.candidates()).difference(group)
+        if VERDICT in wanted:
+            lower = self._trial.run(rest).rank < self._trial.was.rank
+            return wanted if lower else {}
+        missing = self._trial.missing(rest, wanted)
+        return {key: mark for key, mark in wanted.items() if key not in missing}
+
+    def _least(self, given: Back, whole: list[Factor], wanted: Errors) -> set[Factor]:
+        """As few changes as possible that take errors away when they are given back together."""
+        kept = list(whole)
+        size = max(1, len(kept) // 2)
+        while True:
+            at = 0
+            while at < len(kept):
+                fewer = kept[:at] + kept[at + size :]
+                if fewer and not self._trial.missing(given.union(fewer), wanted).keys() ^ wanted:
+                    kept = fewer
+                else:
+                    at += size
+            if size == 1:
+                return set(kept)
+            size //= 2
+
+    def _near_and_far(self, given: Back, wanted: Errors) -> tuple[list[Factor], list[Factor]]:
+        """What is left to try: what errors rest on where they are, and the rest."""
+        near = self._near(given, wanted)
+        left = [factor for factor in self.candidates() if factor not in given]
+        return [f for f in left if f in near], [f for f in left if f not in near]
+
+    def _near(self, given: Back, wanted: Errors) -> set[Factor]:
+        """What errors are about, and what their nodes and those linked to them rest on."""
+        about = self._trial.run(given).about
+        names = {name for key in wanted for name in about.get(key, ())}
+        types = {kind for _, node_id, _ in wanted for kind in self._trial.types_around(node_id)}
+        found = {Factor(Kind.NODE_TYPE, name) for name in names | types}
+        return found | self._differences.named_in(names) | _FOR_ALL

@@ -1,0 +1,1 @@
+../../comfywatchman/schedule/lingering.py
