@@ -184,7 +184,7 @@ class Lines:
         """Say what changed: each cause with its workflows, and each workflow with its causes."""
         told = account(changes)
         if told.nothing:
-            self._say(_INFO, f"{told.title[0].lower()}{told.title[1:]}")
+            self._say(_INFO, f"{told.quiet[0].lower()}{told.quiet[1:]}")
         for kind, groups in told.groups:
             level = _WARNING if kind is ChangeKind.WORSE else _NOTICE
             for group in groups:
@@ -197,7 +197,7 @@ class Lines:
             more = f"; and {number - _HOST_LIMIT:,} more" if number > _HOST_LIMIT else ""
             self._say(_INFO, f"{plural(number, 'change')} on the host: {texts}{more}")
         for sentence in told.not_known:
-            self._say(_INFO, f"not compared: {sentence}")
+            self._say(_DEBUG, f"not compared: {sentence}")
         if self._unchanged:
             counts = [(self._unchanged[v], v) for v in READING_ORDER if self._unchanged[v]]
             rest = ", ".join(f"{number:,} {verdict}" for number, verdict in counts)
