@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from comfywatchman.escape import NAME_LIMIT, visible
-from comfywatchman.history import packing
+from comfywatchman.history import packing, retention
 from comfywatchman.history.error import HistoryError
 from comfywatchman.workflow import shrunk
 
@@ -216,6 +216,7 @@ class Copies:
                 "DELETE FROM content WHERE NOT EXISTS"
                 " (SELECT 1 FROM seen WHERE seen.digest = content.digest)"
             )
+            retention.give_back(connection)
 
         if changed or gone or self._ask(lambda c: bool(_gone_for_long(c, cutoff)), False):
             self._write(settle)
@@ -289,9 +290,7 @@ class Copies:
                 (digest, copy.length, size, copy.nodes, copy.packed),
             )
             taken += size
-        (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-        if free:
-            connection.execute("PRAGMA incremental_vacuum").fetchall()
+        retention.give_back(connection)
 
 
 @dataclass(frozen=True, slots=True)

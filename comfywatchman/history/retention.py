@@ -55,9 +55,15 @@ def apply(connection: Connection, at: int, days: int) -> None:
         (cutoff, _MOST),
     ).fetchall()
     _remove_cycles(connection, old)
+    give_back(connection)
+
+
+def give_back(connection: Connection) -> None:
+    """Have a file shrink by what it does not need, a little at a time."""
     (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-    if free > _PAGES_LEFT:
-        connection.execute(f"PRAGMA incremental_vacuum({_MOST})").fetchall()
+    # One by one: of a statement without columns, Python takes one step, which is one page.
+    for _ in range(min(free - _PAGES_LEFT, _MOST)):
+        connection.execute("PRAGMA incremental_vacuum(1)")
 
 
 def _fold_a_day(connection: Connection, before: int) -> bool:

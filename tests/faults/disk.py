@@ -54,12 +54,19 @@ class Disk:
         """Where it is seen from everywhere."""
         return Path(f"/proc/{self.pid}/root{self.point}")
 
+    @property
+    def enter(self) -> list[str]:
+        """What begins a command line that is to be run where it is mounted.
+
+        What looks for the real path of a file, as SQLite does, finds another one from elsewhere.
+        """
+        user = [] if os.geteuid() == 0 else ["--user"]
+        return ["nsenter", f"--target={self.pid}", "--mount", *user, "--preserve-credentials"]
+
     def remount(self, options: str) -> None:
         """Change how it is mounted."""
-        user = [] if os.geteuid() == 0 else ["--user"]
-        enter = ["nsenter", f"--target={self.pid}", "--mount", *user, "--preserve-credentials"]
         subprocess.run(
-            [*enter, "mount", "-t", "tmpfs", "-o", f"remount,{options}", "none", self.point],
+            [*self.enter, "mount", "-t", "tmpfs", "-o", f"remount,{options}", "none", self.point],
             check=True,
             capture_output=True,
         )

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from comfywatchman.history.store import History
 
 FILE = "history.sqlite3"
+COPIES = "workflow-copies.sqlite3"
 
 
 @pytest.fixture
@@ -219,7 +220,7 @@ def test_no_damage_is_an_exception(kept: Path, data: st.DataObject) -> None:
     folder = kept / "damaged"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    for name in (FILE, "workflow-copies.sqlite3"):
+    for name in (FILE, COPIES):
         content = bytearray((kept / name).read_bytes())
         places = st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=20)
         for place in data.draw(places):
@@ -267,29 +268,38 @@ def test_a_lock_that_nobody_gives_back_is_told(kept: Path, monkeypatch: pytest.M
 
 
 def test_a_disk_without_room_costs_that_cycle_alone(tmp_path: Path) -> None:
-    found = [broken(f"/w/{number}", f"{number}") for number in range(1500)]
     with mounted(tmp_path, 300_000) as disk:
         if isinstance(disk, str):
             pytest.skip(disk)
-        with opened(disk.path) as history:
-            history.remember(row(0), full(0, found[:5]))
-            for number in range(3):
-                with pytest.raises(HistoryError, match="could not be written") as told:
-                    history.remember(row(1 + number), full(1 + number, found))
-                assert "make room there" in str(told.value)
-            history.copies.put("/w/0", digest("x"), random.Random(1).randbytes(400_000))
-            history.copies.commit()
-            assert "workflow-copies.sqlite3 could not be written" in history.notes[-1]
-            history.remember(row(5), full(5, found[:6]))
-            assert [cycle.started_at for cycle in history.cycles(when(0))] == [when(5), when(0)]
-        with opened(disk.path) as history:
-            disk.remount("ro")
-            with pytest.raises(
-                HistoryError, match="could not be written: attempt to write a readonly database"
-            ):
-                history.remember(row(6), None)
-            disk.remount("rw")
-        assert_whole(disk.path)
+        told, _ = child(
+            """
+found = [broken(f"/w/{number}", f"{number}") for number in range(1500)]
+with opened(folder) as history:
+    history.remember(row(0), full(0, found[:5]))
+    for number in range(3):
+        try:
+            history.remember(row(1 + number), full(1 + number, found))
+        except HistoryError as error:
+            print(error)
+    history.copies.put("/w/0", digest("x"), random.Random(1).randbytes(400_000))
+    history.copies.commit()
+    print(*history.notes, sep="\\n")
+    history.remember(row(5), full(5, found[:6]))
+    print([cycle.started_at for cycle in history.cycles(when(0))] == [when(5), when(0)])
+""",
+            tmp_path,
+            *disk.enter,
+        ).communicate(timeout=60)
+        why = "could not be written: database or disk is full; make room there"
+        assert told.splitlines() == [
+            *[f"{tmp_path / FILE} {why}"] * 3,
+            f"{tmp_path / COPIES} {why}",
+            "True",
+        ]
+        assert_whole(shutil.copytree(disk.path, tmp_path / "copied"))
+        disk.remount("ro")
+        told, _ = child(TRY, tmp_path, *disk.enter).communicate(timeout=60)
+        assert told == f"{tmp_path / FILE} cannot be used: Read-only file system\n"
 
 
 def test_a_file_that_may_not_grow_is_told(tmp_path: Path) -> None:
@@ -312,26 +322,26 @@ with opened(folder) as history:
         assert len(history.cycles(when(0))) == 1
 
 
-def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
-    with mounted(tmp_path, 300_000) as disk:
-        if isinstance(disk, str):
-            pytest.skip(disk)
-        disk.remount("ro")
-        with opened(disk.path) as history:
-            assert "cannot be used: Read-only file system" in str(history.trouble)
-
-
 HEAD = """
-import pathlib, resource, sys
+import pathlib, random, resource, sys
 from comfywatchman.history.error import HistoryError
 from tests.unit.history.cycles import *
 folder = pathlib.Path(sys.argv[1])
 """
 
 
-def child(program: str, folder: Path) -> subprocess.Popen[str]:
+TRY = """
+with opened(folder) as history:
+    try:
+        history.remember(row(9), None)
+    except HistoryError as error:
+        print(error)
+"""
+
+
+def child(program: str, folder: Path, *where: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", HEAD + program, folder],
+        [*where, sys.executable, "-c", HEAD + program, folder],
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[3],
@@ -388,7 +398,7 @@ def test_a_cycle_that_is_killed_is_there_as_a_whole_or_not_at_all(tmp_path: Path
 
 
 def assert_whole(folder: Path) -> None:
-    for name in (FILE, "workflow-copies.sqlite3"):
+    for name in (FILE, COPIES):
         if (folder / name).exists():
             with closing(sqlite3.connect(folder / name)) as connection:
                 assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
