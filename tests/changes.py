@@ -181,7 +181,9 @@ class Host:
         found = [
             change
             for change in found
-            if modules.isdisjoint(w.get(change.name, {}).get("python_module") for w in (mine, theirs))
+            if modules.isdisjoint(
+                w.get(change.name, {}).get("python_module") for w in (mine, theirs)
+            )
         ]
         found += [Change("pack", pack) for pack in gone]
         inventory = self.server.inventory("full")

@@ -24,12 +24,10 @@ class Found:
     Attributes:
         causes: each proven cause, with the errors that it has; the first found first.
         left: errors that nothing explains that could be given back.
-        together: causes of which none did it alone.
     """
 
     causes: dict[Factor, Errors] = field(default_factory=dict)
     left: Errors = field(default_factory=dict)
-    together: set[Factor] = field(default_factory=set)
 
 
 class Search:
@@ -52,13 +50,13 @@ class Search:
             wanted: what is to be explained.
 
         Raises:
-            OutOfTime: there is no time left.
+            OutOfTimeError: there is no time left.
         """
         found = Found()
         given = NOTHING
         left = wanted
         while left:
-            causes = self._alone(given, left) or self._several(given, left, found)
+            causes = self._alone(given, left) or self._several(given, left)
             if not causes:
                 found.left = left
                 break
@@ -121,7 +119,7 @@ class Search:
             look(far)
         return found
 
-    def _several(self, given: Back, wanted: Errors, found: Found) -> dict[Factor, Errors]:
+    def _several(self, given: Back, wanted: Errors) -> dict[Factor, Errors]:
         """Of changes that take nothing away when given back one by one, those that do together."""
         whole = given.union(self.candidates())
         healed = self._trial.missing(whole, wanted)
@@ -129,7 +127,7 @@ class Search:
             if self._all:
                 return {}
             self._all = True
-            return self._alone(given, wanted) or self._several(given, wanted, found)
+            return self._alone(given, wanted) or self._several(given, wanted)
         causes: dict[Factor, Errors] = {}
 
         def look(group: list[Factor]) -> None:
@@ -148,9 +146,7 @@ class Search:
             if group:
                 look(group)
         if not causes:
-            joint = self._least(given, sorted(whole - given), healed)
-            found.together |= joint
-            causes = dict.fromkeys(joint, healed)
+            causes = dict.fromkeys(self._least(given, sorted(whole - given), healed), healed)
         return causes
 
     def _makes(self, given: Back, group: list[Factor], wanted: Errors) -> Errors:
