@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench import cycle, deploy, fleet, growth, load, many, peer, scale, slow
+from bench import causes, cycle, deploy, fleet, growth, load, many, peer, scale, slow
 from tests.growth import SHAPES
 
 
@@ -15,7 +15,18 @@ def main() -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("cycle", "deploy", "fleet", "growth", "load", "many", "scale", "slow", "peer"),
+        choices=(
+            "causes",
+            "cycle",
+            "deploy",
+            "fleet",
+            "growth",
+            "load",
+            "many",
+            "scale",
+            "slow",
+            "peer",
+        ),
         default="cycle",
     )
     parser.add_argument("--rounds", type=int, default=9, help="measured runs of each (9)")
@@ -28,10 +39,14 @@ def main() -> None:
         help="cycle, many, scale, slow: another checkout, measured in the same run",
     )
     parser.add_argument("--shape", choices=tuple(SHAPES), help="growth: of this shape alone")
+    parser.add_argument("--cases", type=int, default=2_000, help="causes: cases of each kind")
+    parser.add_argument("--seed", type=int, default=1, help="causes: what they are drawn by")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
-    if options.what == "cycle":
+    if options.what == "causes":
+        causes.main(options.cases, options.seed)
+    elif options.what == "cycle":
         cycle.main(options.rounds, options.before)
     elif options.what == "fleet":
         fleet.main()
