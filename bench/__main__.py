@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from bench import (
+    causes,
     cycle,
     deploy,
     environment,
@@ -28,8 +29,8 @@ def main() -> None:
         "what",
         nargs="?",
         choices=(
-            *("cycle", "deploy", "environment", "fleet", "growth", "history", "load", "many"),
-            *("scale", "slow", "peer"),
+            *("causes", "cycle", "deploy", "environment", "fleet", "growth", "history"),
+            *("load", "many", "scale", "slow", "peer"),
         ),
         default="cycle",
     )
@@ -43,10 +44,14 @@ def main() -> None:
         help="cycle, fleet, many, scale, slow: another checkout, measured in the same run",
     )
     parser.add_argument("--shape", choices=tuple(SHAPES), help="growth: of this shape alone")
+    parser.add_argument("--cases", type=int, default=2_000, help="causes: cases of each kind")
+    parser.add_argument("--seed", type=int, default=1, help="causes: what they are drawn by")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
-    if options.what == "cycle":
+    if options.what == "causes":
+        causes.main(options.cases, options.seed)
+    elif options.what == "cycle":
         cycle.main(options.rounds, options.before)
     elif options.what == "environment":
         environment.main(options.rounds)

@@ -80,21 +80,22 @@ def _loaders(server: recorded.Server) -> dict[str, list[str]]:
     """The node types that list each value."""
     found: dict[str, list[str]] = defaultdict(list)
     for name, declared in declarations(server).items():
-        for values in _lists(declared["input"]):
+        for values in lists(declared["input"]):
             for value in {v for v in values if isinstance(v, str)}:
                 found[value].append(name)
     return found
 
 
-def _lists(value: Any) -> Iterator[list[Any]]:
+def lists(value: Any) -> Iterator[list[Any]]:
+    """The lists of choices within a declaration."""
     if isinstance(value, dict):
         for inner in value.values():
-            yield from _lists(inner)
+            yield from lists(inner)
     elif isinstance(value, list):
         if value and all(isinstance(item, (str, int, float)) for item in value):
             yield value
         for inner in value:
-            yield from _lists(inner)
+            yield from lists(inner)
 
 
 @dataclass

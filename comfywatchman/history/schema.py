@@ -150,7 +150,7 @@ def schema_changes(old: Any, new: Any) -> list[str]:
         if name not in before.inputs and not spec.required
     ]
     if before.is_output != after.is_output:
-        changes.append("now is an output" if after.is_output else "is no longer an output")
+        changes.append("is an output now" if after.is_output else "is no longer an output")
     if before.pack != after.pack:
         changes.append(f"now comes from {after.pack or 'ComfyUI'}")
     if not changes and list(before.inputs) != list(after.inputs):
@@ -165,7 +165,8 @@ def _outputs_changed(old: tuple[str, ...], new: tuple[str, ...]) -> Iterable[str
         elif new[slot] != kind:
             yield f"output {slot}: {quoted(kind)[1:-1]} → {quoted(new[slot])[1:-1]}"
     if len(new) > len(old):
-        yield f"has {len(new) - len(old)} more outputs"
+        more = len(new) - len(old)
+        yield "has one more output" if more == 1 else f"has {more} more outputs"
 
 
 def _input_changed(old: InputSpec, new: InputSpec) -> Iterable[str]:
@@ -178,7 +179,7 @@ def _input_changed(old: InputSpec, new: InputSpec) -> Iterable[str]:
         yield from _choices_changed(name, old.choices, new.choices)
     for option, word in _LIMITS.items():
         if old.options.get(option) != new.options.get(option):
-            values = (quoted(spec.options.get(option, "none")) for spec in (old, new))
+            values = (_value(spec.options.get(option)) for spec in (old, new))
             yield f"input {name}: {word} {' → '.join(values)}"
     if old.required and not new.required:
         yield f"input {name} is now optional"
@@ -188,6 +189,10 @@ def _input_changed(old: InputSpec, new: InputSpec) -> Iterable[str]:
         for o in sorted({*old.options, *new.options} - known, key=str)
     ):
         yield f"input {name} has other options"
+
+
+def _value(value: object) -> str:
+    return "none" if value is None else quoted(value)
 
 
 def _choices_changed(

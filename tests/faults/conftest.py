@@ -37,7 +37,11 @@ NEEDS_A_MODEL = {
 BROKEN = {"1": {"class_type": "NoSuchNode", "inputs": {}}}
 
 REPORTS = {"latest.json", "report.md", "report.html", "inventory.json"}
-KEPT = {*REPORTS, "last-run.json", "cycle.lock", "host.json", "verdicts.cache"}
+HISTORY = {"history.sqlite3", "history.sqlite3-journal"}
+COPIES = {"workflow-copies.sqlite3", "workflow-copies.sqlite3-journal"}
+UNFINISHED = {"last-run.json", "cycle.lock", "host.json", *HISTORY}
+"""What a cycle leaves that was skipped."""
+KEPT = {*REPORTS, *UNFINISHED, *COPIES, "verdicts.cache"}
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.conftest import KEPT, NEEDS_A_MODEL, REPORTS, make_host
+from tests.faults.conftest import KEPT, NEEDS_A_MODEL, REPORTS, UNFINISHED, make_host
 from tests.standin.comfyui import StandIn
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def test_skipped_with_a_reason(cycles: dict[str, Future[Ending]], behaviour: str
     assert ending.url in last_run["reason"]
     assert last_run["finished_at"]
     assert f"cycle skipped: {last_run['reason']}" in ending.process.stderr
-    assert ending.host.files() == {"last-run.json", "cycle.lock", "host.json"}
+    assert ending.host.files() == UNFINISHED
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -74,97 +74,92 @@ class _Explaining:
         seconds: float,
     ) -> None:
         self._deadline = time.monotonic() + seconds
-        self._before, self._now = before, now
         self._copies = copies
         self._program_changed = program_changed
-        self._facts = facts
-        self._differences: Differences | None = None
-        self._worlds: Worlds | None = None
-        self._made: dict[Factor, set[str]] = defaultdict(set)
-        """For each proven cause the inputs that its errors are at."""
-        self._edits: dict[str, Cause] = {}
-        self._unkept = 0
-        self._unread = 0
-        self._late = 0
-        self._failed = 0
+        self._not_known: list[str] = []
+        self._differences = self._compared(before, now)
+        self._worlds = None if self._differences is None else Worlds(self._differences)
+        self._said = words.Words(self._differences, facts)
+        self._suspects = Suspects(facts, self._said, program_changed=program_changed)
+        self._proven: dict[Factor, set[str]] = defaultdict(set)
+        """For each proven cause but edits, the inputs that its errors are at."""
+        self._untried: dict[str, int] = defaultdict(int)
+        """How many workflows could not be tried, by why."""
 
     def explained(self, worse: Sequence[Worse]) -> Explained:
-        if not worse:
-            return Explained()
-        if self._before is not None:
-            self._differences = Differences(self._before, self._now)
-            self._worlds = Worlds(self._differences)
-        said = words.Words(self._differences, self._facts)
-        suspects = Suspects(self._facts, said, program_changed=self._program_changed)
-        results: dict[str, list[Factor | Cause]] = {}
-        for each in worse:
-            results[each.now.path] = self._of(each, suspects)
+        found = {each.now.path: self._of(each) for each in worse}
         causes: dict[str, Cause] = {}
-        of: dict[Factor, str] = {}
-        for factor, inputs in self._made.items():
-            cause = said.cause(factor, Sureness.CERTAIN, sorted(inputs))
-            of[factor] = cause.id
-            known = causes.get(cause.id)
-            if known is not None:
-                both = sorted({*known.node_types, *cause.node_types})
+        ids: dict[Factor, str] = {}
+        for factor, inputs in self._proven.items():
+            cause = self._said.cause(factor, Sureness.CERTAIN, sorted(inputs))
+            ids[factor] = cause.id
+            if cause.id in causes:  # another node type of the same pack
+                both = sorted({*causes[cause.id].node_types, *cause.node_types})
                 cause = cause.model_copy(update={"node_types": both})
             causes[cause.id] = cause
-        by_path: dict[str, list[str]] = {}
-        for path, found in results.items():
-            ids = []
-            for one in found:
-                if isinstance(one, Cause):
-                    known = causes.get(one.id)
-                    if known is None or known.sureness is not Sureness.CERTAIN:
-                        causes[one.id] = one
-                    ids.append(one.id)
-                else:
-                    ids.append(of[one])
-            by_path[path] = list(dict.fromkeys(ids))
-        count: dict[str, int] = defaultdict(int)
-        for ids in by_path.values():
-            for each_id in ids:
-                count[each_id] += 1
+        for cause in (one for each in found.values() for one in each if isinstance(one, Cause)):
+            if cause.id not in causes or cause.sureness is Sureness.CERTAIN:
+                causes[cause.id] = cause
+        by_path = {
+            path: list(dict.fromkeys(e.id if isinstance(e, Cause) else ids[e] for e in each))
+            for path, each in found.items()
+        }
+        count = Counter(each for of in by_path.values() for each in of)
         ordered = sorted(causes.values(), key=lambda cause: -count[cause.id])
-        return Explained(ordered, by_path, list(self._not_known()))
+        untried = [f"{why} {_workflows(n)}" for why, n in self._untried.items()]
+        return Explained(ordered, by_path, self._not_known + untried)
 
-    def _of(self, worse: Worse, suspects: Suspects) -> list[Factor | Cause]:
+    def _compared(self, before: World | None, now: World) -> Differences | None:
+        if before is None:
+            self._not_known.append(
+                "what the server offered at the last full cycle was not kept: no cause can be tried"
+            )
+            return None
+        try:
+            return Differences(before, now)
+        except Exception:  # noqa: BLE001  (a server may send anything)
+            self._not_known.append(
+                "what the server offers cannot be compared to what it offered at the last full "
+                "cycle: no cause can be tried"
+            )
+            return None
+
+    def _of(self, worse: Worse) -> list[Factor | Cause]:
         """What made one workflow worse."""
         edited = worse.now.content_digest != worse.was.content_digest
         raw = self._bytes(worse.now.content_digest)
-        if self._worlds is None or self._differences is None or raw is None:
-            self._unread += raw is None
-            return list(suspects.of(worse, edited=edited))
-        old = self._bytes(worse.was.content_digest) if edited else None
-        unkept = edited and old is None
-        self._unkept += unkept
-        trial = Trial(worse, self._worlds, raw, old, self._deadline)
-        try:
-            return self._tried(worse, trial, suspects, edited=unkept)
-        except OutOfTimeError:
-            self._late += 1
-        except Exception:  # noqa: BLE001  (as when it is judged: no file costs the others theirs)
-            self._failed += 1
-        return list(suspects.of(worse, edited=edited))
+        if self._worlds is not None and raw is None:
+            self._untried["no cause could be tried, as their content was not kept, for"] += 1
+        elif self._worlds is not None and raw is not None:
+            old = self._bytes(worse.was.content_digest) if edited else None
+            if edited and old is None:
+                self._untried[
+                    "it could not be tried whether an edit did it, as"
+                    " the content before was not kept, for"
+                ] += 1
+            trial = Trial(worse, self._worlds, raw, old, self._deadline)
+            try:
+                return self._tried(worse, trial, edited=edited and old is None)
+            except OutOfTimeError:
+                self._untried["there was no time to try the causes for"] += 1
+            except Exception:  # noqa: BLE001  (no file may cost the others their causes)
+                self._untried["ComfyWatchman failed on trying the causes for"] += 1
+        return list(self._suspects.of(worse, edited=edited))
 
-    def _tried(
-        self, worse: Worse, trial: Trial, suspects: Suspects, *, edited: bool
-    ) -> list[Factor | Cause]:
+    def _tried(self, worse: Worse, trial: Trial, *, edited: bool) -> list[Factor | Cause]:
         assert self._differences is not None  # noqa: S101
         now = trial.run(NOTHING)
         wanted = now.new_since(trial.was)
         found: list[Factor | Cause] = []
         heard = Judged.of(worse.now).new_since(trial.was).keys() - wanted.keys()
-        if heard and worse.now.server_asked:
-            found.append(words.server())
-            if not wanted:
-                return found
-        elif not wanted:
-            return list(suspects.of(worse, edited=edited))
+        if not wanted or (heard and worse.now.server_asked):
+            found += self._suspects.of(worse, edited=edited or trial.edited, errors=heard)
+        if not wanted:
+            return found
         if self._program_changed and not edited:
             back = self._differences.everything | ({WORKFLOW} if trial.edited else set())
             if trial.run(back).new_since(trial.was):
-                found.append(words.program(Sureness.CERTAIN))
+                found.append(self._said.program(Sureness.CERTAIN))
                 trial.take_as_given(back)
                 wanted = now.new_since(trial.was)
         result = Search(trial, self._differences).causes(wanted)
@@ -173,39 +168,16 @@ class _Explaining:
             if factor == WORKFLOW:
                 found.append(words.edited(worse, Sureness.CERTAIN, trial, result.causes[factor]))
             else:
-                self._made[factor].update(k[2] for k in result.causes[factor] if k[2])
+                self._proven[factor].update(k[2] for k in result.causes[factor] if k[2])
                 found.append(factor)
         if result.left and edited and not self._program_changed:
             found.append(words.edited(worse, Sureness.LIKELY))
         elif result.left:
-            found += suspects.of(worse, edited=edited, errors=result.left)
+            found += self._suspects.of(worse, edited=edited, errors=result.left)
         return found
 
     def _bytes(self, digest: str | None) -> bytes | None:
         return None if digest is None else self._copies(digest)
-
-    def _not_known(self) -> list[str]:
-        said = []
-        if self._before is None:
-            said.append(
-                "what the server offered at the last full cycle was not kept: causes could not be "
-                "tried"
-            )
-        elif self._unread:
-            said.append(
-                f"the content of {_workflows(self._unread)} was not kept: their causes could not "
-                "be tried"
-            )
-        if self._unkept:
-            said.append(
-                f"the earlier content of {_workflows(self._unkept)} was not kept: whether its edit "
-                "did it could not be tried"
-            )
-        if self._late:
-            said.append(f"there was no time to try the causes of {_workflows(self._late)}")
-        if self._failed:
-            said.append(f"ComfyWatchman failed on trying the causes of {_workflows(self._failed)}")
-        return said
 
 
 def _workflows(count: int) -> str:

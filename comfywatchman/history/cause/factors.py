@@ -27,7 +27,7 @@ WHOLE: Final = 5
 
 _Value = TypeVar("_Value")
 _EMBEDDINGS: Final = "embeddings"
-_EMBEDDING: Final = re.compile(r"embedding:([^\s,()\[\]{}<>|]+)", re.IGNORECASE)
+_EMBEDDING: Final = re.compile(r"embedding:([^\s,:()\[\]{}<>|]+)", re.IGNORECASE)
 _ENDING: Final = re.compile(r"\.(safetensors|pt|bin)\Z")
 _LONGEST_NAME: Final = 4096
 

@@ -24,12 +24,10 @@ class Found:
     Attributes:
         causes: each proven cause, with the errors that it has; the first found first.
         left: errors that nothing explains that could be given back.
-        together: causes of which none did it alone.
     """
 
     causes: dict[Factor, Errors] = field(default_factory=dict)
     left: Errors = field(default_factory=dict)
-    together: set[Factor] = field(default_factory=set)
 
 
 class Search:
@@ -44,6 +42,8 @@ class Search:
         self._trial = trial
         self._differences = differences
         self._all = False
+        self._veiled: dict[Factor, Errors] = {}
+        """What takes errors away, but brings others, which may hide them."""
 
     def causes(self, wanted: Errors) -> Found:
         """Find the causes of errors that it has now, and of what they hide.
@@ -52,13 +52,13 @@ class Search:
             wanted: what is to be explained.
 
         Raises:
-            OutOfTime: there is no time left.
+            OutOfTimeError: there is no time left.
         """
         found = Found()
         given = NOTHING
         left = wanted
         while left:
-            causes = self._alone(given, left) or self._several(given, left, found)
+            causes = self._alone(given, left) or self._several(given, left)
             if not causes:
                 found.left = left
                 break
@@ -91,6 +91,7 @@ class Search:
         trial = self._trial
         base = trial.run(given)
         found: dict[Factor, Errors] = {}
+        self._veiled = {}
 
         def look(group: list[Factor]) -> None:
             back = given.union(group)
@@ -106,9 +107,11 @@ class Search:
                 look(group[:middle])
                 look(group[middle:])
             elif hides:
-                proven = self._makes(given, group, gone)
+                proven = self._makes(given, group, gone) if gone else {}
                 if proven:
                     found[group[0]] = proven
+                elif gone:
+                    self._veiled[group[0]] = gone
             else:
                 found[group[0]] = gone
 
@@ -121,7 +124,7 @@ class Search:
             look(far)
         return found
 
-    def _several(self, given: Back, wanted: Errors, found: Found) -> dict[Factor, Errors]:
+    def _several(self, given: Back, wanted: Errors) -> dict[Factor, Errors]:
         """Of changes that take nothing away when given back one by one, those that do together."""
         whole = given.union(self.candidates())
         healed = self._trial.missing(whole, wanted)
@@ -129,7 +132,7 @@ class Search:
             if self._all:
                 return {}
             self._all = True
-            return self._alone(given, wanted) or self._several(given, wanted, found)
+            return self._alone(given, wanted) or self._several(given, wanted)
         causes: dict[Factor, Errors] = {}
 
         def look(group: list[Factor]) -> None:
@@ -147,11 +150,9 @@ class Search:
         for group in (near, far):
             if group:
                 look(group)
-        if not causes:
-            joint = self._least(given, sorted(whole - given), healed)
-            found.together |= joint
-            causes = dict.fromkeys(joint, healed)
-        return causes
+        if not causes and self._veiled:
+            return self._veiled
+        return causes or dict.fromkeys(self._least(given, sorted(whole - given), healed), healed)
 
     def _makes(self, given: Back, group: list[Factor], wanted: Errors) -> Errors:
         """Those of some errors that are there with everything given back but a group of changes."""
@@ -165,12 +166,19 @@ class Search:
     def _least(self, given: Back, whole: list[Factor], wanted: Errors) -> set[Factor]:
         """As few changes as possible that take errors away when they are given back together."""
         kept = list(whole)
+        known = {**self._trial.run(given).found, **self._trial.run(given.union(whole)).found}
+
+        def heals(back: list[Factor]) -> bool:
+            result = self._trial.run(given.union(back))
+            missing = self._trial.missing(given.union(back), wanted)
+            return missing.keys() == wanted.keys() and result.errors.keys() <= known.keys()
+
         size = max(1, len(kept) // 2)
         while True:
             at = 0
             while at < len(kept):
                 fewer = kept[:at] + kept[at + size :]
-                if fewer and not self._trial.missing(given.union(fewer), wanted).keys() ^ wanted:
+                if fewer and heals(fewer):
                     kept = fewer
                 else:
                     at += size

@@ -71,9 +71,11 @@ class Suspects:
             elif edited:
                 yield words.edited(worse, Sureness.LIKELY)
             else:
-                yield words.program(Sureness.LIKELY)
+                yield self._said.program(Sureness.LIKELY)
         else:
-            yield words.one_of(texts) if texts else words.unexplained()
+            heard = worse.now.server_asked or worse.was.server_asked
+            nothing = words.server() if heard else words.unexplained()
+            yield words.one_of(texts) if texts else nothing
 
     def _about(self, fact: FactChange, finding: Finding, worse: Worse) -> bool:
         """Whether an error is about what a change took away."""

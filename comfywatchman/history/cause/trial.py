@@ -120,6 +120,8 @@ class Trial:
     ) -> None:
         self.worse = worse
         self.was = Judged.of(worse.was)
+        if worse.was.server_asked:  # which cannot be asked again of what was
+            self.was = self.was.with_more({}, _RANK[Verdict.UNKNOWN])
         self.asked: set[str] = set()
         self.texts: set[str] = {f.subject.name for f in worse.now.findings}
         self._worlds = worlds

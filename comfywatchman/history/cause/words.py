@@ -39,10 +39,7 @@ class Words:
     def __init__(self, differences: Differences | None, facts: Sequence[FactChange]) -> None:
         self._differences = differences
         self._facts = {(fact.kind, fact.name): fact for fact in facts}
-        self._by_last_part: dict[str, list[FactChange]] = {}
-        for fact in facts:
-            if fact.kind in _FILES and fact.after is not None:
-                self._by_last_part.setdefault(last_part(fact.name), []).append(fact)
+        self._added = [f for f in facts if f.kind in _FILES and f.before is None]
 
     def cause(self, factor: Factor, sureness: Sureness, inputs: Collection[str] = ()) -> Cause:
         """What is given back by a factor that is no workflow.
@@ -77,7 +74,9 @@ class Words:
         """One change of the host, in a few words."""
         name = printable(fact.name)
         if fact.kind is FactKind.PACK:
-            return self._pack(fact.name)[0]
+            was, is_now, became = self._pack(fact.name)
+            changed = became or ("" if was != is_now else "is another than before")
+            return " ".join(filter(None, (name, _step(was, is_now), changed)))
         if fact.kind is FactKind.COMFYUI:
             return f"ComfyUI {_step(_version(fact.before), _version(fact.after))}".rstrip()
         if fact.kind in _FILES:
@@ -96,6 +95,14 @@ class Words:
         if fact.before is None or fact.after is None:
             return f"{name} {'was added' if fact.before is None else 'was removed'}"
         return f"{name} {_step(_version(fact.before), _version(fact.after))}".rstrip()
+
+    def program(self, sureness: Sureness) -> Cause:
+        """ComfyWatchman itself."""
+        fact = self._facts.get((FactKind.PROGRAM, ""))
+        was, is_now = (None, None) if fact is None else map(_version, (fact.before, fact.after))
+        text = f"ComfyWatchman {_step(was, is_now) or 'is another version, and'}"
+        text += " finds more in what has not changed"
+        return _cause(CauseKind.PROGRAM, sureness, "", text, was, is_now, same=[])
 
     def cause_of_fact(self, fact: FactChange, sureness: Sureness) -> Cause:
         """A change of the host that could not be tried."""
@@ -137,12 +144,20 @@ class Words:
             of = f"of ComfyUI {_step(was, is_now)}".rstrip()
         else:
             kind, folder = CauseKind.PACK, known.pack
-            state, was, is_now = self._pack(folder)
+            was, is_now, became = self._pack(folder)
+            pack = f"{printable(folder)} {_step(was, is_now)}".rstrip()
             if new is None and folder not in after.packs:
+                became = became or "is no longer loaded"
+                text = f"{pack} {became}"
+                fact = self._facts.get((FactKind.PACK, folder))
+                reason = (fact.after or {}).get("import_failed") if fact is not None else None
+                if became.endswith("failed") and isinstance(reason, str):
+                    text += f": {printable(reason)}"
+                same = ["pack", became]
                 return _cause(
-                    kind, sureness, folder, state, was, is_now, same=["pack"], node_types=[name]
+                    kind, sureness, folder, text, was, is_now, same=same, node_types=[name]
                 )
-            of = f"of {printable(folder)} {_step(was, is_now)}".rstrip()
+            of = f"of {pack}"
         declarations = (self._plain(name, old, old=True), self._plain(name, new, old=False))
         changes = schema_changes(*declarations)
         first = [c for c in changes if any(quoted(i) in c for i in inputs)]
@@ -154,29 +169,20 @@ class Words:
     def _plain(self, name: str, found: NodeType | None, *, old: bool) -> Any:
         return None if found is None else self._known.plain(name, old=old)
 
-    def _pack(self, folder: str) -> tuple[str, str | None, str | None]:
-        """What became of a pack, in words, and its versions."""
+    def _pack(self, folder: str) -> tuple[str | None, str | None, str]:
+        """A pack's versions, before and now, and what became of it; empty for another version."""
         fact = self._facts.get((FactKind.PACK, folder))
-        name = printable(folder)
         if fact is None:
-            return f"{name} is no longer loaded", None, None
-        old, new = fact.before or {}, fact.after or {}
+            return None, None, ""
         was, is_now = _version(fact.before), _version(fact.after)
-        with_version = f"{name} {printable(was)}" if was else name
-        if fact.after is None:
-            return f"{with_version} was removed", was, None
-        if fact.before is None:
-            return f"{name} {is_now or ''} was installed".replace("  ", " "), None, is_now
-        stepped = f"{name} {_step(was, is_now)}".rstrip() if was != is_now else with_version
+        if fact.before is None or fact.after is None:
+            return was, is_now, "was installed" if fact.before is None else "was removed"
+        old, new = fact.before, fact.after
         if old.get("enabled") is not False and new.get("enabled") is False:
-            return f"{stepped} was disabled", was, is_now
+            return was, is_now, "was disabled"
         if new.get("import_failed") and not old.get("import_failed"):
-            reason = new["import_failed"]
-            why = f": {printable(reason)}" if isinstance(reason, str) else ""
-            return f"{stepped} is no longer loaded: its import failed{why}", was, is_now
-        if was != is_now:
-            return stepped, was, is_now
-        return f"{with_version} is no longer loaded as it was", was, is_now
+            return was, is_now, "is no longer loaded: its import failed"
+        return was, is_now, ""
 
     def _of_files(self, files: Files, sureness: Sureness) -> Cause:
         entry = min(files.entries)
@@ -191,37 +197,34 @@ class Words:
         if files.folder is not None:
             place = "/".join(filter(None, (files.folder, files.below))) or "the lists of the server"
             names = {e.name for e in files.entries if e.folder == files.folder}
+            names -= {name.rpartition("/")[0] for name in names}
             text = f"{len(names):,} files of {printable(place)} are gone"
             return _cause(kind, sureness, place, text, place, None, same=["many"])
         name, folder = entry.name, entry.folder
         whole = "/".join(filter(None, (folder, name)))
         where = f" from {printable(folder)}" if folder else ""
         if entry.gone:
-            text = f"{printable(name)} is gone{where}{self._elsewhere(name, whole)}"
-            return _cause(kind, sureness, whole, text, folder or None, None, same=["gone"])
+            now_in, how = self._elsewhere(name, whole)
+            text = f"{printable(name)} is gone{where}{how}"
+            gone = _cause(kind, sureness, whole, text, folder or None, same=["gone"])
+            return gone.model_copy(update={"after": now_in})
         text = f"{printable(name)} is new in {printable(folder) or 'the lists of the server'}"
         return _cause(kind, sureness, whole, text, None, folder or None, same=["new"])
 
-    def _elsewhere(self, name: str, whole: str) -> str:
-        """Where a file that is gone may be now."""
+    def _elsewhere(self, name: str, whole: str) -> tuple[str | None, str]:
+        """Where a file that is gone may be now, and in words."""
         now = self._known.now.inventory
-        places = [
-            f"{folder}/{other}"
-            for folder in now.folders_with(name)
-            for other in now.models[folder]
-            if last_part(other) == last_part(name)
-        ]
-        if places:
-            place = printable(places[0].rpartition("/")[0])
-            return f"; there is now one of that name in {place}"
+        for folder in now.folders_with(name):
+            for other in now.models[folder]:
+                if last_part(other) == last_part(name):
+                    place = printable(f"{folder}/{other}".rpartition("/")[0])
+                    return place, f"; there is now one of that name in {place}"
         lost = next((f for k in _FILES if (f := self._facts.get((k, whole))) is not None), None)
         size = (lost.before or {}).get("size") if lost is not None else None
-        if size:
-            for facts in self._by_last_part.values():
-                for fact in facts:
-                    if fact.before is None and (fact.after or {}).get("size") == size:
-                        return f"; {printable(fact.name)} is new and has its size"
-        return ""
+        twin = next((fact for fact in self._added if (fact.after or {}).get("size") == size), None)
+        if not size or twin is None:
+            return None, ""
+        return printable(twin.name), f"; {printable(twin.name)} is new and has its size"
 
 
 def one_of(candidates: Sequence[str]) -> Cause:
@@ -251,12 +254,6 @@ def unexplained() -> Cause:
     """Nothing to be seen changed."""
     text = "nothing that can be seen changed"
     return _cause(CauseKind.UNEXPLAINED, Sureness.ONE_OF, "", text, same=[])
-
-
-def program(sureness: Sureness) -> Cause:
-    """ComfyWatchman itself."""
-    text = "ComfyWatchman is another version, and finds more in what has not changed"
-    return _cause(CauseKind.PROGRAM, sureness, "", text, same=[])
 
 
 def name_of(report: WorkflowReport) -> str:
@@ -295,6 +292,9 @@ def _edited(trial: Trial, errors: list[Key]) -> str:
         shown = f"node {printable(node_id)} ({printable(saved.type if saved else '')})"
         if was is None:
             return f"{shown} is new"
+        before = old.nodes.get(node_id)
+        if saved is not None and before is not None and saved.type != before.type:
+            return f"{shown} was a {quoted(before.type)}"
         mine, theirs = node.get("inputs", {}), was.get("inputs", {})
         if name is None or mine.get(name) == theirs.get(name):
             continue
@@ -311,9 +311,9 @@ def _edited(trial: Trial, errors: list[Key]) -> str:
         for i in old.prompt.keys() | new.prompt.keys()
         if old.prompt.get(i) != new.prompt.get(i)
     )
-    nodes = {1: "node"}
     return ", ".join(
-        f"{count} {nodes.get(count, 'nodes')} {what}" for what, count in sorted(changes.items())
+        f"{'one node' if count == 1 else f'{count:,} nodes'} {what}"
+        for what, count in sorted(changes.items())
     )
 
 
@@ -324,9 +324,10 @@ def _some(parts: list[str]) -> str:
 
 
 def _step(before: str | None, after: str | None, lead: str = "") -> str:
-    if before == after:
-        return f"{lead}{printable(after)}" if after else ""
-    return f"{lead}{printable(before or 'unknown')} → {printable(after or 'unknown')}"
+    if before == after or None in (before, after):
+        known = after or before
+        return f"{lead}{printable(known)}" if known else ""
+    return f"{lead}{printable(before or '')} → {printable(after or '')}"
 
 
 def _version(value: Value | None) -> str | None:

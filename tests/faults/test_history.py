@@ -1,0 +1,250 @@
+"""What changes between cycles, and what that does: whole cycles against a server that changes."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import signal
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.faults.conftest import BROKEN, NEEDS_A_MODEL, RUNNABLE
+from tests.standin.comfyui import StandIn, recorded_node_types
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.faults.conftest import Host
+
+
+@pytest.fixture
+def server() -> Iterator[StandIn]:
+    with StandIn(state="full") as stand_in:
+        yield stand_in
+
+
+def cycle(host: Host, server: StandIn, **settings: str) -> dict[str, Any]:
+    """Run a cycle; what its report says of changes."""
+    done = host.run(comfyui_url=server.url, min_free_vram="0", **settings)
+    assert done.returncode == 0, done.stderr
+    changes: dict[str, Any] = host.latest["changes"]
+    return changes
+
+
+def save(host: Host, name: str, workflow: object) -> None:
+    (host.workflows / name).write_text(json.dumps(workflow))
+
+
+def worse(changes: dict[str, Any]) -> dict[str, list[str]]:
+    """Of each workflow that got worse the texts of its causes."""
+    texts = {cause["id"]: cause["text"] for cause in changes["causes"]}
+    return {
+        w["name"]: [texts[c] for c in w["causes"]]
+        for w in changes["workflows"]
+        if w["kind"] == "worse"
+    }
+
+
+def database(host: Host) -> sqlite3.Connection:
+    return sqlite3.connect(host.state / "history.sqlite3")
+
+
+def test_the_first_cycle_has_nothing_to_compare_with(host: Host, server: StandIn) -> None:
+    assert cycle(host, server) is None
+    nothing = cycle(host, server)
+    assert (nothing["workflows"], nothing["causes"], nothing["host"]) == ([], [], [])
+
+
+def test_a_node_type_that_lost_an_output(host: Host, server: StandIn) -> None:
+    save(host, "model.json", NEEDS_A_MODEL)
+    cycle(host, server)
+    declared = copy.deepcopy(dict(recorded_node_types("full")))
+    declared["VAEDecode"]["output"] = []
+    declared["VAEDecode"]["output_name"] = []
+    server.object_info = declared
+    changes = cycle(host, server)
+    [text] = worse(changes)["model.json"]
+    assert "VAEDecode" in text
+    assert "dropped output" in text
+    assert changes["causes"][0]["sureness"] == "certain"
+    told = host.run("history", "--since", "1d")
+    assert told.returncode == 0
+    assert "dropped output" in told.stdout
+
+
+def test_a_model_that_is_gone_and_comes_back(host: Host, server: StandIn) -> None:
+    save(host, "model.json", NEEDS_A_MODEL)
+    cycle(host, server)
+    server.object_info = without(dict(recorded_node_types("full")), "ae.safetensors")
+    server.without = frozenset({"ae.safetensors"})
+    changes = cycle(host, server)
+    [text] = worse(changes)["model.json"]
+    assert "ae.safetensors" in text
+    assert "gone" in text
+    server.object_info, server.without = None, frozenset()
+    back = cycle(host, server)
+    assert [(w["name"], w["kind"]) for w in back["workflows"]] == [("model.json", "mended")]
+
+
+def test_a_workflow_that_was_edited(host: Host, server: StandIn) -> None:
+    cycle(host, server)
+    save(host, "good.json", BROKEN)
+    changes = cycle(host, server)
+    assert list(worse(changes)) == ["good.json"]
+    [cause] = changes["causes"]
+    assert (cause["kind"], cause["sureness"]) == ("workflow", "certain")
+
+
+def test_a_file_that_lost_its_workflow_is_told_until_it_grows_again(
+    host: Host, server: StandIn
+) -> None:
+    large = {str(n): RUNNABLE["1"] for n in range(3, 20)} | RUNNABLE
+    save(host, "large.json", large)
+    cycle(host, server)
+    save(host, "large.json", RUNNABLE)
+    for _ in range(2):
+        cycle(host, server)
+        [found] = [w for w in host.latest["workflows"] if w["name"] == "large.json"]
+        assert "workflow_shrunk" in [f["code"] for f in found["findings"]]
+        assert found["verdict"] == "runnable"
+    save(host, "large.json", large)
+    cycle(host, server)
+    [found] = [w for w in host.latest["workflows"] if w["name"] == "large.json"]
+    assert found["findings"] == []
+
+
+def test_a_skipped_cycle_is_on_record_and_widens_the_interval(host: Host, server: StandIn) -> None:
+    cycle(host, server)
+    since = host.latest["started_at"]
+    server.behaviour = "refused"
+    host.run(comfyui_url=server.url, min_free_vram="0")
+    server.behaviour = "ok"
+    changes = cycle(host, server)
+    assert changes["since"] == since
+    assert changes["skipped"] == 1
+
+
+def test_a_killed_cycle_is_on_record(host: Host, server: StandIn) -> None:
+    cycle(host, server)
+    server.behaviour = "hang@/object_info"
+    before = len(server.requests)
+    process = host.start(comfyui_url=server.url, min_free_vram="0")
+    while not any(request.path == "/object_info" for request in server.requests[before:]):
+        assert process.poll() is None
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    server.behaviour = "ok"
+    assert cycle(host, server)["skipped"] == 1
+
+
+def test_a_folder_that_is_not_seen_loses_no_workflow(host: Host, server: StandIn) -> None:
+    cycle(host, server)
+    host.workflows.rename(host.workflows.with_name("away"))
+    changes = cycle(host, server)
+    assert changes["workflows"] == []
+    assert any("could not look" in sentence for sentence in changes["not_known"])
+    host.workflows.with_name("away").rename(host.workflows)
+    (host.workflows / "good.json").unlink()
+    changes = cycle(host, server)
+    assert [(w["name"], w["kind"]) for w in changes["workflows"]] == [("good.json", "gone")]
+
+
+def test_a_damaged_history_is_begun_anew_and_the_report_is_whole(
+    host: Host, server: StandIn
+) -> None:
+    cycle(host, server)
+    (host.state / "history.sqlite3").write_bytes(b"SQLite format 3\0" + b"\xff" * 50_000)
+    assert cycle(host, server) is None
+    assert host.latest["summary"]["runnable"] == 1
+    assert "history.sqlite3" in host.last_run["history"]
+    assert (host.state / "history.sqlite3.damaged").exists()
+    assert cycle(host, server)["workflows"] == []
+    assert any("the cycle before" in sentence for sentence in host.latest["not_checked"])
+
+
+def test_a_newer_history_is_left_alone_and_told(host: Host, server: StandIn) -> None:
+    cycle(host, server)
+    with database(host) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    before = (host.state / "history.sqlite3").read_bytes()
+    cycle(host, server)
+    assert (host.state / "history.sqlite3").read_bytes() == before
+    assert "newer" in host.last_run["history"]
+    assert "newer" in host.run("status").stdout
+
+
+def test_no_history_is_kept_where_none_is_wanted(host: Host, server: StandIn) -> None:
+    assert cycle(host, server, history_days="0") is None
+    assert cycle(host, server, history_days="0") is None
+    assert not [name for name in host.files() if "sqlite" in name]
+    assert host.latest["timeline"] == []
+
+
+def test_a_check_of_some_paths_leaves_the_history_alone(host: Host, server: StandIn) -> None:
+    cycle(host, server)
+    before = (host.state / "history.sqlite3").read_bytes()
+    host.run("check", str(host.workflows), comfyui_url=server.url, min_free_vram="0")
+    assert (host.state / "history.sqlite3").read_bytes() == before
+
+
+def test_a_change_of_the_program_is_told_once_as_such(host: Host, server: StandIn) -> None:
+    """The code is the same, so the history is told that another one judged last time."""
+    save(host, "model.json", NEEDS_A_MODEL)
+    cycle(host, server)
+    with database(host) as connection:
+        rows = dict(connection.execute("SELECT name, value FROM meta"))
+        assert "program" in rows
+        connection.execute("UPDATE meta SET value = ? WHERE name = 'program'", ('"other"',))
+    changes = cycle(host, server)
+    assert worse(changes) == {}
+
+
+def test_a_forecast_names_what_another_catalog_would_break(host: Host, server: StandIn) -> None:
+    save(host, "model.json", NEEDS_A_MODEL)
+    declared = copy.deepcopy(dict(recorded_node_types("full")))
+    declared["VAEDecode"]["input"]["required"]["strength"] = ["FLOAT", {"min": 0}]
+    declared["VAELoader"]["input"]["required"]["vae_name"][0] = ["of the other host.safetensors"]
+    other = host.workflows.parent / "canary.json"
+    other.write_text(json.dumps(declared))
+    before = host.files() if host.state.exists() else set()
+    done = host.run("forecast", str(other), "--format", "json", comfyui_url=server.url)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert list(worse(found["changes"])) == ["model.json"]
+    [text] = worse(found["changes"])["model.json"]
+    assert "VAEDecode" in text
+    assert "strength" in text
+    assert (host.files() if host.state.exists() else set()) == before
+
+
+def test_a_forecast_without_a_server_uses_the_catalog_that_was_kept(
+    host: Host, server: StandIn
+) -> None:
+    save(host, "model.json", NEEDS_A_MODEL)
+    cycle(host, server)
+    declared = dict(recorded_node_types("full"))
+    del declared["VAEDecode"]
+    other = host.workflows.parent / "canary.json"
+    other.write_text(json.dumps(declared))
+    server.behaviour = "refused"
+    done = host.run("forecast", str(other), comfyui_url=server.url)
+    assert done.returncode == 0, done.stderr
+    assert "the catalog that was kept" in " ".join(done.stdout.split())
+    assert "model.json" in done.stdout
+    done = host.run("forecast", str(other), comfyui_url=server.url, state_dir=host.state / "none")
+    assert done.returncode == 78
+    assert "no catalog of an earlier check is kept" in done.stderr
+
+
+def without(declared: dict[str, Any], name: str) -> dict[str, Any]:
+    """Node types without a file in their lists."""
+    changed = copy.deepcopy(declared)
+    for node_type in changed.values():
+        for group in node_type["input"].values():
+            for spec in group.values() if isinstance(group, dict) else ():
+                if isinstance(spec, list) and spec and isinstance(spec[0], list):
+                    spec[0] = [choice for choice in spec[0] if choice != name]
+    return changed
