@@ -193,7 +193,13 @@ def take_lock(state: CycleState, runtime: CycleRuntime) -> CycleState:
         return {"gate": [answer]}
     before = context.store.last_run()
     context.store.begin(context.clock.started_at(), context.target.shown())
-    return {"gate": [answer], "before": before}
+    trouble = ""
+    if before is not None and context.memory is not None:
+        try:
+            context.memory.remember_interrupted(before)
+        except HistoryError as error:
+            trouble = str(error)
+    return {"gate": [answer], "before": before, "history_trouble": trouble}
 
 
 def gate(state: CycleState, runtime: CycleRuntime) -> CycleState:
@@ -553,14 +559,13 @@ def remember(state: CycleState, runtime: CycleRuntime) -> CycleState:
         return {}
     trouble = ""
     try:
-        before = state.get("before")
-        if before is not None:
-            memory.remember_interrupted(before)
         if "report" in state:
             reports = state["report"].workflows
             seen = Seen(reports, state["found"], state["unseen"], state["left_out_paths"])
             world = _world(state, context.settings)
-            memory.remember(state["report"], seen, state["environment"], world)
+            remembered = state.get("remembered")
+            unseen = remembered.unseen if remembered else frozenset()
+            memory.remember(state["report"], seen, state["environment"], world, unseen)
         else:
             memory.remember_unfinished(
                 Outcome.SKIPPED, state["skip_reason"], context.clock.elapsed()

@@ -81,11 +81,13 @@ class Remembered:
         workflows: the verdicts, with their past.
         changes: what changed; None if there is nothing to compare with.
         timeline: the cycles of the last weeks that found something changed.
+        unseen: paths of workflows that may be there, and could not be looked for.
     """
 
     workflows: list[WorkflowReport]
     changes: Changes | None
     timeline: list[Milestone]
+    unseen: frozenset[str] = frozenset()
 
 
 class Memory:
@@ -182,10 +184,25 @@ class Memory:
             for report in reports
         ]
         changes = comparison.changes(compared, explained, facts, environment.blind.values())
-        return Remembered(dated, changes, self._history.timeline(since, MILESTONES))
+        timeline = self._history.timeline(since, MILESTONES)
+        return Remembered(dated, changes, timeline, compared.unseen)
 
-    def remember(self, report: Report, seen: Seen, environment: Environment, world: World) -> None:
+    def remember(
+        self,
+        report: Report,
+        seen: Seen,
+        environment: Environment,
+        world: World,
+        unseen: frozenset[str],
+    ) -> None:
         """Put a full cycle on record, and keep the files as they were.
+
+        Args:
+            report: what it found.
+            seen: the workflows.
+            environment: the facts of the host.
+            world: what the verdicts rest on.
+            unseen: see :class:`Remembered`.
 
         Raises:
             HistoryError: it could not be put on record.
@@ -194,7 +211,8 @@ class Memory:
         row = CycleRow(
             self._started_at, report.duration_s, Outcome.DONE, report.reason, __version__
         )
-        self._history.remember(row, Full(report, environment, world, cache.program()))
+        full = Full(report, environment, world, cache.program(), unseen)
+        self._history.remember(row, full)
 
     def remember_unfinished(self, outcome: Outcome, reason: str, duration_s: float) -> None:
         """Put a cycle on record that was skipped or failed.

@@ -64,13 +64,13 @@ class Comparison:
         since: start of the earlier one.
         skipped: cycles in between that were skipped or failed.
         pairs: every workflow of either.
-        unseen: how many of the earlier one's lie where this one could not look.
+        unseen: paths of the earlier one's that lie where this one could not look.
     """
 
     since: datetime
     skipped: int
     pairs: list[Pair] = field(default_factory=list)
-    unseen: int = 0
+    unseen: frozenset[str] = frozenset()
 
     @property
     def worse(self) -> list[Pair]:
@@ -109,17 +109,17 @@ def compare(
         del states[state.path]
         new.remove(report)
         pairs.append(_pair(previous, report, state, keys[report.path]))
-    hidden = 0
+    hidden: set[str] = set()
     for path, state in states.items():
         if _lies_in(path, unseen):
-            hidden += 1
+            hidden.add(path)
         elif path not in left_out:
             pairs.append(Pair(None, state, kind=ChangeKind.GONE))
     pairs += [
         Pair(report, None, kind=None if is_postponed(report.findings) else ChangeKind.NEW)
         for report in new
     ]
-    return Comparison(previous.started_at, previous.skipped, pairs, hidden)
+    return Comparison(previous.started_at, previous.skipped, pairs, frozenset(hidden))
 
 
 def changes(
@@ -147,7 +147,8 @@ def changes(
     blind = list(not_known)
     if comparison.unseen:
         blind.append(
-            f"{comparison.unseen:,} workflows of the last report lie where this one could not look"
+            f"{len(comparison.unseen):,} workflows of the last report lie where this one could not "
+            "look"
         )
     return Changes(
         since=comparison.since,

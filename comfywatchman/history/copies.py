@@ -21,7 +21,7 @@ from comfywatchman.history.error import HistoryError
 from comfywatchman.workflow import shrunk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
     from sqlite3 import Connection
 
@@ -180,12 +180,15 @@ class Copies:
         self._least_left = None
         self._write(lambda connection: self._keep(connection, waiting))
 
-    def settle(self, reports: Iterable[WorkflowReport], at: int) -> None:
+    def settle(
+        self, reports: Iterable[WorkflowReport], at: int, unseen: Collection[str] = ()
+    ) -> None:
         """Note which version each workflow now is, and forget what is over for long.
 
         Args:
             reports: of all workflows that are there.
             at: start of the cycle, in microseconds since 1970.
+            unseen: paths of workflows that could not be looked for: they are as they were.
         """
         self.commit()
         if self._readonly or not self._open():
@@ -195,7 +198,7 @@ class Copies:
             for each in reports
             if each.content_digest
         }
-        there = {_key(each.path) for each in reports}
+        there = {_key(each.path) for each in reports} | set(map(_key, unseen))
         query = "SELECT path, digest FROM seen WHERE until IS NULL"
         known: dict[bytes, bytes] = dict(self._ask(lambda c: c.execute(query).fetchall(), []))
         changed = {path: digest for path, digest in now.items() if known.get(path) != digest}

@@ -44,12 +44,15 @@ class Full:
         environment: the facts of the host.
         world: what the verdicts rest on; None keeps none.
         program: digest of the code that makes verdicts.
+        unseen: paths of workflows that may be there, and could not be looked for: they go on as
+            they were.
     """
 
     report: Report
     environment: Environment
     world: World | None
     program: str
+    unseen: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

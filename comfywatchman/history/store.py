@@ -175,7 +175,7 @@ class History:
                 f"{self._file}: what was found cannot be kept ({type(error).__name__})"
             ) from None
         if full is not None:
-            self.copies.settle(full.report.workflows, what.at)
+            self.copies.settle(full.report.workflows, what.at, full.unseen)
         if self._database is not None:
             self._database.write(lambda connection: writing.write(connection, what, self._days))
         elif self._trouble:

@@ -113,7 +113,7 @@ def write(connection: Connection, what: Remembered, days: int) -> None:
     if what.full is not None:
         frame = _once(connection, "frame", what.frame)
         own = packing.pack(what.own)
-        _write_states(connection, what.states, at)
+        _write_states(connection, what.states, at, what.full.unseen)
         _write_facts(connection, what, at)
         if what.full.report.changes is not None:
             _write_event(connection, what.full.report.changes, at)
@@ -198,7 +198,9 @@ class _Known(NamedTuple):
     since: int
 
 
-def _write_states(connection: Connection, states: Sequence[_Now], at: int) -> None:
+def _write_states(
+    connection: Connection, states: Sequence[_Now], at: int, unseen: frozenset[str]
+) -> None:
     query = (
         "SELECT path, name, state.id, workflow, verdict, verdict_since, state_key, since"
         " FROM state JOIN workflow ON workflow = workflow.id WHERE until IS NULL"
@@ -220,6 +222,9 @@ def _write_states(connection: Connection, states: Sequence[_Now], at: int) -> No
             workflow = known.workflow
             _end(connection, known, at, last_full)
         same = known is not None and known.verdict == each.verdict.value
+        verdict_since = known.verdict_since if known and same else at
+        if each.since is not None:  # of a file that was moved, more than is known by its path
+            verdict_since = min(at, packing.stamp(each.since))
         connection.execute(
             "INSERT INTO state (workflow, since, verdict, verdict_since, state_key, content_digest,"
             " found) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -227,14 +232,15 @@ def _write_states(connection: Connection, states: Sequence[_Now], at: int) -> No
                 workflow,
                 at,
                 each.verdict.value,
-                known.verdict_since if known and same else at,
+                verdict_since,
                 key,
                 digest,
                 _once(connection, "found", _json(each, exclude=NOT_FOUND)),
             ),
         )
-    for gone in holding.values():
-        _end(connection, gone, at, last_full)
+    for path, gone in holding.items():
+        if path not in unseen:
+            _end(connection, gone, at, last_full)
 
 
 def _end(connection: Connection, known: _Known, at: int, last: int | None) -> None:

@@ -156,7 +156,8 @@ def test_a_damaged_history_is_begun_anew_and_the_report_is_whole(
     host: Host, server: StandIn
 ) -> None:
     cycle(host, server)
-    (host.state / "history.sqlite3").write_bytes(b"SQLite format 3\0" + b"\xff" * 50_000)
+    file = host.state / "history.sqlite3"
+    file.write_bytes(file.read_bytes()[:4096] + b"\xff" * 50_000)
     assert cycle(host, server) is None
     assert host.latest["summary"]["runnable"] == 1
     assert "history.sqlite3" in host.last_run["history"]

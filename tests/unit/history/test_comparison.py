@@ -173,7 +173,7 @@ def test_what_was_not_seen_or_left_out_is_not_gone() -> None:
         left_out=["/w/d.json"],
     )
     assert kinds(found) == {"/shared/b.json": ChangeKind.GONE}
-    assert found.unseen == 2
+    assert found.unseen == {"/share/a.json", "userdata:anna/workflows/c.json"}
 
 
 def test_a_file_that_moved_is_the_same_one() -> None:
