@@ -5,7 +5,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench import cycle, deploy, fleet, growth, history, load, many, peer, scale, slow
+from bench import (
+    cycle,
+    deploy,
+    environment,
+    fleet,
+    growth,
+    history,
+    load,
+    many,
+    peer,
+    scale,
+    slow,
+)
 from tests.growth import SHAPES
 
 
@@ -16,16 +28,8 @@ def main() -> None:
         "what",
         nargs="?",
         choices=(
-            "cycle",
-            "deploy",
-            "fleet",
-            "growth",
-            "history",
-            "load",
-            "many",
-            "scale",
-            "slow",
-            "peer",
+            *("cycle", "deploy", "environment", "fleet", "growth", "history", "load", "many"),
+            *("scale", "slow", "peer"),
         ),
         default="cycle",
     )
@@ -44,6 +48,8 @@ def main() -> None:
         parser.error("--rounds: at least 1")
     if options.what == "cycle":
         cycle.main(options.rounds, options.before)
+    elif options.what == "environment":
+        environment.main(options.rounds)
     elif options.what == "fleet":
         fleet.main(options.rounds, options.before)
     elif options.what == "growth":

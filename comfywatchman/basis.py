@@ -11,6 +11,7 @@ from comfywatchman.gate import comfyui as comfyui_gate
 if TYPE_CHECKING:
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.comfyui.catalog_file import SavedCatalog
+    from comfywatchman.comfyui.inventory import Inventory
     from comfywatchman.gate.comfyui import ServerReading
     from comfywatchman.settings import Settings
 
@@ -34,15 +35,30 @@ def everything(settings: Settings) -> SavedCatalog:
         ComfyUIError: the server cannot be asked.
     """
     with ComfyUIClient(settings, credentials.read(settings)) as client:
-        offered, server = _catalog(client, settings)
-        folders = None
-        if settings.comfyui_dir is not None:
-            folders = files.folders(settings.comfyui_dir, server.argv)
-        inventory, not_checked = inventory_source.take_inventory(client, folders)
+        offered, inventory, not_checked, folders = of_server(client, settings)
     places = {settings.comfyui_url: "ComfyUI"}
     if folders is not None:
         places |= {str(path): name for name, path in folders.by_annotation().items()}
     return catalog_file.saved(offered, inventory, [_without(places, s) for s in not_checked])
+
+
+def of_server(
+    client: ComfyUIClient, settings: Settings
+) -> tuple[Catalog, Inventory, list[str], files.Folders | None]:
+    """Ask a server for its node types and its files.
+
+    Returns:
+        Both, one sentence for each thing that could not be seen, and its folders on this host.
+
+    Raises:
+        ComfyUIError: the server cannot be asked.
+    """
+    offered, server = _catalog(client, settings)
+    folders = None
+    if settings.comfyui_dir is not None:
+        folders = files.folders(settings.comfyui_dir, server.argv)
+    inventory, not_checked = inventory_source.take_inventory(client, folders)
+    return offered, inventory, not_checked, folders
 
 
 def _catalog(client: ComfyUIClient, settings: Settings) -> tuple[Catalog, ServerReading]:

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from comfywatchman.escape import visible
 
 REPORT_SCHEMA_VERSION: Literal[2] = 2
+FORECAST_SCHEMA_VERSION: Literal[1] = 1
 HISTORY_SCHEMA_VERSION: Literal[1] = 1
 
 Sentence = Annotated[str, AfterValidator(visible)]
@@ -488,6 +489,27 @@ class HistoryEvent(_Frozen):
     """Its start, UTC."""
     changes: Changes
     """What it found. Where one workflow was asked about, of the workflows that one alone."""
+
+
+class Forecast(_Frozen):
+    """What another catalog would do to the workflows of a host."""
+
+    schema_version: Literal[1] = FORECAST_SCHEMA_VERSION
+    comfywatchman_version: str
+    host: str
+    """Host name of the machine whose workflows were judged."""
+    catalog_file: str
+    """The other catalog."""
+    against: Sentence
+    """What it was compared with: the address of the server, or which kept catalog."""
+    comfyui_before: str | None = None
+    """Release of ComfyUI here; null if it is not known."""
+    comfyui_after: str | None = None
+    """Release of ComfyUI in the other catalog; null if it does not say."""
+    judged: Annotated[int, Field(ge=0)]
+    """How many workflows were judged."""
+    changes: Changes
+    """What would become of them, and why."""
 
 
 class HistoryReport(_Frozen):

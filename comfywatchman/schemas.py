@@ -15,8 +15,10 @@ from pydantic import TypeAdapter
 from comfywatchman.comfyui.catalog_file import CATALOG_SCHEMA_VERSION, SavedCatalog
 from comfywatchman.fleet.model import FLEET_SCHEMA_VERSION, Fleet
 from comfywatchman.results import (
+    FORECAST_SCHEMA_VERSION,
     HISTORY_SCHEMA_VERSION,
     REPORT_SCHEMA_VERSION,
+    Forecast,
     HistoryReport,
     LastRun,
     Report,
@@ -26,6 +28,7 @@ _PUBLISHED: dict[str, type] = {
     f"report-{REPORT_SCHEMA_VERSION}.json": Report,
     "last-run-1.json": LastRun,
     f"history-{HISTORY_SCHEMA_VERSION}.json": HistoryReport,
+    f"forecast-{FORECAST_SCHEMA_VERSION}.json": Forecast,
     f"catalog-{CATALOG_SCHEMA_VERSION}.json": SavedCatalog,
     f"fleet-{FLEET_SCHEMA_VERSION}.json": Fleet,
 }

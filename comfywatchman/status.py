@@ -32,7 +32,8 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
         was killed), ``damaged`` (files that cannot be understood), ``last_run`` (the content of
         ``last-run.json`` or None), ``other_host`` (a sentence where the state is another host's, or
         None; see :mod:`comfywatchman.ownership`), ``report`` (the summary, the number of workflows
-        that were left out and the paths of the last full report, or None), ``alarm`` (a sentence,
+        that were left out, the number of those that got worse with the last full report, None where
+        that is not known, and its paths, or None), ``alarm`` (a sentence,
         or None; see
         :mod:`comfywatchman.off_switch`), ``schedule`` (see
         :class:`comfywatchman.schedule.timer.Schedule`) and ``failed`` (why the service failed
@@ -52,6 +53,7 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
             "started_at": latest.get("started_at"),
             "summary": latest.get("summary"),
             "left_out": latest.get("left_out", 0),
+            "worse": _got_worse(latest.get("changes")),
             "files": {
                 kind: str(folder / name)
                 for kind, name in (
@@ -125,12 +127,27 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
         counts = ", ".join(f"{n} {v}" for v, n in (report["summary"] or {}).items() if n)
         if report["left_out"]:
             counts = f"{counts or 'no workflows'}; {report['left_out']} left out"
+        if report["worse"]:
+            counts += f"; {report['worse']} got worse"
         lines.append(
             f"Last report  {_when(report['started_at'], now)}: {visible(counts) or 'no workflows'}"
         )
         lines += [f"             {visible(file)}" for file in report["files"].values()]
+    if last_run and last_run.get("history"):
+        lines.append(f"History      {visible(str(last_run['history']))}")
     lines.append(f"State        {visible(status['state_dir'])}")
     return "\n".join(lines)
+
+
+def _got_worse(changes: Any) -> int | None:
+    """How many workflows did, but for those that only another ComfyWatchman judges otherwise."""
+    try:
+        kinds = {cause["id"]: cause["kind"] for cause in changes["causes"]}
+        worse = [change for change in changes["workflows"] if change["kind"] == "worse"]
+        causes = [{kinds.get(cause) for cause in change["causes"]} for change in worse]
+    except (TypeError, LookupError):
+        return None
+    return len(causes) - causes.count({"program"})
 
 
 def _schedule(schedule: dict[str, Any], now: datetime) -> list[str]:

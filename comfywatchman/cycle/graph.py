@@ -37,6 +37,7 @@ from comfywatchman.cycle.asking import Asking
 from comfywatchman.cycle.memory import HistoryError, Memory, Remembered, Seen, World
 from comfywatchman.cycle.progress import (
     Alarmed,
+    Compared,
     GateAnswered,
     Judged,
     Noted,
@@ -369,9 +370,9 @@ def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
             to_tell.append(report)
         judged[position] = report
         if time.monotonic() - told_at > _TELL_EVERY:
-            runtime.stream_writer(Judged(to_tell))
+            runtime.stream_writer(_judged(to_tell, context.memory))
             to_tell, told_at = [], time.monotonic()
-    runtime.stream_writer(Judged(to_tell))
+    runtime.stream_writer(_judged(to_tell, context.memory))
     return {
         "workflows": [judged[position] for position in range(len(judged))],
         "verdicts": verdicts,
@@ -379,6 +380,10 @@ def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
         "unanswered": sorted(unanswered),
         "not_checked": inquiry.not_checked,
     }
+
+
+def _judged(reports: list[WorkflowReport], memory: Memory | None) -> Judged:
+    return Judged(reports, memory.unchanged(reports) if memory else {})
 
 
 def ask_server(state: CycleState, runtime: CycleRuntime) -> CycleState:
@@ -399,7 +404,7 @@ def ask_server(state: CycleState, runtime: CycleRuntime) -> CycleState:
                     max_depth=settings.max_workflow_depth,
                     ask=asking.ask,
                 )
-        runtime.stream_writer(Judged([workflows[position]]))
+        runtime.stream_writer(_judged([workflows[position]], runtime.context.memory))
     return {"workflows": workflows, "not_checked": asking.remarks}
 
 
@@ -440,11 +445,12 @@ def compare(state: CycleState, runtime: CycleRuntime) -> CycleState:
     context = runtime.context
     if context.memory is None:
         return {"remembered": None}
-    return {
-        "remembered": context.memory.compare(
-            _seen(state), state["environment"], _world(state, context.settings)
-        )
-    }
+    remembered = context.memory.compare(
+        _seen(state), state["environment"], _world(state, context.settings)
+    )
+    if remembered.changes is not None:
+        runtime.stream_writer(Compared(remembered.changes))
+    return {"remembered": remembered}
 
 
 def report_alone(state: CycleState, error: NodeError) -> Command[Literal["report"]]:

@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman import __version__
@@ -30,7 +31,7 @@ from comfywatchman.workflow import shrunk
 from comfywatchman.workflow.prompt import WorkflowError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from comfywatchman.comfyui.catalog import Catalog
@@ -106,6 +107,23 @@ class Memory:
         """A sentence for each thing that a person should be told of the history's files."""
         return self._history.notes
 
+    @cached_property
+    def _previous(self) -> Previous | None:
+        return self._history.previous()
+
+    def unchanged(self, reports: Iterable[WorkflowReport]) -> dict[str, datetime]:
+        """Of the workflows that are as the last full cycle found them, since when they are.
+
+        Returns:
+            Times in UTC, by path.
+        """
+        states = self._previous.states if self._previous is not None else {}
+        return {
+            report.path: state.since
+            for report in reports
+            if (state := states.get(report.path)) is not None and state.key == state_key(report)
+        }
+
     def environment(
         self,
         catalog: Catalog,
@@ -143,7 +161,7 @@ class Memory:
 
     def compare(self, seen: Seen, environment: Environment, world: World) -> Remembered:
         """Find out what has become of the workflows since the last full cycle, and why."""
-        previous = self._history.previous()
+        previous = self._previous
         reports = self._guarded(seen, previous)
         since = self._started_at - WEEKS
         past = self._history.past(since)

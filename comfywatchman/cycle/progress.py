@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from comfywatchman import streams
+from comfywatchman import moments, streams
 from comfywatchman.escape import visible
-from comfywatchman.results import GateAnswer, Severity, Verdict, WorkflowReport
+from comfywatchman.report.changes import KIND_WORDS, account, effect
+from comfywatchman.report.digest import READING_ORDER, plural
+from comfywatchman.results import ChangeKind, GateAnswer, Severity, Verdict, WorkflowReport
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     from rich.progress import Progress, TaskID
+
+    from comfywatchman.report.changes import Group
+    from comfywatchman.results import Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +67,23 @@ class WorkflowsFound:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Some more workflows have their verdicts."""
+    """Some more workflows have their verdicts.
+
+    Attributes:
+        workflows: what was found of each.
+        unchanged: by path, of those of which the last full cycle found just the same, since when
+            they have their verdict; empty without a history.
+    """
 
     workflows: list[WorkflowReport]
+    unchanged: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """It is known what changed since the last full cycle, and why. Without one there is no such."""
+
+    changes: Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +94,29 @@ class Ended:
     reason: str
 
 
+_WARNING, _NOTICE, _INFO = 4, 5, 6
 _DEBUG = 7
 """The journal keeps such a line; a log file is better without."""
+_HOST_LIMIT = 5
+"""Changes of the host named in one line; the report has more."""
+_LEVELS = {
+    Verdict.BROKEN: _WARNING,
+    Verdict.PARTIAL: _WARNING,
+    Verdict.UNKNOWN: _NOTICE,
+    Verdict.RUNNABLE: _DEBUG,
+}
 
-Event = GateAnswered | Noted | Alarmed | ReadingBegins | WasRead | WorkflowsFound | Judged | Ended
+Event = (
+    GateAnswered
+    | Noted
+    | Alarmed
+    | ReadingBegins
+    | WasRead
+    | WorkflowsFound
+    | Judged
+    | Compared
+    | Ended
+)
 
 
 class Listener(Protocol):
@@ -96,6 +138,7 @@ class Lines:
     def __init__(self, stream: TextIO, *, priorities: bool) -> None:
         self._stream = stream
         self._priorities = priorities
+        self._unchanged: Counter[Verdict] = Counter()
 
     def __call__(self, event: Event) -> None:
         """Write the event's line."""
@@ -112,23 +155,60 @@ class Lines:
                 self._say(6, f"judging {count:,} saved workflows")
             case WasRead():
                 pass
-            case Judged(workflows):
+            case Judged(workflows, unchanged):
                 for workflow in workflows:
-                    self._judged(workflow)
+                    self._judged(workflow, unchanged.get(workflow.path))
+            case Compared(changes):
+                self._compared(changes)
             case Ended(outcome, reason):
                 self._say(3 if outcome == "failed" else 5, f"cycle {outcome}: {reason}")
 
-    def _judged(self, workflow: WorkflowReport) -> None:
+    def _judged(self, workflow: WorkflowReport, since: datetime | None) -> None:
+        verdict = str(workflow.verdict)
+        level = _LEVELS[workflow.verdict]
+        if since is not None:
+            self._unchanged[workflow.verdict] += 1
+            verdict = f"still {verdict} since {moments.shown(since)}"
+            level = _DEBUG
         if workflow.verdict is Verdict.RUNNABLE:
-            self._say(_DEBUG, f"runnable: {workflow.name}")
+            self._say(level, f"{verdict}: {workflow.name}")
             return
-        level = 4 if workflow.verdict in (Verdict.BROKEN, Verdict.PARTIAL) else 5
         errors = [f for f in workflow.findings if f.severity is Severity.ERROR]
         shown = errors or workflow.findings
         what = shown[0].message if shown else "; ".join(workflow.not_checked)
         more = f" (and {len(shown) - 1} more)" if len(shown) > 1 else ""
         fix = f". {shown[0].fix}" if shown and shown[0].fix else ""
-        self._say(level, f"{workflow.verdict}: {workflow.name}: {what}{more}{fix}")
+        self._say(level, f"{verdict}: {workflow.name}: {what}{more}{fix}")
+
+    def _compared(self, changes: Changes) -> None:
+        """Say what changed: each cause with its workflows, and each workflow with its causes."""
+        told = account(changes)
+        if told.nothing:
+            self._say(_INFO, f"{told.quiet[0].lower()}{told.quiet[1:]}")
+        for kind, groups in told.groups:
+            level = _WARNING if kind is ChangeKind.WORSE else _NOTICE
+            for group in groups:
+                self._group(level, KIND_WORDS[kind], group)
+        for group in told.by_program:
+            self._group(_NOTICE, "judged otherwise", group)
+        listed_changes, left_out = told.host
+        if number := len(listed_changes) + left_out:
+            texts = "; ".join(change.text for change in listed_changes[:_HOST_LIMIT])
+            more = f"; and {number - _HOST_LIMIT:,} more" if number > _HOST_LIMIT else ""
+            self._say(_INFO, f"{plural(number, 'change')} on the host: {texts}{more}")
+        for sentence in told.not_known:
+            self._say(_DEBUG, f"not compared: {sentence}")
+        if self._unchanged:
+            counts = [(self._unchanged[v], v) for v in READING_ORDER if self._unchanged[v]]
+            rest = ", ".join(f"{number:,} {verdict}" for number, verdict in counts)
+            self._say(_INFO, f"as before: {rest}")
+
+    def _group(self, level: int, kind: str, group: Group) -> None:
+        self._say(level, f"{group.text}: {group.names}")
+        for change in group.workflows:
+            fell_or_rose = change.before not in (None, change.after)
+            was = f" (was {change.before})" if fell_or_rose else ""
+            self._say(level, f"{kind}: {change.name}: {effect(change)}{was}{group.why}")
 
     def _say(self, priority: int, text: str) -> None:
         if priority == _DEBUG and not self._priorities:

@@ -182,26 +182,31 @@ def with_past(
     return report.model_copy(update={"since": since, "past": kept})
 
 
-def _pair(previous: Previous, report: WorkflowReport, state: State, key: str) -> Pair:
-    if state.key == key or is_postponed(report.findings):
-        return Pair(report, state)
-    if report.verdict is Verdict.UNKNOWN or state.verdict is Verdict.UNKNOWN:
-        was = previous.known(state.path)
-        if report.verdict is Verdict.UNKNOWN or was is None:
-            same = report.verdict is state.verdict
-            return Pair(report, state, was, None if same else ChangeKind.OTHER)
-        return Pair(report, state, was, _kind(report, was) or ChangeKind.OTHER)
-    was = previous.report(state.path)
-    return Pair(report, state, was, _kind(report, was) if was is not None else ChangeKind.OTHER)
-
-
-def _kind(now: WorkflowReport, was: WorkflowReport) -> ChangeKind | None:
+def kind_of_change(now: WorkflowReport, was: WorkflowReport) -> ChangeKind | None:
+    """What has become of a workflow; None if nothing has that anybody must be told."""
+    if Verdict.UNKNOWN in (now.verdict, was.verdict):
+        return None if now.verdict is was.verdict else ChangeKind.OTHER
     if now.verdict is not was.verdict:
         return ChangeKind.MENDED if _RANK[now.verdict] > _RANK[was.verdict] else ChangeKind.WORSE
     here, there = Judged.of(now), Judged.of(was)
     if here.new_since(there):
         return ChangeKind.WORSE
     return ChangeKind.MENDED if there.new_since(here) else None
+
+
+def _pair(previous: Previous, report: WorkflowReport, state: State, key: str) -> Pair:
+    if state.key == key or is_postponed(report.findings):
+        return Pair(report, state)
+    if report.verdict is Verdict.UNKNOWN:
+        kind = None if state.verdict is Verdict.UNKNOWN else ChangeKind.OTHER
+        return Pair(report, state, None, kind)
+    if state.verdict is Verdict.UNKNOWN:
+        was = previous.known(state.path)
+        return Pair(report, state, was, (was and kind_of_change(report, was)) or ChangeKind.OTHER)
+    was = previous.report(state.path)
+    return Pair(
+        report, state, was, ChangeKind.OTHER if was is None else kind_of_change(report, was)
+    )
 
 
 def _moved(

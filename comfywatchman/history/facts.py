@@ -33,8 +33,8 @@ class FactKind(StrEnum):
     PACK = "pack"
     """A custom node pack by its folder below ``custom_nodes``, or the module that its single file
     is (``id``, ``version``, ``commit``, ``edited``, ``enabled``, ``import_failed``,
-    ``node_types``: a digest of what it offers, ``files``: where there is neither version nor
-    commit, a digest of its code)."""
+    ``node_types``: a digest of what it offers, ``single_file``: true for one, ``files``: where
+    there is neither version nor commit, a digest of its code)."""
     PACKAGE = "package"
     """A distribution that ComfyUI's interpreter can import, by its normalised name
     (``version``, ``origin``: where it was installed from if not an index, masked)."""
@@ -84,7 +84,10 @@ class FactChange:
 
 
 def differences(before: Facts, after: Facts) -> Iterator[FactChange]:
-    """What changed, of the kinds that both know, in the order of kinds and names."""
+    """What changed, of the kinds that both know, in the order of kinds and names.
+
+    What is known of a thing on one side only is no change of it.
+    """
     for kind in FactKind:
         if kind not in before or kind not in after:
             continue
@@ -92,5 +95,13 @@ def differences(before: Facts, after: Facts) -> Iterator[FactChange]:
         if old == new:
             continue
         for name in sorted(old.keys() | new.keys()):
-            if old.get(name) != new.get(name):
+            if _differs(old.get(name), new.get(name)):
                 yield FactChange(kind, name, old.get(name), new.get(name))
+
+
+def _differs(old: Value | None, new: Value | None) -> bool:
+    if old is None or new is None or old == new:
+        return old is not new and old != new
+    # That a pack failed is known for as long as the server's log holds its start.
+    failed = bool(new.get("import_failed")) and "import_failed" not in old
+    return failed or any(old[key] != new[key] for key in old.keys() & new.keys())

@@ -40,8 +40,8 @@ def snapshot(facts: Facts) -> tuple[dict[str, Any], list[str]]:
         disabled = value.get("enabled") is False
         found = pack(value.get("id"))
         commit, version = _text(value, "commit", _COMMIT), _text(value, "version", _VERSION)
-        if folder.endswith(".py"):
-            single_files.append({"filename": folder, "disabled": disabled})
+        if value.get("single_file"):
+            single_files.append({"filename": f"{folder}.py", "disabled": disabled})
         elif found is not None and found.repository is not None and commit is not None:
             by_commit[found.repository] = {"hash": commit, "disabled": disabled}
         elif found is not None and found.registered and version is not None:

@@ -79,6 +79,13 @@ class Account:
     not_known: Sequence[str]
 
     @property
+    def quiet(self) -> str:
+        """Of a time in which nothing changed, all there is to say, in one line."""
+        number = len(self.not_known)
+        unseen = f"{plural(number, 'thing')} could not be compared" if number else ""
+        return "; ".join(filter(None, [self.title, self.remark, unseen]))
+
+    @property
     def counts(self) -> str:
         """E.g. ``14 worse, 2 mended``; empty where no workflow changed."""
         return ", ".join(f"{count(groups):,} {KIND_WORDS[kind]}" for kind, groups in self.groups)
@@ -130,11 +137,11 @@ def because(causes: Iterable[Cause]) -> str:
     return joint + ", and ".join(told[:_CAUSE_LIMIT]) + more * (len(told) > _CAUSE_LIMIT)
 
 
-def listed(texts: Sequence[str], limit: int) -> str:
+def listed(texts: Sequence[str], limit: int, between: str = ", ") -> str:
     """The first ``limit`` of some texts, and how many more there are; one more is named too."""
     if len(texts) > limit + 1:
-        return f"{', '.join(texts[:limit])} and {len(texts) - limit:,} more"
-    return ", ".join(texts)
+        return f"{between.join(texts[:limit])} and {len(texts) - limit:,} more"
+    return between.join(texts)
 
 
 def count(groups: Iterable[Group]) -> int:

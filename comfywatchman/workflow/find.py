@@ -6,6 +6,7 @@ they are read. Only regular files are read, and never more than the set size.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import time
@@ -196,7 +197,30 @@ class WorkflowOnServer:
             ) from None
 
 
-Workflow = WorkflowFile | WorkflowOnServer
+@dataclass(frozen=True, slots=True)
+class WorkflowCopy:
+    """The bytes of a workflow, to be judged as if they lay where it is, or was.
+
+    Attributes:
+        path: how the report names it.
+        name: what it was called.
+        raw: its bytes.
+    """
+
+    path: str
+    name: str
+    raw: bytes
+
+    def digest(self, _max_bytes: int) -> str:
+        """SHA-256 of its bytes in hexadecimal."""
+        return hashlib.sha256(self.raw).hexdigest()
+
+    def read(self, _max_bytes: int) -> bytes:
+        """Its bytes."""
+        return self.raw
+
+
+Workflow = WorkflowFile | WorkflowOnServer | WorkflowCopy
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "checks",
         "judging",
         "report history",
-        "basis cycle conversion status fleet schemas doctor workstation",
+        "basis cycle conversion forecast status fleet schemas doctor workstation",
         "command_line",
         "commands",
         "cli",

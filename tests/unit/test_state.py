@@ -18,6 +18,7 @@ from comfywatchman.errors import ConfigError
 from comfywatchman.gate import lock
 from comfywatchman.report.store import ReportStore
 from comfywatchman.results import Outcome, Summary
+from tests.unit.report.sample import remembered
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
@@ -165,6 +166,33 @@ def test_status_counts_what_was_left_out(tmp_path: Path) -> None:
     latest = {"started_at": START.isoformat(), "summary": {"runnable": 3}, "left_out": 12}
     (tmp_path / state_files.LATEST).write_text(json.dumps(latest))
     assert ": 3 runnable; 12 left out\n" in words(tmp_path)
+
+
+def test_status_counts_what_got_worse_on_the_host(tmp_path: Path) -> None:
+    latest = remembered().model_dump(mode="json")
+    (tmp_path / state_files.LATEST).write_text(json.dumps(latest))
+    assert ": 12 runnable, 2 partial, 8 broken, 1 unknown; 6 got worse\n" in words(tmp_path)
+    assert (status.read(tmp_path)["report"] or {})["worse"] == 6
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [None, 5, "x", [], {}, {"causes": 1}, {"causes": [], "workflows": [1]}, {"causes": [{}]}],
+)
+def test_changes_of_wrong_types_are_not_counted(tmp_path: Path, changes: object) -> None:
+    latest = {"summary": {"runnable": 3}, "changes": changes}
+    (tmp_path / state_files.LATEST).write_text(json.dumps(latest))
+    assert words(tmp_path).count(": 3 runnable\n") == 1
+
+
+def test_status_says_what_is_wrong_with_the_history(tmp_path: Path) -> None:
+    store = ReportStore(tmp_path)
+    store.finish(Outcome.DONE, "all is well", START)
+    file = tmp_path / state_files.LAST_RUN
+    last_run = json.loads(file.read_text())
+    assert "History" not in words(tmp_path)
+    file.write_text(json.dumps(last_run | {"history": "no room\non the disk"}))
+    assert "\nHistory      no room\\non the disk\n" in words(tmp_path)
 
 
 def test_status_tells_a_running_cycle_from_one_that_was_killed(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ class Budget:
         Raises:
             Blind: the time is over.
         """
-        if not self.left:
+        if time.monotonic() >= self._end:
             raise self.over()
 
     def over(self) -> Blind:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from comfywatchman.comfyui.files import begin_of
+from comfywatchman.history.environment import process
 from comfywatchman.history.environment.budget import Blind
 
 if TYPE_CHECKING:
@@ -22,15 +23,12 @@ if TYPE_CHECKING:
 
     from comfywatchman.history.environment.budget import Budget
 
-PROC: Final = Path("/proc")
 _BESIDE: Final = (
     *("venv", ".venv", "env", "../venv", "../.venv", "../env"),
     *("python_embeded", "../python_embeded", "../python_embedded"),
 )
-_COMMAND_LINE: Final = 128 * 1024
 _CONFIG: Final = 16 * 1024
 _MOST_ENTRIES: Final = 20_000
-_MOST_PROCESSES: Final = 20_000
 
 
 def site_packages(
@@ -38,7 +36,7 @@ def site_packages(
     argv: Sequence[str],
     system: Mapping[str, object],
     budget: Budget,
-    proc: Path = PROC,
+    proc: Path = process.PROC,
 ) -> list[Path]:
     """Folders that hold the packages of the Python that runs ComfyUI, the first to count first.
 
@@ -55,7 +53,7 @@ def site_packages(
     python = re.match(r"(\d+\.\d+)\.", str(system.get("python_version")))
     torch = str(system.get("pytorch_version")).partition("+")[0]
     beside = (folder / place for place in _BESIDE)
-    for prefix in chain(beside, _running(argv, budget, proc)):
+    for prefix in chain(beside, _of_processes(argv, budget, proc)):
         budget.check()
         found = [each for each in _below(prefix, python[1] if python else "3") if _is_dir(each)]
         if any(_torch(each) == torch for each in found):
@@ -94,21 +92,13 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _running(argv: Sequence[str], budget: Budget, proc: Path) -> Iterator[Path]:
-    """Of each process with the server's command line, what its interpreter lies in."""
-    arguments = "\0".join(argv).encode(errors="surrogateescape")
-    if not arguments:
-        return
-    try:
-        numbers = sorted(name for name in os.listdir(proc) if name.isdecimal())  # noqa: PTH208
-    except OSError:  # a system without it
-        return
-    for number in numbers[:_MOST_PROCESSES]:
-        budget.check()
-        raw = begin_of(proc / number / "cmdline", _COMMAND_LINE) or b""
-        program, _, rest = raw.partition(b"\0")
-        if rest.rstrip(b"\0").endswith(arguments) and program.startswith(b"/"):
-            yield Path(os.fsdecode(program)).parent.parent
+def _of_processes(argv: Sequence[str], budget: Budget, proc: Path) -> Iterator[Path]:
+    """Where the interpreter of the server's process lies, if only one may be its process."""
+    found = {p.interpreter for p in process.running(argv, budget, proc)}
+    if len(found) == 1:
+        (interpreter,) = found
+        if interpreter is not None:
+            yield interpreter.parent.parent
 
 
 def _below(prefix: Path, python: str) -> Iterator[Path]:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from comfywatchman.history.facts import Value
 
 EMBEDDINGS: Final = "embeddings"
-MOST_FILES: Final = 200_000
+MOST_FILES: Final = 100_000
+"""Each is a fact of some 400 bytes."""
 _SECONDS: Final = 5.0
 _MOST_BYTES: Final = 1024**2
 _MOST_FOLDERS: Final = 50

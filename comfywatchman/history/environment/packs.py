@@ -163,7 +163,7 @@ def _pack(path: Path, budget: Budget) -> Value | None:
         is_code = path.name.removesuffix(_DISABLED).partition("@")[0].endswith(".py")
         if not is_code or not stat.S_ISREG(mode):
             return None
-        return _sum([("", path)], budget)
+        return {**_sum([("", path)], budget), "single_file": True}
     name, version = _project(path)
     checkout = repository.read(path, budget)
     named = checkout.remote or name

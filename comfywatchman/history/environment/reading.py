@@ -93,8 +93,10 @@ def _version(sources: Sources) -> str | None:
 
 def _packages(sources: Sources, budget: Budget) -> dict[str, Value]:
     folder = server.code_folder(sources.comfyui_dir, sources.argv)
-    if folder is None or not sources.system:
-        raise Blind("which Python packages ComfyUI has: it is not on this host")
+    if folder is None:
+        raise Blind("which Python packages ComfyUI has: comfyui_dir does not tell where it is")
+    if not sources.system:
+        raise Blind(server.NO_STATS)
     found = interpreter.site_packages(folder, sources.argv, sources.system, budget)
     return packages.packages(found, budget)
 

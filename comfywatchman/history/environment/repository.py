@@ -18,7 +18,7 @@ import stat
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from comfywatchman import redaction
@@ -168,8 +168,7 @@ def _named(address: str) -> str | None:
     return visible(redaction.without_secrets(short)[:_LONGEST])
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """A file in git's index: its path, kind and permissions, size, time (seconds) and hash."""
 
     path: bytes
@@ -184,7 +183,7 @@ def _edited(folder: Path, own: Path, budget: Budget) -> bool | None:
     raw = begin_of(own / "index", _INDEX + 1)
     if raw is None or len(raw) > _INDEX:
         return None
-    root = os.fsencode(folder)
+    root = os.path.join(os.fsencode(folder), b"")  # noqa: PTH118  (bytes)
     filtered = b"filter=" in (begin_of(folder / ".gitattributes", _CONFIG) or b"")
     left, unsure = _MOST_READ, False
     try:
@@ -192,7 +191,7 @@ def _edited(folder: Path, own: Path, budget: Budget) -> bool | None:
             budget.check()
             if entry.conflict:
                 return True
-            path = os.path.join(root, entry.path)  # noqa: PTH118  (bytes)
+            path = root + entry.path
             try:
                 status = os.lstat(path)
             except (FileNotFoundError, NotADirectoryError):

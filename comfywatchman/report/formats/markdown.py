@@ -94,7 +94,9 @@ def render(report: Report) -> str:
 
 def tell(changed: Account) -> list[str]:
     """Say what changed, and what that did."""
-    lines = [changed.title if changed.nothing else f"## {changed.title}", ""]
+    if changed.nothing:
+        return [changed.quiet, ""]
+    lines = [f"## {changed.title}", ""]
     if changed.remark:
         lines += [changed.remark, ""]
     for kind, groups in changed.groups:

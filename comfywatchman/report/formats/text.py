@@ -11,10 +11,12 @@ from comfywatchman.report.changes import (
     GROUP_LIMIT,
     HOST_LIMIT,
     KIND_WORDS,
+    NAMES_LIMIT,
     Account,
     Group,
     account,
     count,
+    listed,
 )
 from comfywatchman.report.digest import (
     ALSO_LIMIT,
@@ -98,9 +100,9 @@ def _written(page: Page, report: Report) -> str:
 def _changes(page: Page, changed: Account) -> None:
     if changed.nothing:
         page.blank()
-        page.say(changed.title, style=DIM)
-    else:
-        page.heading(changed.title)
+        page.say(changed.quiet, style=DIM)
+        return
+    page.heading(changed.title)
     if changed.remark:
         page.say(changed.remark, style=DIM)
     tell(page, changed)
@@ -125,10 +127,7 @@ def tell(page: Page, changed: Account) -> None:
     _more(page, len(changes[HOST_LIMIT:]) + left_out)
     if changed.not_known:
         page.blank()
-        page.say("What could not be compared:", style=BOLD)
-    for sentence in changed.not_known[:BLIND_SPOT_LIMIT]:
-        page.say(sentence, mark=page.symbols[Severity.INFO])
-    _more(page, len(changed.not_known) - BLIND_SPOT_LIMIT)
+        page.say(f"Not compared: {listed(changed.not_known, NAMES_LIMIT, '; ')}", style=DIM)
 
 
 def _group(page: Page, group: Group, mark: str, style: str) -> None:

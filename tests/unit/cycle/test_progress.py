@@ -3,10 +3,40 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 
-from comfywatchman.cycle.progress import Alarmed, Event, Lines, Noted, ReadingBegins, WasRead
+from comfywatchman.cycle.progress import (
+    Alarmed,
+    Compared,
+    Event,
+    Judged,
+    Lines,
+    Noted,
+    ReadingBegins,
+    WasRead,
+)
+from comfywatchman.results import Verdict
+from tests.unit.report.sample import changes, hostile, missing_model, remembered, report, workflow
+
+SINCE = report([]).started_at
+FINDING = missing_model("x.ckpt", "4")
+JUDGED = [
+    workflow("broken", Verdict.BROKEN, FINDING),
+    workflow("partial", Verdict.PARTIAL, FINDING),
+    workflow("unknown", Verdict.UNKNOWN, not_checked=["it cannot be seen"]),
+    workflow("fine", Verdict.RUNNABLE),
+]
+AS_BEFORE = {each.path: SINCE for each in JUDGED}
+
+
+def lines(*events: Event, priorities: bool = True) -> list[str]:
+    stream = io.StringIO()
+    show = Lines(stream, priorities=priorities)
+    for event in events:
+        show(event)
+    return stream.getvalue().splitlines()
 
 
 @pytest.mark.parametrize(
@@ -22,3 +52,90 @@ def test_priorities(event: Event, line: str) -> None:
     stream = io.StringIO()
     Lines(stream, priorities=True)(event)
     assert stream.getvalue() == line
+
+
+def test_without_a_history_what_is_broken_is_a_warning() -> None:
+    assert [line.partition(":")[0] for line in lines(Judged(JUDGED))] == [
+        "<4>broken",
+        "<4>partial",
+        "<5>unknown",
+        "<7>runnable",
+    ]
+    assert [line.partition(":")[0] for line in lines(Judged(JUDGED), priorities=False)] == [
+        "broken",
+        "partial",
+        "unknown",
+    ]
+
+
+def test_what_is_as_it_was_has_a_line_for_debugging() -> None:
+    said = lines(Judged(JUDGED, AS_BEFORE))
+    assert [line[: line.index("2026")] for line in said] == [
+        "<7>still broken since ",
+        "<7>still partial since ",
+        "<7>still unknown since ",
+        "<7>still runnable since ",
+    ]
+    assert said[0].startswith(
+        "<7>still broken since 2026-11-23 10:00 UTC: broken: checkpoint 'x.ckpt' is not among"
+    )
+    assert said[3] == "<7>still runnable since 2026-11-23 10:00 UTC: fine"
+
+
+def test_a_log_without_priorities_counts_what_is_as_it_was() -> None:
+    new = {path: since for path, since in AS_BEFORE.items() if not path.endswith("/broken")}
+    said = lines(Judged(JUDGED, new), Compared(changes()), priorities=False)
+    assert said[0].startswith("broken: broken: checkpoint 'x.ckpt'")
+    assert said[1:] == [
+        "nothing changed since 2026-11-23 08:00 UTC",
+        "as before: 1 partial, 1 unknown, 1 runnable",
+    ]
+
+
+def test_what_changed_is_told_by_cause_and_by_workflow() -> None:
+    compared = remembered().changes
+    assert compared is not None
+    said = lines(Compared(compared))
+    model = "models/checkpoints/sd_xl_base_1.0.safetensors was moved to sdxl/"
+    assert said[:4] == [
+        (
+            f"<4>3 workflows broke because {model}: portraits/studio headshot.json, "
+            "portraits/outdoor.json, portraits/2025/archive/couple, soft light (v12).json"
+        ),
+        "<4>worse: portraits/studio headshot.json: broke (was runnable) because " + model,
+        "<4>worse: portraits/outdoor.json: broke (was partial) because " + model,
+        "<4>worse: portraits/2025/archive/couple, soft light (v12).json: broke (was runnable) "
+        "because " + model,
+    ]
+    for line in (
+        "<4>worse: flux/product shot.json: has new errors; nothing that could be seen changed",
+        (
+            "<5>mended: lora/style mix.json: runs again (was broken) because "
+            "models/loras/detail_tweaker_xl.safetensors is back"
+        ),
+        "<5>new: sd15/hires fix.json: is new and runnable",
+        "<5>gone: old/experiment 7.json: is gone (was broken)",
+        (
+            "<5>this version of ComfyWatchman judges 1 workflow otherwise (ComfyWatchman 0.3.0 → "
+            "0.4.0): flux/packaging.json"
+        ),
+        (
+            "<6>18 changes on the host: comfyui_ultimatesdupscale 1.2.0 → 1.3.0; comfyui-kjnodes "
+            "1.0.5 → 1.0.6; torch 2.8.0 → 2.9.1; numpy 2.1.0 → 2.3.5; comfyui-manager 3.37 → 3.38; "
+            "and 13 more"
+        ),
+        "<7>not compared: the packages of ComfyUI's interpreter: it could not be found",
+    ):
+        assert line in said
+    for change in compared.workflows:
+        assert any(f": {change.name}: " in line for line in said)
+
+
+def test_hostile_names_forge_no_line() -> None:
+    compared = hostile().changes
+    assert compared is not None
+    said = lines(Compared(compared))
+    assert all(re.match("<[4-7]>", line) for line in said)
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", "".join(said))
+    told = [line for line in said if line.startswith(("<4>worse: ", "<5>mended: ", "<5>new: "))]
+    assert told

@@ -18,7 +18,7 @@ FACTS: Facts = {
         "ComfyUI-KJNodes": {"id": "kijai/ComfyUI-KJNodes", "commit": COMMIT, "enabled": True},
         "old": {"id": "someone/old", "commit": COMMIT, "enabled": False},
         "off": {"id": "off", "version": "2.0.0", "enabled": False},
-        "mine.py": {"enabled": True},
+        "mine": {"enabled": True, "single_file": True},
         "unzipped": {"enabled": True},
     },
     FactKind.PACKAGE: {

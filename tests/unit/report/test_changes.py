@@ -138,6 +138,10 @@ def test_nothing_changed() -> None:
     assert account.nothing
     assert account.title == "Nothing changed since 2026-11-23 08:00 UTC"
     assert account.remark == "2 cycles in between were skipped or failed"
+    assert told.account(changes(skipped=2, not_known=["x", "y"])).quiet == (
+        "Nothing changed since 2026-11-23 08:00 UTC; 2 cycles in between were skipped or failed; "
+        "2 things could not be compared"
+    )
     torch = HostChange(kind="runtime", name="torch", text="torch 2 → 3")
     account = told.account(changes(host=[torch], skipped=1))
     assert not account.nothing

@@ -232,9 +232,13 @@ def test_days_on_which_nothing_changed_and_first_reports_are_quiet() -> None:
     def page(changed: Changes | None) -> str:
         return html.render(realistic().model_copy(update={"changes": changed}))
 
-    assert '<p class="quiet unchanged">Nothing changed since 2026-11-23 08:00 UTC</p>' in page(
-        changes()
+    assert (
+        '<div class="quiet unchanged"><p>Nothing changed since 2026-11-23 08:00 UTC</p></div>'
+        in page(changes())
     )
+    unseen = page(changes(not_known=["the packs"]))
+    assert "08:00 UTC; 1 thing could not be compared</p>" in unseen
+    assert "<li>the packs</li>" in unseen
     assert "changed since" not in page(None)
     assert 'id="changed-only"' not in html.render(realistic())
     assert "The last six weeks" not in html.render(realistic())

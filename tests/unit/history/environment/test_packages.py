@@ -79,8 +79,13 @@ def test_a_process_with_the_servers_command_line(tmp_path: Path, budget: Budget)
     process("self", str(tmp_path / "other/bin/python"), *argv)
     with pytest.raises(Blind):
         find(tmp_path / "ComfyUI", budget, argv, proc=proc)
-    process("30", str(tmp_path / "conda/envs/comfy/bin/python"), "-s", *argv)
+    (proc / "21/cmdline").unlink()
+    process("22", "/usr/bin/uv", "run", "python", *argv)
+    process("30", str(tmp_path / "conda/envs/comfy/bin/python3.12"), "-s", *argv)
     assert find(tmp_path / "ComfyUI", budget, argv, proc=proc) == [site]
+    process("31", str(tmp_path / "other/bin/python"), *argv)
+    with pytest.raises(Blind):  # which of both?
+        find(tmp_path / "ComfyUI", budget, argv, proc=proc)
 
 
 def test_the_environment_that_one_rests_on(tmp_path: Path, budget: Budget) -> None:

@@ -57,7 +57,7 @@ def test_each_way_to_install_a_pack(tmp_path: Path, budget: Budget) -> None:
         },
         "both": {"id": "owner/both", "version": "2.0", "commit": COMMIT, "enabled": True},
         "unzipped-main": {"files": "3837532f7a776576", "enabled": True},
-        "single": {"files": "5e69c6532707d802", "enabled": True},
+        "single": {"files": "5e69c6532707d802", "single_file": True, "enabled": True},
     }
 
 

@@ -238,7 +238,7 @@ def test_origin_before_other_remotes(checkout: Path, budget: Budget) -> None:
     ],
 )
 def test_a_head_that_makes_no_sense(checkout: Path, head: bytes, budget: Budget) -> None:
-    (checkout.parent / "secret").write_text(COMMIT)
+    (checkout / "secret").write_text(COMMIT)
     (checkout / ".git/HEAD").write_bytes(head)
     assert repository.read(checkout, budget).commit is None
 

@@ -204,7 +204,10 @@ On the host:
 """
         in shown
     )
-    assert "  and 12 more\n\nWhat could not be compared:\n· the packages of ComfyUI's" in shown
+    assert (
+        "  and 12 more\n\nNot compared: the packages of ComfyUI's interpreter: it could not be"
+        in shown
+    )
     assert "✗ flux/packaging.json\n  broken since 2026-11-18 10:00 UTC (5 days)\n" in shown
 
 
