@@ -11,14 +11,12 @@ from comfywatchman.history.facts import FactKind
 from comfywatchman.history.records import CycleRow, Event, State
 from comfywatchman.results import (
     Cause,
-    ChangeKind,
     Changes,
     Milestone,
     Outcome,
     PastVerdict,
     Report,
     Verdict,
-    WorkflowChange,
     WorkflowReport,
 )
 
@@ -263,21 +261,22 @@ def _changes(
     """What a cycle found changed; of one workflow and its causes if that is asked for."""
     rows = [row for row in kept["workflows"] if row[0] in numbers and only in (None, row[0])]
     workflows = [
-        WorkflowChange(
-            path=numbers[number][0],
-            name=numbers[number][1],
-            kind=ChangeKind(kind),
-            before=before and Verdict(before),
-            after=after and Verdict(after),
-            causes=because,
-        )
+        {
+            "path": numbers[number][0],
+            "name": numbers[number][1],
+            "kind": kind,
+            "before": before,
+            "after": after,
+            "causes": because,
+        }
         for number, kind, before, after, because in rows
     ]
     if only is not None:
-        named = {cause for change in workflows for cause in change.causes}
+        named = {cause for *_, because in rows for cause in because}
         causes = [cause for cause in causes if cause.id in named]
-    rest = Changes.model_validate_json(packing.dump(kept["rest"]), extra="ignore")
-    return rest.model_copy(update={"workflows": workflows, "causes": causes})
+    content = packing.dump({**kept["rest"], "workflows": workflows})
+    changes = Changes.model_validate_json(content, extra="ignore")
+    return changes.model_copy(update={"causes": causes})
 
 
 def _changes_at(connection: Connection, at: int) -> dict[str, Any] | None:
