@@ -1,6 +1,6 @@
 """Why workflows got worse."""
 
 from comfywatchman.history.cause.explain import Explained, explain
-from comfywatchman.history.cause.trial import Worse
+from comfywatchman.history.cause.trial import Judged, Worse
 
-__all__ = ["Explained", "Worse", "explain"]
+__all__ = ["Explained", "Judged", "Worse", "explain"]
