@@ -18,6 +18,7 @@ from comfywatchman.escape import visible
 
 REPORT_SCHEMA_VERSION: Literal[2] = 2
 FORECAST_SCHEMA_VERSION: Literal[1] = 1
+LAST_GOOD_SCHEMA_VERSION: Literal[1] = 1
 HISTORY_SCHEMA_VERSION: Literal[1] = 1
 
 Sentence = Annotated[str, AfterValidator(visible)]
@@ -510,6 +511,23 @@ class Forecast(_Frozen):
     """How many workflows were judged."""
     changes: Changes
     """What would become of them, and why."""
+
+
+class LastGood(_Frozen):
+    """The environment under which a workflow last ran on a host, as what differs from now."""
+
+    schema_version: Literal[1] = LAST_GOOD_SCHEMA_VERSION
+    comfywatchman_version: str
+    host: str
+    """Host name of the machine it was asked on."""
+    workflow: str
+    """The path of the workflow."""
+    verdict: Verdict
+    """That of the last full cycle."""
+    at: datetime | None
+    """Start of the newest full cycle in which it was ``runnable``, UTC; null if it never was."""
+    host_changes: list[HostChange] = []
+    """What changed on the host since then."""
 
 
 class HistoryReport(_Frozen):
