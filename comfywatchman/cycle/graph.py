@@ -23,6 +23,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from comfywatchman import __version__, off_switch, redaction, room
+from comfywatchman.acceptances.applying import applied
 from comfywatchman.checks.versions import beyond_what_is_known
 from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_source, files, inventory_file, inventory_source
@@ -442,6 +443,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         asked_server=asked,
         alarms=_alarms(asking, runtime),
     )
+    made = applied(made, context.settings.config_file, whole=context.is_whole)
     if context.store is not None and not context.target.paths:
         listed = inventory_file.listing(state["catalog"], state["inventory"], made.started_at)
         context.store.publish(made, listed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from comfywatchman.escape import visible
-from comfywatchman.report import page
+from comfywatchman.report import accepted, page
 from comfywatchman.report.digest import (
     ALSO_LIMIT,
     BLIND_SPOT_LIMIT,
@@ -25,17 +25,25 @@ from comfywatchman.report.digest import (
     proportions,
     server_phrase,
 )
+from comfywatchman.results import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jinja2 import Template
 
-    from comfywatchman.results import Report, Summary, Verdict
+    from comfywatchman.report.digest import Digest, Entry
+    from comfywatchman.results import Report, Summary
 
 _TEMPLATES = files(__package__) / "templates"
 _GATE_NAMES = {"gpu": "GPU", "comfyui": "ComfyUI", "disk": "Disk", "lock": "Lock"}
 _PREVIEW_LIMIT = 160
+_LEADS = {
+    Verdict.BROKEN: "cannot run",
+    Verdict.PARTIAL: "would lose outputs",
+    Verdict.UNKNOWN: "could not be judged",
+}
+"""What the page's title says, the first of it that is so of a workflow nobody has accepted."""
 
 
 def render(report: Report) -> str:
@@ -67,7 +75,8 @@ def render(report: Report) -> str:
             }
             for shared in contents.shared
         ],
-        groups=contents.by_verdict(),
+        groups=_groups(contents),
+        acceptances=accepted.worth_showing(report),
         not_checked=[
             (sentence, plural(workflows, "workflow") if workflows else "")
             for sentence, workflows in contents.not_checked[:BLIND_SPOT_LIMIT]
@@ -79,7 +88,7 @@ def render(report: Report) -> str:
 def template() -> Template:
     """The page's template, compiled once."""
     environment = page.environment(_TEMPLATES)
-    environment.filters["preview"] = _preview
+    environment.filters.update(preview=_preview, acceptance=accepted.in_words)
     environment.globals.update(
         page.inline([page.STYLE], [page.THEME, _TEMPLATES / "report.js"]),
         gate_names=_GATE_NAMES,
@@ -87,6 +96,8 @@ def template() -> Template:
         blind_spot_limit=BLIND_SPOT_LIMIT,
         problem_limit=PROBLEM_LIMIT,
         severity_words=SEVERITY_WORDS,
+        acceptances_heading=accepted.HEADING,
+        acceptance_limit=accepted.RESULT_LIMIT,
     )
     return environment.get_template("report.html.j2")
 
@@ -94,6 +105,12 @@ def template() -> Template:
 @lru_cache(4096)
 def _preview(text: str) -> Markup:
     return escape(visible(text, limit=_PREVIEW_LIMIT))
+
+
+def _groups(contents: Digest) -> list[tuple[str, list[tuple[int, Entry]]]]:
+    """The groups of workflows on the page, by what they are called there."""
+    groups = [(verdict.value, group) for verdict, group in contents.by_verdict()]
+    return [*groups, *([("accepted", contents.accepted)] if contents.accepted else [])]
 
 
 def _title(report: Report) -> str:
@@ -106,12 +123,18 @@ def _title(report: Report) -> str:
     if not total:
         return "No workflows found"
     of_all = f"of {plural(total, 'workflow')}"
-    if summary.broken:
-        return f"{summary.broken:,} {of_all} cannot run"
-    if summary.partial:
-        return f"{summary.partial:,} {of_all} would lose outputs"
-    if summary.unknown:
-        return f"{summary.unknown:,} {of_all} could not be judged"
+    open_ones, accepted_ones = report.not_accepted, report.accepted
+    for verdict, what in _LEADS.items():
+        if getattr(open_ones, verdict):
+            number, let_be = getattr(summary, verdict), getattr(accepted_ones, verdict)
+            lead = f"{number:,} {of_all} {what}" + f", {let_be:,} of them accepted" * bool(let_be)
+            others = accepted_ones.total - let_be
+            return lead + f"; {others:,} other{'s are' if others > 1 else ' is'} accepted" * bool(
+                others
+            )
+    if accepted_ones.total:
+        can = f"{summary.runnable:,} {of_all} can run"
+        return f"{can}; {accepted_ones.total:,} cannot, or not wholly, and are accepted"
     return "The workflow can run" if total == 1 else f"All {total:,} workflows can run"
 
 

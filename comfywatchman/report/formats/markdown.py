@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 from comfywatchman import streams
+from comfywatchman.report import accepted
 from comfywatchman.report.digest import (
     ALSO_LIMIT,
     BLIND_SPOT_LIMIT,
     PROBLEM_LIMIT,
     SEVERITY_WORDS,
+    Digest,
     Entry,
     Place,
     Problem,
@@ -43,7 +45,7 @@ def render(report: Report) -> str:
     for alarm in report.alarms:
         lines += [f"**ALARM:** {prose(alarm)}", ""]
     if report.outcome == "done":
-        lines += [f"**{headline(report.summary)}**", ""]
+        lines += [f"**{headline(report.summary)}{accepted.among(report)}**", ""]
     else:
         lines += [f"**{report.outcome}:** {prose(report.reason)}", ""]
     when = in_utc(report.started_at)
@@ -67,6 +69,7 @@ def render(report: Report) -> str:
     for verdict, group in contents.by_verdict():
         lines += [f"## {verdict.capitalize()} ({len(group):,})", ""]
         lines += _entries(verdict, [entry for _, entry in group])
+    lines += _accepted(report, contents)
     if contents.not_checked:
         lines += ["## Not checked", ""]
         for sentence, workflows in contents.not_checked[:BLIND_SPOT_LIMIT]:
@@ -86,6 +89,8 @@ def _entries(verdict: Verdict, entries: Iterable[Entry]) -> list[str]:
             silent.append(code(workflow.name))
             continue
         lines += [f"### {code(workflow.name)}", ""]
+        if workflow.accepted:
+            lines.append(f"- {workflow.verdict}, {prose(accepted.in_words(workflow.accepted))}")
         if verdict is Verdict.PARTIAL:
             lines.append(f"- **lost:** {_outputs(workflow.outputs_lost)}")
             lines.append(f"- **still runs:** {_outputs(workflow.outputs)}")
@@ -99,6 +104,21 @@ def _entries(verdict: Verdict, entries: Iterable[Entry]) -> list[str]:
         lines.append("")
     if silent:
         lines += [", ".join(silent), ""]
+    return lines
+
+
+def _accepted(report: Report, contents: Digest) -> list[str]:
+    lines: list[str] = []
+    entries = [entry for _, entry in contents.accepted]
+    if entries:
+        lines += [f"## Accepted ({len(entries):,})", ""]
+        for entry in entries:
+            lines += _entries(entry.workflow.verdict, [entry])
+    results = accepted.worth_showing(report)
+    if results:
+        lines += [f"## {accepted.HEADING}", ""]
+        lines += [f"- {prose(result.text)}" for result in results[: accepted.RESULT_LIMIT]]
+        lines += [*_more(len(results) - accepted.RESULT_LIMIT), ""]
     return lines
 
 

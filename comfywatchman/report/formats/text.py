@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.cells import cell_len, get_character_cell_size
 
 from comfywatchman.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
+from comfywatchman.report import accepted
 from comfywatchman.report.digest import (
     ALSO_LIMIT,
     BLIND_SPOT_LIMIT,
@@ -104,10 +105,12 @@ def render(report: Report, *, width: int = 80, color: bool = False, encoding: st
     for verdict, group in contents.by_verdict():
         page.heading(f"{verdict.capitalize()} ({len(group):,})", _VERDICT_STYLE[verdict])
         _entries(page, verdict, [entry for _, entry in group], known)
+    _accepted(page, report, contents)
     _not_checked(page, contents)
     if report.outcome == "done":
         page.blank()
-        page.say(f"{headline(report.summary)}, in {report.duration_s:.1f} s", style=_BOLD)
+        counts = headline(report.summary) + accepted.among(report)
+        page.say(f"{counts}, in {report.duration_s:.1f} s", style=_BOLD)
         if others := left_out(report):
             page.say(others, style=_DIM)
     return page.text()
@@ -308,6 +311,8 @@ def _entries(
             continue
         page.blank()
         page.say(workflow.name, style=_BOLD, mark=symbol, mark_style=style, limit=NAME_LIMIT)
+        if workflow.accepted:
+            page.say(accepted.in_words(workflow.accepted), indent=2, style=_CYAN)
         if verdict is Verdict.PARTIAL:
             page.say(_outputs(workflow.outputs_lost), indent=2, mark="lost:", mark_style=style)
             page.say(_outputs(workflow.outputs), indent=2, mark="still runs:", mark_style="32")
@@ -321,6 +326,21 @@ def _entries(
     if silent:
         page.blank()
         page.columns(silent, mark=symbol, mark_style=style)
+
+
+def _accepted(page: _Page, report: Report, contents: Digest) -> None:
+    entries = [entry for _, entry in contents.accepted]
+    if entries:
+        page.heading(f"Accepted ({len(entries):,})", _CYAN)
+        for entry in entries:
+            _entries(page, entry.workflow.verdict, [entry], {})
+    results = accepted.worth_showing(report)
+    if results:
+        page.heading(accepted.HEADING)
+        for result in results[: accepted.RESULT_LIMIT]:
+            page.say(result.text, mark="!", mark_style="33")
+        if len(results) > accepted.RESULT_LIMIT:
+            page.say(f"and {len(results) - accepted.RESULT_LIMIT:,} more", style=_DIM, indent=2)
 
 
 def _problem(page: _Page, problem: Problem, number: int | None) -> None:
