@@ -114,7 +114,7 @@ def _workflow(report: Report, given: str) -> WorkflowReport:
         )
     names = list(dict.fromkeys(w.name for w in report.workflows))
     ends = [name for name in names if name.rpartition("/")[2] == given.rpartition("/")[2]]
-    near = ends or difflib.get_close_matches(given[:300], names, n=_NEAR, cutoff=0.5)
+    near = ends or difflib.get_close_matches(given[:300], names, n=_NEAR, cutoff=0.75)
     hint = f"near it: {', '.join(map(quoted, near[:_NEAR]))}" if near else "none is near it"
     raise RefusedError(
         f"the report of {report.started_at:%Y-%m-%d %H:%M} UTC has no workflow {quoted(given)}; "
