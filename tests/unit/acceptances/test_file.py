@@ -1,4 +1,4 @@
-"""Files of acceptances as people write them: each mistake is a sentence, and takes nothing with it."""
+"""Files of acceptances as people write them: each mistake is a sentence, and costs nothing else."""
 
 from __future__ import annotations
 
@@ -74,28 +74,38 @@ def test_both_files_are_read_and_told_apart(config: Path) -> None:
         (entry(reason=""), "entry 1 (bad): reason is not there; say why it is accepted"),
         (
             entry(until=""),
-            "entry 1 (bad): until is not there; say until which day, 180 days ahead at most, such "
-            "as until = 2026-12-31",
+            (
+                "entry 1 (bad): until is not there; say until which day, 180 days ahead at "
+                "most, such as until = 2026-12-31"
+            ),
         ),
         (
             entry(until="2027-05-25"),
-            "entry 1 (bad): until = 2027-05-25: is more than 180 days ahead; choose 2027-05-24 or "
-            "an earlier day",
+            (
+                "entry 1 (bad): until = 2027-05-25: is more than 180 days ahead; choose "
+                "2027-05-24 or an earlier day"
+            ),
         ),
         (
             entry(until='"2026-12-31"'),
-            "entry 1 (bad): until = '2026-12-31': must be a day, without quotes and time, such as "
-            "2026-12-31",
+            (
+                "entry 1 (bad): until = '2026-12-31': must be a day, without quotes and time, "
+                "such as 2026-12-31"
+            ),
         ),
         (
             entry(until="2026-12-31T10:00:00Z"),
-            "entry 1 (bad): until = 2026-12-31 10:00:00+00:00: must be a day, without quotes and "
-            "time, such as 2026-12-31",
+            (
+                "entry 1 (bad): until = 2026-12-31 10:00:00+00:00: must be a day, without "
+                "quotes and time, such as 2026-12-31"
+            ),
         ),
         (
             entry("untill = 2026-12-31"),
-            "entry 1 (bad): unknown key 'untill'; did you mean until?; correct its name or remove "
-            "it",
+            (
+                "entry 1 (bad): unknown key 'untill'; did you mean until?; correct its name or "
+                "remove it"
+            ),
         ),
         (entry(reason="7"), "entry 1 (bad): reason = 7: must be text, in quotes"),
         (entry(reason='"  "'), "entry 1 (bad): reason = '  ': must not be empty"),
@@ -105,18 +115,24 @@ def test_both_files_are_read_and_told_apart(config: Path) -> None:
         ),
         (
             entry(id='"no spaces"'),
-            "entry 1: id = 'no spaces': must be up to 64 letters, digits, '.', '_' and '-', the "
-            "first no mark",
+            (
+                "entry 1: id = 'no spaces': must be up to 64 letters, digits, '.', '_' and '-', "
+                "the first no mark"
+            ),
         ),
         (
             entry(fingerprints=""),
-            "entry 1 (bad): neither fingerprints nor faults are there; name the errors that are "
-            "accepted, as comfywatchman accept does",
+            (
+                "entry 1 (bad): neither fingerprints nor faults are there; name the errors that "
+                "are accepted, as comfywatchman accept does"
+            ),
         ),
         (
             entry(faults="[7]"),
-            "entry 1 (bad): faults = a list of 1 entry: must be a list of texts, as the JSON form "
-            "of the report has them",
+            (
+                "entry 1 (bad): faults = a list of 1 entry: must be a list of texts, as the "
+                "JSON form of the report has them"
+            ),
         ),
         (
             entry(workflow="0x" + "f" * 6_000),
@@ -135,10 +151,14 @@ def test_an_id_is_given_once(config: Path) -> None:
     known = file.read(config, TODAY)
     assert [e.id for e in known.entries] == ["theirs", "good"]
     assert [p.text for p in known.problems] == [
-        f"{own}: entry 2 (theirs): id = 'theirs': another entry of {config.parent}/"
-        "accepted.team.toml is called so, and counts; give this one a name of its own",
-        f"{own}: entry 3 (good): id = 'good': another entry of {own} is called so, and counts; "
-        "give this one a name of its own",
+        (
+            f"{own}: entry 2 (theirs): id = 'theirs': another entry of {config.parent}/"
+            "accepted.team.toml is called so, and counts; give this one a name of its own"
+        ),
+        (
+            f"{own}: entry 3 (good): id = 'good': another entry of {own} is called so, and counts; "
+            "give this one a name of its own"
+        ),
     ]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from comfywatchman.acceptances.making import RefusedError, make
+from comfywatchman.escape import visible
 from comfywatchman.results import Verdict
 from tests.unit.report.sample import HOSTILE, missing_model, missing_node, report, workflow
 
@@ -64,29 +65,65 @@ def test_a_teams_is_pinned_by_what_is_the_same_on_every_host() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"until": "2027-05-25"}, "--until 2027-05-25 is more than 180 days ahead; choose 2027-05-24"
-            " or an earlier day"),
+        (
+            {"until": "2027-05-25"},
+            ("--until 2027-05-25 is more than 180 days ahead; choose 2027-05-24 or an earlier day"),
+        ),
         ({"until": "2026-11-24"}, "--until 2026-11-24 is past: choose 2026-11-25 or a later day"),
-        ({"until": "31.12.2026"}, "--until '31.12.2026' is no day: write year, month and day, such "
-            "as 2027-02-23"),
-        ({"until": "2026-02-30"}, "--until '2026-02-30' is no day: write year, month and day, such "
-            "as 2027-02-23"),
+        (
+            {"until": "31.12.2026"},
+            ("--until '31.12.2026' is no day: write year, month and day, such as 2027-02-23"),
+        ),
+        (
+            {"until": "2026-02-30"},
+            ("--until '2026-02-30' is no day: write year, month and day, such as 2027-02-23"),
+        ),
         ({"reason": " \n"}, "--reason is empty: say why this is accepted"),
         ({"reason": "x" * 1_001}, "--reason must have at most 1,000 characters"),
-        ({"code": "api_node"}, "'upscale/4x.json' has no error 'api_node'; it has "
-            "missing_node_type, value_not_in_list"),
-        ({"name": "well.json"}, "'well.json' is runnable and has no error in the report of "
-            "2026-11-23 10:00 UTC: there is nothing to accept"),
-        ({"name": "4x.json"}, "the report of 2026-11-23 10:00 UTC has no workflow '4x.json'; near "
-            "it: 'upscale/4x.json'; name it as the report does, by its path or its short name"),
-        ({"name": "wel.json"}, "the report of 2026-11-23 10:00 UTC has no workflow 'wel.json'; near "
-            "it: 'well.json'; name it as the report does, by its path or its short name"),
-        ({"name": "#"}, "the report of 2026-11-23 10:00 UTC has no workflow '#'; none is near it; "
-            "name it as the report does, by its path or its short name"),
-        ({"name": "twin.json"}, "2 workflows are called 'twin.json': name one by its path: "
-            "'/elsewhere/twin.json', '/elsewhere/b/twin.json'"),
+        (
+            {"code": "api_node"},
+            (
+                "'upscale/4x.json' has no error 'api_node'; it has "
+                "missing_node_type, value_not_in_list"
+            ),
+        ),
+        (
+            {"name": "well.json"},
+            (
+                "'well.json' is runnable and has no error in the report of "
+                "2026-11-23 10:00 UTC: there is nothing to accept"
+            ),
+        ),
+        (
+            {"name": "4x.json"},
+            (
+                "the report of 2026-11-23 10:00 UTC has no workflow '4x.json'; near "
+                "it: 'upscale/4x.json'; name it as the report does, by its path or its short name"
+            ),
+        ),
+        (
+            {"name": "wel.json"},
+            (
+                "the report of 2026-11-23 10:00 UTC has no workflow 'wel.json'; near "
+                "it: 'well.json'; name it as the report does, by its path or its short name"
+            ),
+        ),
+        (
+            {"name": "#"},
+            (
+                "the report of 2026-11-23 10:00 UTC has no workflow '#'; none is near it; "
+                "name it as the report does, by its path or its short name"
+            ),
+        ),
+        (
+            {"name": "twin.json"},
+            (
+                "2 workflows are called 'twin.json': name one by its path: "
+                "'/elsewhere/twin.json', '/elsewhere/b/twin.json'"
+            ),
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused_is_said(given: dict[str, Any], said: str) -> None:
     with pytest.raises(RefusedError) as refused:
         made(**given)
@@ -97,5 +134,6 @@ def test_what_is_refused_is_said(given: dict[str, Any], said: str) -> None:
 def test_nothing_acts_on_a_screen(text: str) -> None:
     with pytest.raises(RefusedError) as refused:
         made(f"{text}?")
-    assert str(refused.value).isprintable()
-    assert made(reason=f"{text[:900]}?").reason.isprintable()
+    assert visible(str(refused.value)) == str(refused.value)
+    reason = made(reason=f"{text[:900]}?").reason
+    assert visible(reason) == reason

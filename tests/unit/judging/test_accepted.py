@@ -77,9 +77,11 @@ def test_a_new_fault_ends_it() -> None:
     assert told(results) == [
         (
             "void",
-            "acceptance one of 'a.json' holds no more, for there is a new error: node type "
-            "'Upscale' is not offered by this server; mend it, accept all of it anew, or withdraw "
-            "it with: comfywatchman accept --withdraw one",
+            (
+                "acceptance one of 'a.json' holds no more, for there is a new error: node type "
+                "'Upscale' is not offered by this server; mend it, accept all of it anew, or "
+                "withdraw it with: comfywatchman accept --withdraw one"
+            ),
         )
     ]
 
@@ -106,8 +108,10 @@ def test_what_has_come_to_its_end_counts_again() -> None:
     assert told(results) == [
         (
             "expired",
-            "acceptance one of 'a.json' held until 2026-11-25, and its errors count again; mend "
-            "it, accept it anew, or withdraw it with: comfywatchman accept --withdraw one",
+            (
+                "acceptance one of 'a.json' held until 2026-11-25, and its errors count again; "
+                "mend it, accept it anew, or withdraw it with: comfywatchman accept --withdraw one"
+            ),
         )
     ]
 
@@ -118,8 +122,10 @@ def test_what_is_mended_needs_it_no_more() -> None:
     assert told(results) == [
         (
             "unused",
-            "acceptance one of 'a.json' is for nothing: the workflow has none of its errors; "
-            "withdraw it with: comfywatchman accept --withdraw one",
+            (
+                "acceptance one of 'a.json' is for nothing: the workflow has none of its errors; "
+                "withdraw it with: comfywatchman accept --withdraw one"
+            ),
         )
     ]
     late = settled(MENDED, entry(BROKEN), today=date(2027, 2, 1))[1]
@@ -133,9 +139,11 @@ def test_a_workflow_that_was_renamed_is_not_the_one_that_was_meant() -> None:
     assert told(results) == [
         (
             "unused",
-            f"acceptance one is for nothing: there is no workflow '{BROKEN.path}'; if it was "
-            "renamed, accept it under its new name; withdraw it with: comfywatchman accept "
-            "--withdraw one",
+            (
+                f"acceptance one is for nothing: there is no workflow '{BROKEN.path}'; if it was "
+                "renamed, accept it under its new name; withdraw it with: comfywatchman accept "
+                "--withdraw one"
+            ),
         )
     ]
     assert results[0].workflow is None
@@ -154,8 +162,10 @@ def test_a_code_is_accepted_alone(code: str) -> None:
     assert told(results) == [
         (
             "applied",
-            "1 error of 'a.json' accepted until 2026-12-31; its other errors are not, and it "
-            "counts as it is: the studio does without",
+            (
+                "1 error of 'a.json' accepted until 2026-12-31; its other errors are not, and it "
+                "counts as it is: the studio does without"
+            ),
         )
     ]
 
