@@ -143,12 +143,10 @@ def _add(beside: Path, entry: Entry) -> None:
         renewed = editing.add(own, entry)
     except OSError as error:
         _unwritten(own, error)
-    number = len(entry.fingerprints)
-    what = f"{number:,} errors" if number != 1 else "1 error"
     sentences.show(
         visible(
-            f"{entry.id}: {what} of {entry.workflow} accepted until {entry.until}, from the next "
-            f"check on; {'renewed' if renewed else 'written'} in {own}"
+            f"{entry.id}: {_errors(len(entry.fingerprints))} of {entry.workflow} accepted until "
+            f"{entry.until}, from the next check on; {'renewed' if renewed else 'written'} in {own}"
         )
     )
 
@@ -161,11 +159,10 @@ def _list(beside: Path) -> None:
         ended = " (ended)" if entry.until < _today() else ""
         only = f", {entry.code} alone" if entry.code else ""
         by = f" ({entry.by})" if entry.by else ""
-        number = len(entry.fingerprints) + len(entry.faults)
         for line in (
             f"{entry.id}  until {entry.until}{ended}  {entry.workflow}{only}",
             f"    {entry.reason}{by}",
-            f"    pinned to {number:,}, in {entry.file}",
+            f"    {_errors(len(entry.fingerprints | entry.faults))}, in {entry.file}",
         ):
             sentences.show(visible(line, limit=1_500))
     if not known.entries:
@@ -194,6 +191,10 @@ def _withdraw(beside: Path, name: str) -> None:
             )
     ids = ", ".join(entry.id for entry in entries) or "none"
     sentences.end(Exit.USAGE, f"there is no acceptance {visible(repr(name))}; there are: {ids}")
+
+
+def _errors(number: int) -> str:
+    return "1 error" if number == 1 else f"{number:,} errors"
 
 
 def _unwritten(file: Path, error: OSError) -> None:

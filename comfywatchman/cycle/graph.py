@@ -53,6 +53,7 @@ from comfywatchman.gate.gpu import NvmlReading
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.so_far import SoFar
 from comfywatchman.judging.workflow import judge_workflow, postpone
+from comfywatchman.report.accepted import worth_showing
 from comfywatchman.report.store import ReportStore
 from comfywatchman.results import (
     GateAnswer,
@@ -444,6 +445,8 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         alarms=_alarms(asking, runtime),
     )
     made = applied(made, context.settings.config_file, whole=context.is_whole)
+    for result in worth_showing(made):
+        runtime.stream_writer(Noted(result.text))
     if context.store is not None and not context.target.paths:
         listed = inventory_file.listing(state["catalog"], state["inventory"], made.started_at)
         context.store.publish(made, listed)
