@@ -123,18 +123,17 @@ def _title(report: Report) -> str:
     if not total:
         return "No workflows found"
     of_all = f"of {plural(total, 'workflow')}"
-    open_ones, accepted_ones = report.not_accepted, report.accepted
+    graver = 0
     for verdict, what in _LEADS.items():
-        if getattr(open_ones, verdict):
-            number, let_be = getattr(summary, verdict), getattr(accepted_ones, verdict)
-            lead = f"{number:,} {of_all} {what}" + f", {let_be:,} of them accepted" * bool(let_be)
-            others = accepted_ones.total - let_be
-            return lead + f"; {others:,} other{'s are' if others > 1 else ' is'} accepted" * bool(
-                others
-            )
-    if accepted_ones.total:
-        can = f"{summary.runnable:,} {of_all} can run"
-        return f"{can}; {accepted_ones.total:,} cannot, or not wholly, and are accepted"
+        let_be = getattr(report.accepted, verdict)
+        if getattr(report.not_accepted, verdict):
+            among = f", {let_be:,} of them accepted" if let_be else ""
+            beside = f"; {graver:,} other{'s are' if graver > 1 else ' is'} accepted"
+            return f"{getattr(summary, verdict):,} {of_all} {what}{among}{beside * bool(graver)}"
+        graver += let_be
+    if graver:
+        let_be = "1 is accepted as it is" if graver == 1 else f"{graver:,} are accepted as they are"
+        return f"{summary.runnable:,} {of_all} can run; {let_be}"
     return "The workflow can run" if total == 1 else f"All {total:,} workflows can run"
 
 

@@ -75,16 +75,17 @@ B, P, R, U = Verdict.BROKEN, Verdict.PARTIAL, Verdict.RUNNABLE, Verdict.UNKNOWN
     [
         ((B, B, R), "", "2 of 3 workflows cannot run"),
         ((B, B, R), "0", "2 of 3 workflows cannot run, 1 of them accepted"),
-        ((B, P, R), "1", "1 of 3 workflows cannot run; 1 other is accepted"),
+        ((B, P, R), "1", "1 of 3 workflows cannot run"),
         ((B, B, P), "01", "1 of 3 workflows would lose outputs; 2 others are accepted"),
         (
             (P, P, B),
             "02",
-            ("2 of 3 workflows would lose outputs, 1 of them accepted; 1 other is accepted"),
+            "2 of 3 workflows would lose outputs, 1 of them accepted; 1 other is accepted",
         ),
         ((B, U), "0", "1 of 2 workflows could not be judged; 1 other is accepted"),
-        ((B, R, R), "0", "2 of 3 workflows can run; 1 cannot, or not wholly, and are accepted"),
-        ((B,), "0", "0 of 1 workflow can run; 1 cannot, or not wholly, and are accepted"),
+        ((B, R, R), "0", "2 of 3 workflows can run; 1 is accepted as it is"),
+        ((B, P, R), "01", "1 of 3 workflows can run; 2 are accepted as they are"),
+        ((B,), "0", "0 of 1 workflow can run; 1 is accepted as it is"),
     ],
 )
 def test_the_title_misleads_nobody(verdicts: tuple[Verdict, ...], let_be: str, said: str) -> None:
