@@ -8,7 +8,7 @@ Fields are only ever added within one major schema version.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -357,6 +357,48 @@ class Milestone(_Frozen):
     mended: Annotated[int, Field(ge=0)] = 0
 
 
+class Acceptance(_Frozen):
+    """A person's word that a workflow may stay as bad as it is, for a while."""
+
+    id: str
+    reason: Sentence
+    until: date
+    """The last day on which it holds, as the host's clock has it."""
+    by: Sentence | None = None
+    """Who gave it, if that is on record."""
+    code: str | None = None
+    """Given for the errors of this code alone."""
+
+
+class AcceptanceState(StrEnum):
+    """What has become of an acceptance."""
+
+    APPLIED = "applied"
+    VOID = "void"
+    """The workflow has an error that was not accepted, so that none is."""
+    EXPIRED = "expired"
+    UNUSED = "unused"
+    """No workflow here has what it is for."""
+    WRONG = "wrong"
+    """It is not written as it must be, and heeded in nothing."""
+
+
+class AcceptanceResult(_Frozen):
+    """What an acceptance, or a file of them, has come to in a cycle; one for each workflow."""
+
+    id: str
+    """Empty where it has none, or the whole file cannot be read."""
+    state: AcceptanceState
+    text: Sentence
+    """What that means, and what to do, in one sentence."""
+    file: Sentence
+    """Where it is written."""
+    team: bool = False
+    """Whether that is the file of a team, which many hosts have: not all in it is for each."""
+    workflow: str | None = None
+    """The path of the workflow; null where there is none."""
+
+
 class WorkflowReport(_Frozen):
     """The verdict on one saved workflow."""
 
@@ -385,6 +427,9 @@ class WorkflowReport(_Frozen):
     """Start of the cycle since which it has this verdict, UTC; null without a history."""
     past: list[PastVerdict] = []
     """Its verdicts of the last weeks, the oldest first, this one last; empty without a history."""
+    accepted: Acceptance | None = None
+    """By which it counts no more for ``--fail-on`` and alerts: every error that it has is accepted;
+    of several acceptances the one that ends first."""
 
 
 class GateAnswer(_Frozen):
@@ -455,6 +500,16 @@ class Report(_Frozen):
     """What changed since the last full cycle; null for the first one, and without a history."""
     timeline: list[Milestone] = []
     """The cycles of the last weeks that found something changed, the newest first."""
+    accepted: Summary = Summary()
+    """How many of the workflows with each verdict are accepted as they are."""
+    acceptances: list[AcceptanceResult] = []
+    """What has become of each acceptance, those that hold last."""
+
+    @property
+    def not_accepted(self) -> Summary:
+        """How many workflows with each verdict nobody has accepted as they are."""
+        counts = {v.value: getattr(self.summary, v) - getattr(self.accepted, v) for v in Verdict}
+        return Summary(**counts)
 
 
 class LastRun(_Frozen):

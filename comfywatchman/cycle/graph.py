@@ -23,6 +23,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from comfywatchman import __version__, off_switch, redaction, room
+from comfywatchman.acceptances.applying import applied
 from comfywatchman.checks.versions import beyond_what_is_known
 from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_source, files, inventory_file, inventory_source
@@ -55,6 +56,7 @@ from comfywatchman.history.facts import Environment
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.so_far import SoFar
 from comfywatchman.judging.workflow import judge_workflow, postpone
+from comfywatchman.report.accepted import worth_showing
 from comfywatchman.report.store import ReportStore
 from comfywatchman.results import (
     GateAnswer,
@@ -524,6 +526,9 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         changes=remembered.changes if remembered else None,
         timeline=remembered.timeline if remembered else [],
     )
+    made = applied(made, context.settings.config_file, whole=context.is_whole)
+    for result in worth_showing(made):
+        runtime.stream_writer(Noted(result.text))
     if context.store is not None and not context.target.paths:
         facts = state["environment"].facts if "environment" in state else None
         listed = inventory_file.listing(

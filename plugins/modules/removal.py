@@ -72,8 +72,10 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.command import C
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import remove_if_empty
 from ansible_collections.comfywatchman.ops.plugins.module_utils.host import OWNER
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
+    ACCEPTED,
     CREDENTIALS,
     SETTINGS,
+    TEAM_ACCEPTED,
     account_of,
     name_of,
     paths_of,
@@ -147,6 +149,7 @@ class Removal:
     def leftovers_in(self, place):
         units, root, config = (place.paths[name] for name in ("units", "root", "config"))
         links = ("current", "previous", "releases", "unproven")
+        of_config = [SETTINGS, ACCEPTED, TEAM_ACCEPTED, *CREDENTIALS, OWNER]
         paths = []
         if "config" not in place.others:
             paths += [
@@ -155,7 +158,7 @@ class Removal:
                 *(os.path.join(units, name + ".d", "50-site.conf") for name in self.units.all),
                 *(os.path.join(units, name) for name in self.units.all),
                 place.stamp,
-                *(os.path.join(config, name) for name in [SETTINGS, *CREDENTIALS, OWNER]),
+                *(os.path.join(config, name) for name in of_config),
             ]
         if "root" not in place.others:
             paths += [os.path.join(root, name) for name in [*links, OWNER]]

@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,12 +78,29 @@ def a_history(folder: Path, _: ExitStack) -> None:
     cycles.remember(folder / "state", 0, [cycles.workflow("/w/a.json")])
 
 
+def a_broken_report(folder: Path, until: ExitStack) -> None:
+    (folder / "broken.json").rename(folder / "flows" / "broken.json")
+    a_report(folder, until)
+
+
+def a_read_only_place(folder: Path, until: ExitStack) -> None:
+    a_broken_report(folder, until)
+    (folder / "accepted.toml").symlink_to("/proc/accepted.toml")
+
+
 OFFLINE = "--object-info object_info.json --state-dir state"
 FULL = "/dev/full"
 CHECK = f"check flow.json {OFFLINE}"
 CONVERT = f"convert flow.json {OFFLINE.split(' --state')[0]}"
 GONE = "--comfyui-url http://127.0.0.1:9"
+ACCEPT = "accept broken.json --reason known --until {} --state-dir state --config server.toml"
+SOON = (datetime.now(UTC) + timedelta(days=9)).date()
 CASES = {
+    ("accept", 0): Case(ACCEPT.format(SOON), a_broken_report),
+    ("accept", 2): Case(ACCEPT.format("soon"), a_broken_report),
+    ("accept", 70): Case(ACCEPT.format(SOON), a_broken_report, lacking="tomlkit"),
+    ("accept", 74): Case(ACCEPT.format(SOON), a_read_only_place),
+    ("accept", 78): Case(ACCEPT.format(SOON)),
     ("check", 0): Case(CHECK),
     ("check", 1): Case(f"check broken.json {OFFLINE} --fail-on broken"),
     ("check", 2): Case("check gone.json"),

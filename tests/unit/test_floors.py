@@ -34,7 +34,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "comfyui workflow gate schedule",
         "checks",
         "judging",
-        "report history",
+        "report history acceptances",
         "basis cycle conversion forecast status fleet schemas doctor workstation",
         "command_line",
         "commands",
