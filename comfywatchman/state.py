@@ -214,12 +214,12 @@ def read_file(file: Path) -> bytes:
         return stream.read()
 
 
-def replace_file(target: Path, content: bytes, mode: int = 0o600) -> None:
+def replace_file(target: Path, content: bytes, mode: int = 0o600, *, umask: bool = True) -> None:
     """Put ``content`` in place of ``target``, as :func:`replace_files` does."""
-    replace_files({target: content}, mode)
+    replace_files({target: content}, mode, umask=umask)
 
 
-def replace_files(contents: Mapping[Path, bytes], mode: int = 0o600) -> None:
+def replace_files(contents: Mapping[Path, bytes], mode: int = 0o600, *, umask: bool = True) -> None:
     """Put new content in place of files of one folder, in steps that survive a crash.
 
     The new files are written beside the old ones and flushed to the disk; only when all of them are
@@ -229,7 +229,8 @@ def replace_files(contents: Mapping[Path, bytes], mode: int = 0o600) -> None:
 
     Args:
         contents: by file, in the order of the renames.
-        mode: of the new files, less the umask: for their owner alone, whoever runs a cycle by hand.
+        mode: of the new files: for their owner alone, whoever runs a cycle by hand.
+        umask: whether the process's umask takes away from the mode.
 
     Raises:
         OSError: one could not be written; unless it was the rename, all are as they were.
@@ -246,6 +247,8 @@ def replace_files(contents: Mapping[Path, bytes], mode: int = 0o600) -> None:
                 if owner:
                     with contextlib.suppress(OSError):
                         os.fchown(stream.fileno(), *owner)
+                if not umask:
+                    part.chmod(mode)
                 stream.write(redaction.catch(contents[target]))
                 stream.flush()
                 os.fsync(stream.fileno())

@@ -25,6 +25,7 @@ LOCK = "cycle.lock"
 SCHEDULE = "schedule.json"
 SCHEDULE_LOCK = "schedule.lock"
 SCHEDULE_LOG = "schedule.log"
+METRICS = "metrics.prom"
 FILES = (
     LAST_RUN,
     LATEST,
@@ -43,10 +44,10 @@ FILES = (
     SCHEDULE,
     SCHEDULE_LOCK,
     SCHEDULE_LOG,
+    METRICS,
 )
 HISTORY = "history.sqlite3"
-METRICS = "metrics.prom"
-OF_OTHER_RELEASES = (HISTORY, METRICS, "verdicts.json", "history.json")
+OF_OTHER_RELEASES = (HISTORY, "verdicts.json", "history.json")
 """What an older release left, or a newer one from which a host went back."""
 
 PART = ".part"

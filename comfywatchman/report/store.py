@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from comfywatchman import __version__, started, state, state_files
 from comfywatchman.errors import ConfigError
+from comfywatchman.escape import visible
 from comfywatchman.results import GateAnswer, LastRun, Outcome, Report, Summary
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class ReportStore:
         paths: Sequence[str] = (),
         gate: Sequence[GateAnswer] = (),
         summary: Summary | None = None,
+        metrics: str | None = None,
     ) -> None:
         """Write how a cycle ended.
 
@@ -94,6 +96,7 @@ class ReportStore:
                     "duration_s": duration_s,
                     "gate": list(gate),
                     "summary": summary,
+                    "metrics": visible(metrics) if metrics else None,
                 }
             )
         )

@@ -34,6 +34,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "checks",
         "judging",
         "report history",
+        "metrics",
         "basis cycle conversion status fleet schemas doctor workstation",
         "command_line",
         "commands",
