@@ -386,6 +386,7 @@ class Settings(BaseSettings):
     textfile_dir: Annotated[
         AbsolutePath | None,
         BeforeValidator(lambda given: given or None),
+        Flag("Folder that node_exporter reads.", "outcome"),
         Field(
             description="Folder that node_exporter's textfile collector reads: each cycle writes "
             "`comfywatchman.prom` into it (`comfywatchman-NAME.prom`), readable for all, as "

@@ -57,16 +57,16 @@ def _failure(flags: Flags, config: Path | None, reason: str) -> None:
         folder = _folder(flags, config)
         if ownership.of_other_host(folder) is None:
             ReportStore(folder).refuse(reason)
-            _measure(folder, config)
+            _measure(folder, flags, config)
 
 
-def _measure(folder: Path, config: Path | None) -> None:
+def _measure(folder: Path, flags: Flags, config: Path | None) -> None:
     """Count it, also where node_exporter reads, as far as the settings can be read."""
     with contextlib.suppress(Exception):  # what keeps a cycle from beginning is what counts here
         from comfywatchman.metrics import textfile
         from comfywatchman.results import Outcome
 
-        copy = os.environ.get("COMFYWATCHMAN_TEXTFILE_DIR")
+        copy = flags.get("textfile_dir") or os.environ.get("COMFYWATCHMAN_TEXTFILE_DIR")
         if not copy:
             with contextlib.suppress(ConfigError):
                 copy = state.read_config(config)[1].get("textfile_dir")
@@ -74,7 +74,7 @@ def _measure(folder: Path, config: Path | None) -> None:
             folder,
             state.likely_instance(config),
             textfile.Ending(Outcome.FAILED),
-            state.as_typed(copy) if copy and isinstance(copy, str) else None,
+            state.as_typed(copy) if copy else None,
         )
 
 

@@ -24,6 +24,7 @@ from comfywatchman.escape import visible
 from comfywatchman.judging.catalogue import catalogue
 from comfywatchman.metrics import families
 from comfywatchman.metrics.families import INSTANCE, Series, series
+from comfywatchman.report.acceptance import is_accepted
 from comfywatchman.report.store import ReportStore
 from comfywatchman.results import CauseKind, ChangeKind, Outcome, Verdict
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from comfywatchman.results import Report, WorkflowReport
+    from comfywatchman.results import Report
 
 PUBLIC: Final = 0o644
 """The mode of the copy: node_exporter runs as another user."""
@@ -111,11 +112,6 @@ def _unwritable(copy: Path, error: OSError) -> str:
     return f"{copy} could not be written: {room.why(error, folder)}; {remedy}"
 
 
-def accepted(workflow: WorkflowReport) -> bool:  # noqa: ARG001
-    """Whether somebody has accepted that a workflow is as bad as it is; nobody can as yet."""
-    return False
-
-
 def rendered(values: Values, instance: str) -> bytes:
     """The text that Prometheus reads.
 
@@ -173,7 +169,7 @@ def _values(folder: Path, own: Path, ending: Ending) -> Values:
 def _gauges(report: Report, commit: str) -> Values:
     """What a full report says of how things are."""
     codes = Counter(finding.code for each in report.workflows for finding in each.findings)
-    let_be = Counter(each.verdict for each in report.workflows if accepted(each))
+    let_be = Counter(each.verdict for each in report.workflows if is_accepted(each))
     info = {"version": report.server.version or "", "commit": commit}
     info = {name: visible(value, limit=_LONGEST) for name, value in info.items()}
     return {

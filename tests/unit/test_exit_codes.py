@@ -19,6 +19,7 @@ import pytest
 from comfywatchman import commands, discovery, state_files
 from comfywatchman.errors import Exit
 from comfywatchman.gate import lock
+from comfywatchman.report.store import ReportStore
 from tests.standin.comfyui import recorded_object_info
 from tests.unit.fleet import sample
 from tests.unit.healthy import healthy_state
@@ -69,6 +70,11 @@ def healthy(folder: Path, until: ExitStack) -> None:
 def a_report(folder: Path, _: ExitStack) -> None:
     command = [sys.executable, "-m", "comfywatchman.cli", "check", "--state-dir=state"]
     subprocess.run([*command, "--config=server.toml"], cwd=folder, check=True, capture_output=True)
+
+
+def a_cycle_that_failed(folder: Path, until: ExitStack) -> None:
+    a_report(folder, until)
+    ReportStore(folder / "state").refuse("it was not to be")
 
 
 OFFLINE = "--object-info object_info.json --state-dir state"
@@ -125,7 +131,9 @@ CASES = {
     ("schedule", 75): Case("schedule --state-dir state", hold_the_lock(state_files.SCHEDULE_LOCK)),
     ("schedule", 78): Case("schedule --config config.toml", wrong_settings),
     ("status", 0): Case("status --state-dir state"),
+    ("status", 1): Case("status --format nagios --state-dir state", a_cycle_that_failed),
     ("status", 2): Case("status --format pdf"),
+    ("status", 3): Case("status --format nagios --state-dir state"),
     ("status", 70): Case("status", lacking="comfywatchman.status"),
     ("status", 74): Case("status --state-dir state", into=FULL),
 }
