@@ -476,6 +476,8 @@ class Report(_Frozen):
     comfywatchman_version: str
     host: str
     """Host name of the machine the cycle ran on."""
+    instance: str = ""
+    """Name of the instance; empty for the usual one."""
     started_at: datetime
     """Start of the cycle, UTC."""
     duration_s: Annotated[float, Field(ge=0)]
@@ -536,6 +538,8 @@ class LastRun(_Frozen):
     """Null unless the outcome is ``done``."""
     history: Sentence | None = None
     """Why the cycle is not, or not wholly, in the history; null if it is, or none is kept."""
+    metrics: Sentence | None = None
+    """Why the metrics of the cycle are not, or not wholly, written; null if they are."""
 
 
 class HistoryEvent(_Frozen):

@@ -367,6 +367,16 @@ class Settings(BaseSettings):
             "`$STATE_DIRECTORY`, else the user's XDG state folder."
         ),
     ] = None
+    textfile_dir: Annotated[
+        AbsolutePath | None,
+        BeforeValidator(lambda given: given or None),
+        Flag("Folder that node_exporter reads.", "outcome"),
+        Field(
+            description="Folder that node_exporter's textfile collector reads: each cycle writes "
+            "`comfywatchman.prom` into it (`comfywatchman-NAME.prom`), readable for all, as "
+            "docs/monitoring.md says. Unset or empty: the metrics are in the state folder alone."
+        ),
+    ] = None
 
     on_failure_command: Annotated[
         list[str],

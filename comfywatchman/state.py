@@ -234,14 +234,23 @@ def read_file(file: Path, largest: int = _LARGEST) -> bytes:
 
 
 def replace_file(
-    target: Path, content: bytes, mode: int = 0o600, like: os.stat_result | None = None
+    target: Path,
+    content: bytes,
+    mode: int = 0o600,
+    like: os.stat_result | None = None,
+    *,
+    umask: bool = True,
 ) -> None:
     """Put ``content`` in place of ``target``, as :func:`replace_files` does."""
-    replace_files({target: content}, mode, like)
+    replace_files({target: content}, mode, like, umask=umask)
 
 
 def replace_files(
-    contents: Mapping[Path, bytes], mode: int = 0o600, like: os.stat_result | None = None
+    contents: Mapping[Path, bytes],
+    mode: int = 0o600,
+    like: os.stat_result | None = None,
+    *,
+    umask: bool = True,
 ) -> None:
     """Put new content in place of files of one folder, in steps that survive a crash.
 
@@ -252,8 +261,9 @@ def replace_files(
 
     Args:
         contents: by file, in the order of the renames.
-        mode: of the new files, less the umask: for their owner alone, whoever runs a cycle by hand.
+        mode: of the new files: for their owner alone, whoever runs a cycle by hand.
         like: of a file whose mode they get instead, and its owner and group as far as that may be.
+        umask: whether the process's umask takes away from the mode.
 
     Raises:
         OSError: one could not be written; unless it was the rename, all are as they were.
@@ -272,6 +282,8 @@ def replace_files(
                         os.fchown(stream.fileno(), *owner)
                 if like is not None:
                     os.fchmod(stream.fileno(), stat.S_IMODE(like.st_mode))
+                elif not umask:
+                    part.chmod(mode)
                 stream.write(redaction.catch(contents[target]))
                 stream.flush()
                 os.fsync(stream.fileno())

@@ -500,6 +500,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
     made = Report(
         comfywatchman_version=__version__,
         host=socket.gethostname(),
+        instance=context.settings.instance,
         started_at=context.clock.started_at(),
         duration_s=context.clock.elapsed(),
         reason=in_words(summary, state["left_out"])

@@ -126,6 +126,7 @@ import time
 from typing import NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils import textfile
 from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import (
     as_user,
     carry_out,
@@ -146,6 +147,7 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
     TEAM_ACCEPTED,
     account_of,
     linked_release,
+    name_of,
     read_last_run,
     seconds_of,
 )
@@ -652,11 +654,18 @@ class Activation:
             self.restore(before)
             raise
         self.move_state()
+        self.remove_metrics(before.files[self.settings_path][0])
         self.releases.keep(self.wanted, self.file_mode, self.directory_mode)
         if self.backwards:
             self.leave(before.release)
         self.releases.accept(self.wanted.release)
         os.unlink(self.releases.unproven_path)
+
+    def remove_metrics(self, settings_before):
+        """Remove them from where node_exporter reads none of this instance any more."""
+        folder = textfile.folder_in(settings_before)
+        if folder != textfile.folder_in(self.wanted.settings):
+            textfile.remove_from(folder, name_of(self.instance))
 
     def leave(self, release):
         """Mark a release that is left for an older one; not one that an earlier rollback led to."""

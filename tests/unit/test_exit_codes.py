@@ -20,6 +20,7 @@ import pytest
 from comfywatchman import commands, discovery, state_files
 from comfywatchman.errors import Exit
 from comfywatchman.gate import lock
+from comfywatchman.report.store import ReportStore
 from tests.standin.comfyui import recorded_object_info
 from tests.unit.fleet import sample
 from tests.unit.healthy import healthy_state
@@ -88,6 +89,18 @@ def a_read_only_place(folder: Path, until: ExitStack) -> None:
     (folder / "accepted.toml").symlink_to("/proc/accepted.toml")
 
 
+def a_cycle_that_failed(folder: Path, until: ExitStack) -> None:
+    a_report(folder, until)
+    ReportStore(folder / "state").refuse("it was not to be")
+
+
+def another_catalog(folder: Path, _: ExitStack) -> None:
+    (folder / "flow.json").rename(folder / "flows" / "flow.json")
+    declared = json.loads((folder / "object_info.json").read_bytes())
+    del declared["EmptyImage"]
+    (folder / "object_info.json").write_text(json.dumps(declared))
+
+
 OFFLINE = "--object-info object_info.json --state-dir state"
 FULL = "/dev/full"
 CHECK = f"check flow.json {OFFLINE}"
@@ -95,6 +108,7 @@ CONVERT = f"convert flow.json {OFFLINE.split(' --state')[0]}"
 GONE = "--comfyui-url http://127.0.0.1:9"
 ACCEPT = "accept broken.json --reason known --until {} --state-dir state --config server.toml"
 SOON = (datetime.now(UTC) + timedelta(days=9)).date()
+FORECAST = "forecast object_info.json --config server.toml --state-dir state"
 CASES = {
     ("accept", 0): Case(ACCEPT.format(SOON), a_broken_report),
     ("accept", 2): Case(ACCEPT.format("soon"), a_broken_report),
@@ -129,6 +143,12 @@ CASES = {
     ("fleet", 70): Case("fleet fleet", lacking="markupsafe"),
     ("fleet", 74): Case("fleet fleet", into=FULL),
     ("fleet", 78): Case("fleet fleet", no_fleet),
+    ("forecast", 0): Case(FORECAST),
+    ("forecast", 1): Case(f"{FORECAST} --fail-on broken", another_catalog),
+    ("forecast", 2): Case("forecast gone.json"),
+    ("forecast", 70): Case(FORECAST, lacking="comfywatchman.forecast"),
+    ("forecast", 74): Case(FORECAST, into=FULL),
+    ("forecast", 78): Case(f"forecast object_info.json --state-dir state {GONE}"),
     ("graph", 0): Case("graph"),
     ("graph", 2): Case("graph --nonsense"),
     ("graph", 70): Case("graph", lacking="langgraph.graph"),
@@ -154,7 +174,9 @@ CASES = {
     ("schedule", 75): Case("schedule --state-dir state", hold_the_lock(state_files.SCHEDULE_LOCK)),
     ("schedule", 78): Case("schedule --config config.toml", wrong_settings),
     ("status", 0): Case("status --state-dir state"),
+    ("status", 1): Case("status --format nagios --state-dir state", a_cycle_that_failed),
     ("status", 2): Case("status --format pdf"),
+    ("status", 3): Case("status --format nagios --state-dir state"),
     ("status", 70): Case("status", lacking="comfywatchman.status"),
     ("status", 74): Case("status --state-dir state", into=FULL),
 }

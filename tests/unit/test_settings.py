@@ -121,6 +121,7 @@ NONSENSE = [
     ('ask_server = "always"', "'never' or 'doubtful'"),
     ('cache = "yes"', "must be true or false"),
     ('state_dir = "relative"', "absolute path"),
+    ('textfile_dir = "relative"', "absolute path"),
     ('on_failure_command = "/bin/true"', "must be a list of texts"),
     ("on_failure_command = [1]", "must be text"),
     ('on_failure_command = ["mail"]', "absolute path of a program"),
