@@ -314,6 +314,23 @@ class HostChange(_Frozen):
     text: Sentence
 
 
+class RestartPending(_Frozen):
+    """A pack that is another one on the disk than the server has loaded."""
+
+    pack: str
+    """Its folder below ``custom_nodes``."""
+    before: str | None = None
+    """Its version, or the begin of its commit, as the server has loaded it, if that is known."""
+    after: str | None = None
+    """The same on the disk; null for a pack that is gone."""
+    sure: bool
+    """Whether the server's Manager says so; else it is told by times on the disk."""
+    text: Sentence
+    """What has become of it, in a sentence."""
+    workflows: list[str] = []
+    """Paths of the workflows that rest on it: they may be judged otherwise after a restart."""
+
+
 class Changes(_Frozen):
     """What changed since the last full cycle, and what that did."""
 
@@ -500,6 +517,8 @@ class Report(_Frozen):
     """What a person must see at once; see docs/security.md."""
     changes: Changes | None = None
     """What changed since the last full cycle; null for the first one, and without a history."""
+    restart_pending: list[RestartPending] = []
+    """Packs that ComfyUI's next restart makes others; empty without a history."""
     timeline: list[Milestone] = []
     """The cycles of the last weeks that found something changed, the newest first."""
     accepted: Summary = Summary()

@@ -453,8 +453,15 @@ def compare(state: CycleState, runtime: CycleRuntime) -> CycleState:
     context = runtime.context
     if context.memory is None:
         return {"remembered": None}
+    pending = context.memory.restart_pending(
+        state["environment"],
+        state["inquiry"].knowledge,
+        state["workflows"],
+        _folders(state, context.settings),
+        state["server"].argv,
+    )
     remembered = context.memory.compare(
-        _seen(state), state["environment"], _world(state, context.settings)
+        _seen(state), state["environment"], _world(state, context.settings), pending
     )
     if remembered.changes is not None:
         runtime.stream_writer(Compared(remembered.changes))
@@ -526,6 +533,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         alarms=_alarms(asking, runtime),
         changes=remembered.changes if remembered else None,
         timeline=remembered.timeline if remembered else [],
+        restart_pending=remembered.restart_pending if remembered else [],
     )
     made = applied(made, context.settings.config_file, whole=context.is_whole)
     for result in worth_showing(made):

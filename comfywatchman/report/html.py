@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from comfywatchman.escape import visible
 from comfywatchman.moments import in_utc, shown
-from comfywatchman.report import accepted, page, past
+from comfywatchman.report import accepted, page, past, pending
 from comfywatchman.report.changes import KIND_WORDS, NAMES_LIMIT, account, count
 from comfywatchman.report.digest import (
     ALSO_LIMIT,
@@ -87,6 +87,8 @@ def render(report: Report) -> str:
             for name, group in _groups(contents)
         ],
         acceptances=accepted.worth_showing(report),
+        pending=pending.lines(report),
+        pending_heading=pending.HEADING,
         not_checked=[
             (sentence, plural(workflows, "workflow") if workflows else "")
             for sentence, workflows in contents.not_checked[:BLIND_SPOT_LIMIT]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from comfywatchman import streams
 from comfywatchman.moments import in_utc
-from comfywatchman.report import accepted, past
+from comfywatchman.report import accepted, past, pending
 from comfywatchman.report.changes import (
     GROUP_LIMIT,
     HOST_LIMIT,
@@ -72,6 +72,13 @@ def render(report: Report) -> str:
     ]
     if report.changes is not None:
         lines += tell(account(report.changes))
+    if told := pending.lines(report):
+        lines += [f"## {pending.HEADING}", ""]
+        for text, resting in told:
+            lines.append(f"- {prose(text)}")
+            if resting:
+                lines.append(f"    - {prose(resting)}")
+        lines.append("")
     if contents.shared:
         lines += ["## Fix first: problems that workflows share", ""]
         for shared in contents.shared:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from comfywatchman.escape import NAME_LIMIT
 from comfywatchman.moments import in_utc
-from comfywatchman.report import accepted, past
+from comfywatchman.report import accepted, past, pending
 from comfywatchman.report.changes import (
     GROUP_LIMIT,
     HOST_LIMIT,
@@ -83,6 +83,7 @@ def _written(page: Page, report: Report) -> str:
     _head(page, report)
     if report.changes is not None:
         _changes(page, account(report.changes))
+    _pending(page, report)
     _shared(page, contents)
     known = {(s.shared_by, s.fix): s.number for s in contents.shared}
     for verdict, group in contents.by_verdict():
@@ -97,6 +98,16 @@ def _written(page: Page, report: Report) -> str:
         if others := left_out(report):
             page.say(others, style=DIM)
     return page.text()
+
+
+def _pending(page: Page, report: Report) -> None:
+    told = pending.lines(report)
+    if told:
+        page.heading(pending.HEADING)
+    for text, resting in told:
+        page.say(text, mark=page.symbols[Severity.INFO])
+        if resting:
+            page.say(resting, indent=2, style=DIM)
 
 
 def _changes(page: Page, changed: Account) -> None:

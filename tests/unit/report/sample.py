@@ -26,6 +26,7 @@ from comfywatchman.results import (
     Output,
     PastVerdict,
     Report,
+    RestartPending,
     Server,
     Severity,
     Subject,
@@ -418,8 +419,22 @@ def remembered() -> Report:
             (33, ["torch 2.7.1 → 2.8.0"], 0, 0),
         )
     ]
+    waiting = RestartPending(
+        pack="comfyui-impact-pack",
+        before="8.0",
+        after="8.1",
+        sure=True,
+        text="pack comfyui-impact-pack is updated on the disk: 8.0 → 8.1; ComfyUI has not been "
+        "restarted since",
+        workflows=[workflows[0].path, workflows[2].path],
+    )
     return shown.model_copy(
-        update={"workflows": workflows, "changes": changed, "timeline": timeline}
+        update={
+            "workflows": workflows,
+            "changes": changed,
+            "timeline": timeline,
+            "restart_pending": [waiting],
+        }
     )
 
 
@@ -493,6 +508,10 @@ def hostile() -> Report:
             "alarms": list(HOSTILE),
             "changes": _hostile_changes(),
             "timeline": [Milestone(at=_WHEN, texts=list(HOSTILE), worse=10**9)],
+            "restart_pending": [
+                RestartPending(pack=text, sure=False, text=text, workflows=[text])
+                for text in HOSTILE
+            ],
             "acceptances": [
                 AcceptanceResult(id=text, state=AcceptanceState.VOID, text=text, file=text)
                 for text in HOSTILE
