@@ -367,14 +367,14 @@ def time_limit_problems(given):
     if TIMEOUT_OVERRIDE in service:
         name = f"comfywatchman_unit_overrides.service.Service.{TIMEOUT_OVERRIDE}"
         spans = {name: str(service[TIMEOUT_OVERRIDE])}
-    value, seconds = spans[name], seconds_of(spans).get(name)
+    seconds = seconds_of(spans).get(name) if spans else None
     if seconds is None or seconds >= given["cycle_time_limit"]:
         return []
     limit = f"{given['cycle_time_limit']:g}"
     said = (
-        f"{name} is {value}, shorter than comfywatchman_cycle_time_limit ({limit} s): systemd "
-        f"would end a check before it tells what it has found. Set it to {limit}s or more, "
-        f"or comfywatchman_cycle_time_limit to {seconds:g} or less."
+        f"{name} is {spans[name]}, shorter than comfywatchman_cycle_time_limit ({limit} s): "
+        "systemd would end a check before it tells what it has found. Set it to "
+        f"{limit}s or more, or comfywatchman_cycle_time_limit to {seconds:g} or less."
     )
     return [said]
 
