@@ -11,7 +11,6 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman.escape import visible
-from comfywatchman.report.acceptance import is_accepted
 from comfywatchman.results import ChangeKind, Report, Verdict, WorkflowReport
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ def _of_cycles(
 
 def _of_workflows(report: Report) -> Iterator[tuple[State, str]]:
     bad = _bad(report)
-    not_accepted = [each for each in bad if not is_accepted(each)]
+    not_accepted = [each for each in bad if each.accepted is None]
     worse = [each for each in not_accepted if _got_worse(each, report)]
     if worse:
         yield State.CRITICAL, f"{_count(len(worse))} got worse: {_why(worse, report)}"
@@ -165,13 +164,13 @@ def _performance(status: Mapping[str, Any], report: Report | str, now: datetime)
         bad = [
             each for each in report.workflows if each.verdict in (Verdict.BROKEN, Verdict.PARTIAL)
         ]
-        worse = sum(not is_accepted(each) and _got_worse(each, report) for each in bad)
+        worse = sum(each.accepted is None and _got_worse(each, report) for each in bad)
         summary = report.summary
         data += [
             f"worse={worse};;0;0",
             f"broken={summary.broken};0;;0",
             f"partial={summary.partial};0;;0",
-            f"accepted={sum(map(is_accepted, bad))};;;0",
+            f"accepted={sum(each.accepted is not None for each in bad)};;;0",
             f"unknown={summary.unknown};;;0",
             f"runnable={summary.runnable};;;0",
             f"report_age={_age_of(report, now):.0f}s;{_DAY:.0f};;0",

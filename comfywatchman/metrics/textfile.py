@@ -24,7 +24,6 @@ from comfywatchman.escape import visible
 from comfywatchman.judging.catalogue import catalogue
 from comfywatchman.metrics import families
 from comfywatchman.metrics.families import INSTANCE, Series, series
-from comfywatchman.report.acceptance import is_accepted
 from comfywatchman.report.store import ReportStore
 from comfywatchman.results import CauseKind, ChangeKind, Outcome, Verdict
 
@@ -169,7 +168,7 @@ def _values(folder: Path, own: Path, ending: Ending) -> Values:
 def _gauges(report: Report, commit: str) -> Values:
     """What a full report says of how things are."""
     codes = Counter(finding.code for each in report.workflows for finding in each.findings)
-    let_be = Counter(each.verdict for each in report.workflows if is_accepted(each))
+    let_be = Counter(each.verdict for each in report.workflows if each.accepted is not None)
     info = {"version": report.server.version or "", "commit": commit}
     info = {name: visible(value, limit=_LONGEST) for name, value in info.items()}
     return {

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from comfywatchman import state
 from comfywatchman.escape import visible
-from comfywatchman.report import acceptance
+from comfywatchman.report.accepted import in_words
 from comfywatchman.results import Severity, Verdict
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def write(report: Report, stream: TextIO) -> None:
 
 
 def _judged(case: ET.Element, workflow: WorkflowReport) -> None:
-    accepted = acceptance.reason(workflow)
+    accepted = in_words(workflow.accepted) if workflow.accepted else None
     if accepted is not None:
-        ET.SubElement(case, "skipped", message=_text(f"accepted: {accepted}"))
+        ET.SubElement(case, "skipped", message=_text(accepted))
     elif workflow.verdict is Verdict.UNKNOWN:
         message = "; ".join(workflow.not_checked) or _first(workflow)
         ET.SubElement(case, "skipped", message=_text(f"unknown: {message}"))
