@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
+from datetime import date
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from comfywatchman.report import acceptance
 from comfywatchman.report.formats import junit
-from comfywatchman.results import Report, Verdict, WorkflowReport
+from comfywatchman.results import Acceptance, Report, Verdict, WorkflowReport
 from tests.unit.report import sample
 
 BROKEN = WorkflowReport(
@@ -66,10 +66,11 @@ def test_each_verdict_has_its_outcome() -> None:
     ]
 
 
-def test_what_was_accepted_is_skipped_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acceptance, "reason", lambda _: "until the pack is mended")
-    (case,) = written(sample.report([BROKEN]))
-    assert outcome(case) == ("skipped", "accepted: until the pack is mended")
+def test_what_was_accepted_is_skipped_with_the_reason() -> None:
+    given = Acceptance(id="a1", reason="the pack is mended soon", until=date(2026, 12, 31))
+    (case,) = written(sample.report([BROKEN.model_copy(update={"accepted": given})]))
+    said = "accepted until 2026-12-31: the pack is mended soon (a1)"
+    assert outcome(case) == ("skipped", said)
 
 
 @pytest.mark.parametrize(
