@@ -89,6 +89,7 @@ def test_thresholds_and_names_are_the_inventory_s(tmp_path: Path) -> None:
         "comfywatchman_alert_skipped_after": 7200,
         "comfywatchman_alert_regressions_within": "1d",
         "comfywatchman_alert_broken_for": "30m",
+        "comfywatchman_alert_for": "5m",
     }
     inventory = tmp_path / "hosts.json"
     inventory.write_text(json.dumps({"comfyui": {"hosts": hosts, "vars": of_ours}}))
@@ -100,7 +101,7 @@ def test_thresholds_and_names_are_the_inventory_s(tmp_path: Path) -> None:
     assert "_interval_seconds + 60\n" in text
     assert "_timestamp_seconds > 7200\n" in text
     assert "[1d]" in text
-    assert "for: 30m" in text
+    assert re.findall(r"for: (\d+m)", text) == ["5m", "5m", "30m", *["5m"] * 4]
     assert "runbook_url" not in text
     missing = [rule["expr"] for rule in alerts(file) if rule["alert"] == "ComfyWatchmanMissing"]
     asked = [re.findall(r'"([^"]*)"', expression) for expression in missing]
