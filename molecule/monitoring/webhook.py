@@ -1,4 +1,4 @@
-"""A stand-in for what Alertmanager sends alerts to.
+"""A stand-in for what Alertmanager sends alerts to, and for a dead man's switch.
 
 ``serve`` keeps them in a file; ``wait STATUS NAME...`` waits until each alert that is named was
 last told to be ``firing`` or ``resolved``, and prints all that was told last, one alert a line.
@@ -19,16 +19,13 @@ SECONDS = 120
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Takes what is posted to the address of monitoring/alertmanager.yml."""
+    """Takes what is posted: to /alerts, as monitoring/alertmanager.yml says, or elsewhere."""
 
     def do_POST(self) -> None:
         """Keep it."""
-        message = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.path != "/alerts":
-            self.send_error(404)
-            return
-        with FILE.open("ab") as file:
-            file.write(json.dumps(json.loads(message)).encode() + b"\n")
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        with FILE.open("a") as file:
+            file.write(json.dumps({"path": self.path, "body": body}) + "\n")
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -38,7 +35,8 @@ def told() -> dict[str, dict[str, Any]]:
     """What was told last, by name of the alert and of the instance."""
     last = {}
     for line in FILE.read_text().splitlines() if FILE.exists() else []:
-        for alert in json.loads(line)["alerts"]:
+        post = json.loads(line)
+        for alert in json.loads(post["body"])["alerts"] if post["path"] == "/alerts" else ():
             labels = alert["labels"]
             last[f"{labels['alertname']}/{labels.get('comfywatchman_instance', '')}"] = alert
     return last

@@ -1,0 +1,396 @@
+# SPDX-License-Identifier: MIT
+"""Runs on the controller: looks at all hosts, and tells what has changed since it last told.
+
+Usage: watch.py FOLDER, which holds settings.json: what playbooks/watch.yml has written.
+
+Runs playbooks/status.yml, which may ask for nothing, and compares its picture with told.json. What
+is new goes to a program of the operator's: as text on its standard input, and in its environment.
+Only what that has taken counts as told, so each is told at least once, and again only if this was
+killed in between. Last, the dead man's switch hears whether all is well.
+
+Exit code: 0, also where hosts are not well; 1 if they could not be looked at or it could not be
+told. Standard library only.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import http.client
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+AT_MOST = 10  # hosts or differences that are named under one heading
+BODY_LIMIT = 10_000  # bytes that Healthchecks takes, where it is not set otherwise
+TELLING_SECONDS = 30
+PING_SECONDS = 10
+STATES = {
+    "silent": "fell silent",
+    "stale": "went stale",
+    "problem": "has a problem",
+    "well": "is well again",
+}
+
+
+class WatchError(Exception):
+    """A sentence for the operator, without a secret."""
+
+
+@dataclass
+class Picture:
+    """What there is to say of the hosts, as fleet.json has it or as was told last.
+
+    Attributes:
+        hosts: state, and the codes of all problems, by name.
+        compared: the hosts whose models and packs were compared.
+        differs: what is not the same on all of them, by what tells it from others.
+        remarks: what is wrong with a host, by name; not kept.
+        failed: why the hosts could not be looked at; empty if they could.
+    """
+
+    hosts: dict[str, list[str]] = field(default_factory=dict)
+    compared: list[str] = field(default_factory=list)
+    differs: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
+    failed: str = ""
+
+    @classmethod
+    def of(cls, fleet: dict[str, Any]) -> Picture:
+        """Read a fleet.json."""
+        made = cls(compared=fleet["compared"])
+        for host in fleet["hosts"]:
+            problems = [remark for remark in host["remarks"] if remark["problem"]]
+            codes = sorted({remark["code"] for remark in problems})
+            made.hosts[host["name"]] = [host["state"], *codes]
+            made.remarks[host["name"]] = "; ".join(remark["message"] for remark in problems)
+        for models in fleet["models"]:
+            for name in models["names"]:
+                on, off = ", ".join(models["on"]), ", ".join(models["missing_on"])
+                said = f"model {models['folder']}/{name} is on {on}, not on {off}"
+                made.differs[f"model {models['folder']}/{name}"] = said
+        for model in fleet["model_sizes"]:
+            name = f"{model['folder']}/{model['name']}"
+            sizes = [f"{one['size']} bytes on {', '.join(one['hosts'])}" for one in model["sizes"]]
+            made.differs[f"size {name}"] = f"model {name} differs: {'; '.join(sizes)}"
+        for pack in fleet["packs"]:
+            variants = {_variant(each): ", ".join(each["hosts"]) for each in pack["variants"]}
+            said = "; ".join(f"{variant} on {hosts}" for variant, hosts in variants.items())
+            key = f"pack {pack['name']}: {', '.join(sorted(variants))}"
+            made.differs[key] = f"pack {pack['name']}: {said}"
+        return made
+
+    def unseen(self) -> Picture:
+        """This, when nobody could look."""
+        return Picture(self.hosts, self.compared, self.differs, failed="yes")
+
+    def after(self, told: Picture) -> Picture:
+        """This, as it is to be kept: what a host brought that is silent now, is not mended."""
+        if set(told.compared) <= set(self.compared) | (set(told.compared) - set(self.hosts)):
+            return self
+        differs = told.differs | self.differs
+        compared = sorted(set(told.compared) & set(self.hosts) | set(self.compared))
+        return Picture(self.hosts, compared, differs, self.remarks)
+
+
+@dataclass
+class Message:
+    """What is told: topics, one line, and lines."""
+
+    topics: list[str]
+    subject: str
+    lines: list[str]
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "\n".join([self.subject, *[""] * bool(self.lines), *self.lines]) + "\n"
+
+
+def _variant(variant: dict[str, Any]) -> str:
+    if variant["import_failed"]:
+        return "not imported"
+    if not variant["node_types"]:
+        return "disabled" if variant["enabled"] is False else "missing"
+    known = [variant["version"], (variant["commit"] or "")[:10]]
+    return " ".join(filter(None, known)) or f"{variant['node_types']} node types"
+
+
+def compare(told: Picture | None, now: Picture) -> Message | None:
+    """What is to be told.
+
+    Args:
+        told: what was told last; None: nothing ever was.
+        now: how it is.
+    """
+    if now.failed:
+        if told is not None and told.failed:
+            return None
+        subject = "the hosts could not be looked at"
+        return Message(["watch_failed"], subject, now.failed.splitlines())
+    states = {name: state for name, (state, *_) in now.hosts.items()}
+    if told is None:
+        counts = {state: list(states.values()).count(state) for state in STATES}
+        said = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+        lines = [f"{name}: {now.remarks[name]}" for name in states if states[name] != "well"]
+        lines += [f"{len(now.differs)} differences between the hosts"] * bool(now.differs)
+        hosts = f"{len(states)} host{'s' * (len(states) != 1)}"
+        return Message(["summary"], f"watching {hosts}: {said or 'none'}", _some(lines))
+    topics, subjects, lines = [], [], []
+    if told.failed:
+        topics.append("watch_works")
+        subjects.append("the hosts can be looked at again")
+    for state, words in STATES.items():
+        names = [name for name in states if states[name] == state and _is_new(told, now, name)]
+        if names:
+            topics.append(state)
+            subjects.append(_who(names, words))
+            lines += _some([f"{name} {words}: {now.remarks[name]}".rstrip(": ") for name in names])
+    if "silent" in topics and len(states) > 1 and set(states.values()) == {"silent"}:
+        lines.append("No host is left: it may be the controller's own network.")
+    if new := [now.differs[key] for key in now.differs if key not in told.differs]:
+        topics.append("differs")
+        subjects.append(f"{len(new)} new difference{'s' * (len(new) > 1)} between the hosts")
+        lines += _some(new)
+    return Message(topics, ", ".join(subjects), lines) if topics else None
+
+
+def _is_new(told: Picture, now: Picture, name: str) -> bool:
+    """Whether a host is in another state than was told, or has a problem that it had not."""
+    before, after = told.hosts.get(name, ["well"]), now.hosts[name]
+    return before[0] != after[0] or not set(after) <= set(before)
+
+
+def _who(names: list[str], words: str) -> str:
+    if len(names) == 1:
+        return f"{names[0]} {words}"
+    several = {"has": "have", "is": "are"}
+    verb, _, rest = words.partition(" ")
+    return f"{len(names)} hosts {several.get(verb, verb)} {rest}"
+
+
+def _some(lines: list[str]) -> list[str]:
+    more = [f"and {len(lines) - AT_MOST} more"] * (len(lines) > AT_MOST)
+    return [*lines[:AT_MOST], *more]
+
+
+def look(settings: dict[str, Any], folder: Path) -> Picture:
+    """Ask all hosts, by playbooks/status.yml; nobody is asked for anything."""
+    made = folder / "fleet-report"
+    fleet = made / "fleet.json"
+    before = _which(fleet)
+    command = [
+        *settings["command"],
+        "--ssh-extra-args=-o BatchMode=yes",
+        f"--extra-vars={json.dumps({'comfywatchman_fleet_dir': str(made)})}",
+    ]
+    asking = ("DISPLAY", "WAYLAND_DISPLAY", "SSH_ASKPASS")
+    try:
+        done = subprocess.run(
+            command,
+            cwd=settings["run_in"],
+            env={k: v for k, v in os.environ.items() if k not in asking} | settings["environment"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,  # no terminal to ask at
+            check=False,
+        )
+    except (OSError, ValueError) as error:
+        return Picture(failed=f"ansible-playbook cannot be started: {error}")
+    # It also fails where a host is not well; what counts is whether it came to its end.
+    if _which(fleet) in (None, before):
+        last = "\n".join(done.stdout.strip().splitlines()[-20:])
+        return Picture(failed=f"ansible-playbook ended with {done.returncode}:\n{last}")
+    try:
+        return Picture.of(json.loads(fleet.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Picture(failed=f"{fleet} cannot be read: {error!r}")
+
+
+def _which(file: Path) -> tuple[int, int] | None:
+    """Tells a file from the one that takes its place."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def tell(command: list[str], message: Message, report: Path) -> None:
+    """Hand it to the program, if there is one, and to the journal.
+
+    Raises:
+        WatchError: it was not taken.
+    """
+    sys.stdout.write(message.text)
+    sys.stdout.flush()
+    if not command:
+        return
+    bad = {"silent", "stale", "problem", "differs", "watch_failed"}
+    given = {
+        "COMFYWATCHMAN_MESSAGE": hashlib.sha256(message.text.encode()).hexdigest()[:32],
+        "COMFYWATCHMAN_TOPICS": ",".join(message.topics),
+        "COMFYWATCHMAN_PRIORITY": "warning" if bad & set(message.topics) else "notice",
+        "COMFYWATCHMAN_SUBJECT": message.subject,
+        "COMFYWATCHMAN_REPORT": str(report),
+        "COMFYWATCHMAN_HOST": socket.gethostname(),
+    }
+    try:
+        done = subprocess.run(
+            command,
+            input=message.text.encode(),
+            env={**os.environ, **given},
+            timeout=TELLING_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise WatchError(f"{command[0]} took longer than {TELLING_SECONDS} s") from None
+    except (OSError, ValueError) as error:
+        raise WatchError(f"{command[0]} cannot be started: {error}") from None
+    if done.returncode:
+        raise WatchError(f"{command[0]} ended with exit code {done.returncode}")
+
+
+class Switch:
+    """A dead man's switch: a check of Healthchecks, or an address with marks as Uptime Kuma's.
+
+    Args:
+        file: holds the address, which is a secret; empty: there is none.
+    """
+
+    def __init__(self, file: str) -> None:
+        self.began, self.run = time.monotonic(), str(uuid.uuid4())
+        self.url = ""
+        if not file:
+            return
+        try:
+            mode = Path(file).stat().st_mode
+            content = Path(file).read_text(encoding="utf-8").split()
+        except (OSError, ValueError) as error:
+            raise WatchError(f"{file} cannot be read: {error}") from None
+        if stat.S_IMODE(mode) & 0o077:
+            raise WatchError(f"{file} holds a secret, and others may read it: chmod 0600 {file}")
+        if len(content) != 1 or not content[0].startswith(("http://", "https://")):
+            raise WatchError(f"{file} must hold an address that begins with http:// or https://")
+        self.url = content[0]
+
+    def ping(self, action: str, body: str = "") -> None:
+        """Tell it.
+
+        Args:
+            action: ``start``, ``fail``, or nothing: all is well.
+            body: what to show.
+
+        Raises:
+            WatchError: it was not taken.
+        """
+        is_push = any(mark in self.url for mark in ("{status}", "{msg}", "{ping}"))
+        if not self.url or (is_push and action == "start"):
+            return
+        content = body.encode()[:BODY_LIMIT].decode(errors="ignore").encode()
+        try:
+            url = self._push(action, body) if is_push else self._check(action)
+            request = urllib.request.Request(url, None if is_push else content)  # noqa: S310
+            with urllib.request.urlopen(request, timeout=PING_SECONDS):  # noqa: S310
+                pass
+        except urllib.error.HTTPError as error:
+            raise WatchError(f"the dead man's switch refused it: HTTP {error.code}") from None
+        # The words of these may hold the address.
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            why = getattr(error, "reason", None)
+            why = why if isinstance(why, OSError) else type(error).__name__
+            raise WatchError(f"the dead man's switch cannot be reached: {why}") from None
+
+    def _push(self, action: str, body: str) -> str:
+        duration = round(1000 * (time.monotonic() - self.began))
+        line = body.partition("\n")[0][:200]
+        url = self.url
+        marks = {"status": "down" if action else "up", "ping": str(duration), "msg": line}
+        for mark, value in marks.items():
+            url = url.replace(f"{{{mark}}}", urllib.parse.quote(value, safe=""))
+        return url
+
+    def _check(self, action: str) -> str:
+        parts = urllib.parse.urlsplit(self.url)
+        path = f"{parts.path.rstrip('/')}/{action}" if action else parts.path
+        query = "&".join(filter(None, (parts.query, f"rid={self.run}")))
+        return urllib.parse.urlunsplit((parts.scheme, parts.netloc, path, query, ""))
+
+
+def remembered(file: Path) -> Picture | None:
+    """What was told last; None if nothing was, or nobody can read it."""
+    try:
+        kept = json.loads(file.read_bytes())
+        return Picture(kept["hosts"], kept["compared"], kept["differs"], {}, kept["failed"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def remember(file: Path, picture: Picture) -> None:
+    """Keep what was told."""
+    kept = {name: value for name, value in vars(picture).items() if name != "remarks"}
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(kept), encoding="utf-8")
+    part.replace(file)
+
+
+def watch(folder: Path) -> int:
+    """Look, tell, remember; the exit code."""
+    settings = json.loads((folder / "settings.json").read_bytes())
+    troubles: list[str] = []
+    switch = Switch("")
+    try:
+        switch = Switch(settings["ping_url_file"])
+        switch.ping("start")
+    except WatchError as error:
+        troubles.append(str(error))
+    now, told = look(settings, folder), remembered(folder / "told.json")
+    summary, message = compare(None, now), compare(told, now)
+    try:
+        if message:
+            tell(settings["tell"], message, folder / "fleet-report" / "fleet.html")
+        elif summary:
+            sys.stdout.write(f"{summary.subject}; nothing new to tell\n")
+        before = told or Picture()
+        remember(folder / "told.json", before.unseen() if now.failed else now.after(before))
+    except WatchError as error:
+        troubles.append(f"It could not be told, and will be tried again: {error}")
+    well = not now.failed and all(state == "well" for state, *_ in now.hosts.values())
+    try:
+        switch.ping("" if well else "fail", summary.text if summary else "")
+    except WatchError as error:
+        troubles.append(str(error))
+    for trouble in dict.fromkeys(troubles):
+        sys.stderr.write(f"{trouble}\n")
+    return int(bool(troubles or now.failed))
+
+
+def main() -> int:
+    """The program."""
+    os.umask(0o077)
+    folder = Path(sys.argv[1])
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            sys.stderr.write("Another one is looking just now.\n")
+            return 1
+        return watch(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
