@@ -74,7 +74,7 @@ if [[ $scope == user ]]; then
   sudo mv /opt/not-far /opt/far
   look
   is_told $'summary\nsilent,problem\nwell'
-  pings=$(grep --only-matching "\"/$scope[^?]*" /run/webhook.jsonl | cut --delimiter=/ --fields=3 | tr '\n' ' ')
+  pings=$(grep --only-matching "\"/${scope}[^?]*" /run/webhook.jsonl | cut --delimiter=/ --fields=3 | tr '\n' ' ')
   [[ $pings == "start  start fail start fail start  " ]] || wrong "pings: $pings"
   playbook '[1-9]' --extra-vars comfywatchman_watch_state=absent --check
   [[ -e $folder && -e $units/comfywatchman.watch.timer ]] || wrong "--check has removed something"
