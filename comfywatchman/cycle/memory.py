@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.inventory import Inventory
     from comfywatchman.comfyui.provenance.knowledge import Knowledge
     from comfywatchman.history.copies import Copies
-    from comfywatchman.history.facts import Environment
+    from comfywatchman.history.facts import Environment, FactChange
     from comfywatchman.history.store import History, Previous
     from comfywatchman.results import (
         Changes,
@@ -284,17 +285,18 @@ class Memory:
         seen: Seen,
         compared: comparison.Comparison,
         previous: Previous,
-        facts: Sequence[Any],
+        facts: Sequence[FactChange],
         world: World,
     ) -> cause.Explained:
-        worse = [
-            cause.Worse(pair.now, pair.was)
-            for pair in compared.pairs
-            if pair.kind is ChangeKind.WORSE and pair.now is not None and pair.was is not None
-        ]
+        by_kind: dict[ChangeKind | None, list[cause.Worse]] = defaultdict(list)
+        for pair in compared.pairs:
+            if pair.now is not None and pair.was is not None:
+                by_kind[pair.kind].append(cause.Worse(pair.now, pair.was))
+        mended = cause.mended(by_kind[ChangeKind.MENDED], facts)
+        worse = by_kind[ChangeKind.WORSE]
         if not worse:
-            return cause.Explained()
-        return cause.explain(
+            return mended
+        explained = cause.explain(
             worse,
             previous.world(),
             world,
@@ -302,6 +304,11 @@ class Memory:
             copies=self._content(seen),
             program_changed=previous.program != cache.program(),
             seconds=_EXPLAINING * self._settings.cycle_time_limit,
+        )
+        return cause.Explained(
+            [*explained.causes, *mended.causes],
+            {**mended.by_path, **explained.by_path},
+            explained.not_known,
         )
 
     def _guarded(self, seen: Seen, previous: Previous | None) -> list[WorkflowReport]:

@@ -87,6 +87,9 @@ def test_a_model_that_is_gone_and_comes_back(host: Host, server: StandIn) -> Non
     server.object_info, server.without = None, frozenset()
     back = cycle(host, server)
     assert [(w["name"], w["kind"]) for w in back["workflows"]] == [("model.json", "mended")]
+    [cause] = back["causes"]
+    assert (cause["text"], cause["sureness"]) == ("vae/ae.safetensors is new", "likely")
+    assert back["workflows"][0]["causes"] == [cause["id"]]
 
 
 def test_a_workflow_that_was_edited(host: Host, server: StandIn) -> None:
