@@ -826,7 +826,7 @@ class Activation:
 
 
 def outweighs(old, new):
-    """Whether what was remembered before replaces what a proof has begun to: the larger one stays."""
+    """Whether what was remembered before takes the place of what a proof left: the larger stays."""
     if not is_remembered(os.path.basename(old)):
         return False
     before, since = (

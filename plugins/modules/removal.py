@@ -179,7 +179,7 @@ class Removal:
         return paths
 
     def state_paths(self, state):
-        """The whole state directory if the role made it and nothing stays, or what is ours in it."""
+        """The whole state directory if the role made it and nothing stays, else what is ours."""
         files = files_of(state)
         goes = [file for file in files if not self.stays(file)]
         return [state] if state in self.made and goes == files and not self.keep_state else goes

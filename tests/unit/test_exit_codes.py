@@ -77,10 +77,18 @@ def a_history(folder: Path, _: ExitStack) -> None:
     cycles.remember(folder / "state", 0, [cycles.workflow("/w/a.json")])
 
 
+def a_worse_catalog(folder: Path, _: ExitStack) -> None:
+    (folder / "flows" / "flow.json").write_bytes((folder / "flow.json").read_bytes())
+    declared = json.loads((folder / "object_info.json").read_bytes())
+    del declared["EmptyImage"]
+    (folder / "canary.json").write_text(json.dumps(declared))
+
+
 OFFLINE = "--object-info object_info.json --state-dir state"
 FULL = "/dev/full"
 CHECK = f"check flow.json {OFFLINE}"
 CONVERT = f"convert flow.json {OFFLINE.split(' --state')[0]}"
+ONLINE = "--config server.toml --state-dir state"
 GONE = "--comfyui-url http://127.0.0.1:9"
 CASES = {
     ("check", 0): Case(CHECK),
@@ -111,6 +119,12 @@ CASES = {
     ("fleet", 70): Case("fleet fleet", lacking="markupsafe"),
     ("fleet", 74): Case("fleet fleet", into=FULL),
     ("fleet", 78): Case("fleet fleet", no_fleet),
+    ("forecast", 0): Case(f"forecast object_info.json {ONLINE}"),
+    ("forecast", 1): Case(f"forecast canary.json {ONLINE} --fail-on broken", a_worse_catalog),
+    ("forecast", 2): Case("forecast gone.json"),
+    ("forecast", 70): Case("forecast object_info.json", lacking="comfywatchman.forecast"),
+    ("forecast", 74): Case(f"forecast object_info.json {ONLINE}", into=FULL),
+    ("forecast", 78): Case(f"forecast object_info.json --state-dir state {GONE}"),
     ("graph", 0): Case("graph"),
     ("graph", 2): Case("graph --nonsense"),
     ("graph", 70): Case("graph", lacking="langgraph.graph"),

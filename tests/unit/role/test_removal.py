@@ -1,4 +1,4 @@
-"""The module that removes an installation: what it takes of the state folder, and what it leaves."""
+"""The module that removes an installation: what of the state folder it takes, what it leaves."""
 
 from __future__ import annotations
 
