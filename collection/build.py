@@ -34,6 +34,7 @@ PARTS = (
     "changelogs",
     "docs",
     "meta",
+    "monitoring",
     "playbooks",
     "plugins",
     "roles",

@@ -13,6 +13,8 @@ class Exit(IntEnum):
     FAIL_ON = 1
     """A workflow is as bad as ``--fail-on`` says."""
     USAGE = 2
+    UNKNOWN = 3
+    """Nothing can be said of this host: of ``status --format nagios``, as Nagios reads it."""
     INTERNAL = 70
     """A bug of ours."""
     UNWRITABLE = 74

@@ -7,7 +7,8 @@ from typing import Literal
 
 Group = Literal["server", "access", "judging", "outcome", "schedule", "state"]
 """Flags that a command takes together: where the server is; how what a verdict rests on is had; how
-a cycle judges; what ``check`` ends with; when a schedule runs its cycles; where state is kept."""
+a cycle judges; what ``check`` ends with and tells others; when a schedule runs its cycles; where
+state is kept."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ Fields are only ever added within one major schema version.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -18,6 +18,7 @@ from comfywatchman.escape import visible
 
 REPORT_SCHEMA_VERSION: Literal[2] = 2
 FORECAST_SCHEMA_VERSION: Literal[1] = 1
+LAST_GOOD_SCHEMA_VERSION: Literal[1] = 1
 HISTORY_SCHEMA_VERSION: Literal[1] = 1
 
 Sentence = Annotated[str, AfterValidator(visible)]
@@ -313,6 +314,23 @@ class HostChange(_Frozen):
     text: Sentence
 
 
+class RestartPending(_Frozen):
+    """A pack that is another one on the disk than the server has loaded."""
+
+    pack: str
+    """Its folder below ``custom_nodes``."""
+    before: str | None = None
+    """Its version, or the begin of its commit, as the server has loaded it, if that is known."""
+    after: str | None = None
+    """The same on the disk; null for a pack that is gone."""
+    sure: bool
+    """Whether the server's Manager says so; else it is told by times on the disk."""
+    text: Sentence
+    """What has become of it, in a sentence."""
+    workflows: list[str] = []
+    """Paths of the workflows that rest on it: they may be judged otherwise after a restart."""
+
+
 class Changes(_Frozen):
     """What changed since the last full cycle, and what that did."""
 
@@ -356,6 +374,48 @@ class Milestone(_Frozen):
     mended: Annotated[int, Field(ge=0)] = 0
 
 
+class Acceptance(_Frozen):
+    """A person's word that a workflow may stay as bad as it is, for a while."""
+
+    id: str
+    reason: Sentence
+    until: date
+    """The last day on which it holds, as the host's clock has it."""
+    by: Sentence | None = None
+    """Who gave it, if that is on record."""
+    code: str | None = None
+    """Given for the errors of this code alone."""
+
+
+class AcceptanceState(StrEnum):
+    """What has become of an acceptance."""
+
+    APPLIED = "applied"
+    VOID = "void"
+    """The workflow has an error that was not accepted, so that none is."""
+    EXPIRED = "expired"
+    UNUSED = "unused"
+    """No workflow here has what it is for."""
+    WRONG = "wrong"
+    """It is not written as it must be, and heeded in nothing."""
+
+
+class AcceptanceResult(_Frozen):
+    """What an acceptance, or a file of them, has come to in a cycle; one for each workflow."""
+
+    id: str
+    """Empty where it has none, or the whole file cannot be read."""
+    state: AcceptanceState
+    text: Sentence
+    """What that means, and what to do, in one sentence."""
+    file: Sentence
+    """Where it is written."""
+    team: bool = False
+    """Whether that is the file of a team, which many hosts have: not all in it is for each."""
+    workflow: str | None = None
+    """The path of the workflow; null where there is none."""
+
+
 class WorkflowReport(_Frozen):
     """The verdict on one saved workflow."""
 
@@ -384,6 +444,9 @@ class WorkflowReport(_Frozen):
     """Start of the cycle since which it has this verdict, UTC; null without a history."""
     past: list[PastVerdict] = []
     """Its verdicts of the last weeks, the oldest first, this one last; empty without a history."""
+    accepted: Acceptance | None = None
+    """By which it counts no more for ``--fail-on`` and alerts: every error that it has is accepted;
+    of several acceptances the one that ends first."""
 
 
 class GateAnswer(_Frozen):
@@ -430,6 +493,8 @@ class Report(_Frozen):
     comfywatchman_version: str
     host: str
     """Host name of the machine the cycle ran on."""
+    instance: str = ""
+    """Name of the instance; empty for the usual one."""
     started_at: datetime
     """Start of the cycle, UTC."""
     duration_s: Annotated[float, Field(ge=0)]
@@ -452,8 +517,20 @@ class Report(_Frozen):
     """What a person must see at once; see docs/security.md."""
     changes: Changes | None = None
     """What changed since the last full cycle; null for the first one, and without a history."""
+    restart_pending: list[RestartPending] = []
+    """Packs that ComfyUI's next restart makes others; empty without a history."""
     timeline: list[Milestone] = []
     """The cycles of the last weeks that found something changed, the newest first."""
+    accepted: Summary = Summary()
+    """How many of the workflows with each verdict are accepted as they are."""
+    acceptances: list[AcceptanceResult] = []
+    """What has become of each acceptance, those that hold last."""
+
+    @property
+    def not_accepted(self) -> Summary:
+        """How many workflows with each verdict nobody has accepted as they are."""
+        counts = {v.value: getattr(self.summary, v) - getattr(self.accepted, v) for v in Verdict}
+        return Summary(**counts)
 
 
 class LastRun(_Frozen):
@@ -480,6 +557,8 @@ class LastRun(_Frozen):
     """Null unless the outcome is ``done``."""
     history: Sentence | None = None
     """Why the cycle is not, or not wholly, in the history; null if it is, or none is kept."""
+    metrics: Sentence | None = None
+    """Why the metrics of the cycle are not, or not wholly, written; null if they are."""
 
 
 class HistoryEvent(_Frozen):
@@ -510,6 +589,23 @@ class Forecast(_Frozen):
     """How many workflows were judged."""
     changes: Changes
     """What would become of them, and why."""
+
+
+class LastGood(_Frozen):
+    """The environment under which a workflow last ran on a host, as what differs from now."""
+
+    schema_version: Literal[1] = LAST_GOOD_SCHEMA_VERSION
+    comfywatchman_version: str
+    host: str
+    """Host name of the machine it was asked on."""
+    workflow: str
+    """The path of the workflow."""
+    verdict: Verdict
+    """That of the last full cycle."""
+    at: datetime | None
+    """Start of the newest full cycle in which it was ``runnable``, UTC; null if it never was."""
+    host_changes: list[HostChange] = []
+    """What changed on the host since then."""
 
 
 class HistoryReport(_Frozen):

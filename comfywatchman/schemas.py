@@ -17,9 +17,11 @@ from comfywatchman.fleet.model import FLEET_SCHEMA_VERSION, Fleet
 from comfywatchman.results import (
     FORECAST_SCHEMA_VERSION,
     HISTORY_SCHEMA_VERSION,
+    LAST_GOOD_SCHEMA_VERSION,
     REPORT_SCHEMA_VERSION,
     Forecast,
     HistoryReport,
+    LastGood,
     LastRun,
     Report,
 )
@@ -28,6 +30,7 @@ _PUBLISHED: dict[str, type] = {
     f"report-{REPORT_SCHEMA_VERSION}.json": Report,
     "last-run-1.json": LastRun,
     f"history-{HISTORY_SCHEMA_VERSION}.json": HistoryReport,
+    f"last-good-{LAST_GOOD_SCHEMA_VERSION}.json": LastGood,
     f"forecast-{FORECAST_SCHEMA_VERSION}.json": Forecast,
     f"catalog-{CATALOG_SCHEMA_VERSION}.json": SavedCatalog,
     f"fleet-{FLEET_SCHEMA_VERSION}.json": Fleet,

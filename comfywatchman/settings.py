@@ -21,6 +21,7 @@ from pydantic import (
     BeforeValidator,
     ByteSize,
     Field,
+    PrivateAttr,
     ValidationError,
 )
 from pydantic_settings import (
@@ -366,6 +367,16 @@ class Settings(BaseSettings):
             "`$STATE_DIRECTORY`, else the user's XDG state folder."
         ),
     ] = None
+    textfile_dir: Annotated[
+        AbsolutePath | None,
+        BeforeValidator(lambda given: given or None),
+        Flag("Folder that node_exporter reads.", "outcome"),
+        Field(
+            description="Folder that node_exporter's textfile collector reads: each cycle writes "
+            "`comfywatchman.prom` into it (`comfywatchman-NAME.prom`), readable for all, as "
+            "docs/monitoring.md says. Unset or empty: the metrics are in the state folder alone."
+        ),
+    ] = None
 
     on_failure_command: Annotated[
         list[str],
@@ -415,6 +426,7 @@ class Settings(BaseSettings):
         ),
     ] = 900.0
 
+    _config_file: Path | None = PrivateAttr(default=None)
     _file_values: ClassVar[ContextVar[Mapping[str, Any]]] = ContextVar("_file_values")
     """What the file says, while settings are made of it."""
 
@@ -434,6 +446,11 @@ class Settings(BaseSettings):
     def resolved_state_dir(self) -> Path:
         """The folder that holds the state, by the rules of :func:`comfywatchman.state.locate`."""
         return self.state_dir or state.default_dir(self.instance)
+
+    @property
+    def config_file(self) -> Path | None:
+        """Where their file is, or would be; None for a user without a home folder."""
+        return self._config_file
 
 
 def memory_needed(max_catalog_size: int, max_workflow_size: int) -> int:
@@ -475,12 +492,14 @@ def load(flags: Mapping[str, Any], config: Path | None = None) -> Settings:
     # would be as much work as the first.
     token = Settings._file_values.set(file_values)
     try:
-        return Settings(**given)
+        settings = Settings(**given)
+        settings._config_file = state.config_file(config)
     except ValidationError as error:
         lines = [_explain(e, given, file, file_values) for e in error.errors()]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
     finally:
         Settings._file_values.reset(token)
+    return settings
 
 
 def _refuse_wrong_types(file: Path | None, values: Mapping[str, Any]) -> None:

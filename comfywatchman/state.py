@@ -162,21 +162,13 @@ def read_config(config: Path | None) -> tuple[Path | None, dict[str, Any]]:
     Raises:
         ConfigError: a file that was named is not there, or it cannot be read or parsed.
     """
-    given = config or (p if (p := os.environ.get(CONFIG_VARIABLE)) else None)
-    try:
-        if given is not None:
-            file = as_typed(given)
-        else:
-            import platformdirs
-
-            name = named(_instance(None, {}))
-            file = platformdirs.user_config_path(name) / "config.toml"
-    except RuntimeError:  # no home folder, so no file in it
+    given, file = _config_file(config)
+    if file is None:
         return None, {}
     try:
         return file, tomllib.loads(file.read_bytes().decode())
     except FileNotFoundError:
-        if given is None:
+        if not given:
             return None, {}
         raise ConfigError(f"{file}: there is no such file; create it or name another") from None
     except UnicodeDecodeError as error:
@@ -189,6 +181,29 @@ def read_config(config: Path | None) -> tuple[Path | None, dict[str, Any]]:
         ) from None
 
 
+def config_file(config: Path | None) -> Path | None:
+    """Where the configuration file is, or would be: as :func:`read_config` looks for it.
+
+    Raises:
+        ConfigError: no instance can have the name that the environment gives.
+    """
+    return _config_file(config)[1]
+
+
+def _config_file(config: Path | None) -> tuple[bool, Path | None]:
+    """Whether it was named, and where it is; None for a user without a home folder."""
+    given = config or os.environ.get(CONFIG_VARIABLE)
+    try:
+        if given:
+            return True, as_typed(given)
+        import platformdirs
+
+        name = named(_instance(None, {}))
+        return False, platformdirs.user_config_path(name) / "config.toml"
+    except RuntimeError:  # no home folder, so no file in it
+        return False, None
+
+
 def open_at_once(file: Path) -> BufferedReader:
     """Open a file to read; a pipe that nobody writes to is not waited for.
 
@@ -199,8 +214,12 @@ def open_at_once(file: Path) -> BufferedReader:
     return open(file, "rb", opener=lambda path, _: os.open(path, flags))
 
 
-def read_file(file: Path) -> bytes:
+def read_file(file: Path, largest: int = _LARGEST) -> bytes:
     """Read a file of the state folder, whatever has taken its place there.
+
+    Args:
+        file: the file.
+        largest: the most bytes that it may have.
 
     Raises:
         OSError: it is not there, cannot be read, is no regular file, or is far too large.
@@ -209,17 +228,30 @@ def read_file(file: Path) -> bytes:
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "is not a regular file", str(file))
-        if status.st_size > _LARGEST:
+        if status.st_size > largest:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(file))
         return stream.read()
 
 
-def replace_file(target: Path, content: bytes, mode: int = 0o600) -> None:
+def replace_file(
+    target: Path,
+    content: bytes,
+    mode: int = 0o600,
+    like: os.stat_result | None = None,
+    *,
+    umask: bool = True,
+) -> None:
     """Put ``content`` in place of ``target``, as :func:`replace_files` does."""
-    replace_files({target: content}, mode)
+    replace_files({target: content}, mode, like, umask=umask)
 
 
-def replace_files(contents: Mapping[Path, bytes], mode: int = 0o600) -> None:
+def replace_files(
+    contents: Mapping[Path, bytes],
+    mode: int = 0o600,
+    like: os.stat_result | None = None,
+    *,
+    umask: bool = True,
+) -> None:
     """Put new content in place of files of one folder, in steps that survive a crash.
 
     The new files are written beside the old ones and flushed to the disk; only when all of them are
@@ -229,7 +261,9 @@ def replace_files(contents: Mapping[Path, bytes], mode: int = 0o600) -> None:
 
     Args:
         contents: by file, in the order of the renames.
-        mode: of the new files, less the umask: for their owner alone, whoever runs a cycle by hand.
+        mode: of the new files: for their owner alone, whoever runs a cycle by hand.
+        like: of a file whose mode they get instead, and its owner and group as far as that may be.
+        umask: whether the process's umask takes away from the mode.
 
     Raises:
         OSError: one could not be written; unless it was the rename, all are as they were.
@@ -238,7 +272,7 @@ def replace_files(contents: Mapping[Path, bytes], mode: int = 0o600) -> None:
     writer = f"{threading.get_native_id()}.{os.getpid()}"
     parts = {t: t.with_name(f".{t.name}.{writer}{state_files.PART}") for t in contents}
     folder = next(iter(contents)).parent
-    owner = owner_besides_root(folder)
+    owner = owner_besides_root(folder) if like is None else (like.st_uid, like.st_gid)
     try:
         for target, part in parts.items():
             part.unlink(missing_ok=True)
@@ -246,6 +280,10 @@ def replace_files(contents: Mapping[Path, bytes], mode: int = 0o600) -> None:
                 if owner:
                     with contextlib.suppress(OSError):
                         os.fchown(stream.fileno(), *owner)
+                if like is not None:
+                    os.fchmod(stream.fileno(), stat.S_IMODE(like.st_mode))
+                elif not umask:
+                    part.chmod(mode)
                 stream.write(redaction.catch(contents[target]))
                 stream.flush()
                 os.fsync(stream.fileno())

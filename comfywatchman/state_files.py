@@ -27,6 +27,7 @@ LOCK = "cycle.lock"
 SCHEDULE = "schedule.json"
 SCHEDULE_LOCK = "schedule.lock"
 SCHEDULE_LOG = "schedule.log"
+METRICS = "metrics.prom"
 FILES = (
     LAST_RUN,
     LATEST,
@@ -47,9 +48,9 @@ FILES = (
     SCHEDULE,
     SCHEDULE_LOCK,
     SCHEDULE_LOG,
+    METRICS,
 )
-METRICS = "metrics.prom"
-OF_OTHER_RELEASES = (METRICS, "verdicts.json", "history.json")
+OF_OTHER_RELEASES = ("verdicts.json", "history.json")
 """What an older release left, or a newer one from which a host went back."""
 
 PART = ".part"

@@ -115,6 +115,8 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
                 + visible(", ".join(map(str, last_run["paths"])))
                 + ")"
             )
+        if last_run.get("metrics"):
+            lines.append(f"Metrics      {visible(str(last_run['metrics']))}")
     if failed := status["failed"]:
         lines += [
             f"Service      the last start failed before its cycle began: {failed['why']}",

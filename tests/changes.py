@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from comfywatchman.results import Cause
 
 DEPTH, SIZE = 256, 10_000_000
-_FILE_FIELDS: Final = ("input",)
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,9 @@ class Change:
     """One thing that changes.
 
     Attributes:
-        kind: ``type``, ``pack``, ``release``, ``gone``, ``moved``, ``added`` or ``edit``.
-        name: the node type, the pack or the file.
+        kind: ``type``, ``module`` (all its types), ``pack`` (gone), ``release``; of a file
+            ``gone``, ``moved`` or ``added``; ``edit``.
+        name: the node type, the module, the pack or the file.
         folder: of a file its folder, of an edit what it is.
     """
 
@@ -132,6 +132,9 @@ class Host:
                 offered.pop(change.name, None)
                 if change.name in theirs:
                     offered[change.name] = theirs[change.name]
+            elif change.kind == "module":
+                offered = {n: d for n, d in offered.items() if d["python_module"] != change.name}
+                offered |= {n: d for n, d in theirs.items() if d["python_module"] == change.name}
             elif change.kind == "pack":
                 module = f"custom_nodes.{change.name}"
                 offered = {n: d for n, d in offered.items() if d["python_module"] != module}
@@ -178,7 +181,9 @@ class Host:
             if t in mine and mine[t]["python_module"].startswith("custom_nodes")
         ]
         gone = _some(sorted(set(packs)), chance, 1)
-        modules = {f"custom_nodes.{pack}" for pack in gone}
+        own = {mine[t]["python_module"] for t in differing if t in mine}
+        sets = _some(sorted(own - {f"custom_nodes.{pack}" for pack in gone}), chance, 1)
+        modules = {f"custom_nodes.{pack}" for pack in gone} | set(sets)
         found = [
             change
             for change in found
@@ -186,7 +191,7 @@ class Host:
                 w.get(change.name, {}).get("python_module") for w in (mine, theirs)
             )
         ]
-        found += [Change("pack", pack) for pack in gone]
+        found += [Change("pack", pack) for pack in gone] + [Change("module", m) for m in sets]
         inventory = self.server.inventory("full")
         places = {n: folder for folder, names in inventory.models.items() for n in names}
         places |= dict.fromkeys(inventory.files["input"], "input")
@@ -404,6 +409,14 @@ def _names(cause: Cause, change: Change) -> bool:
         return cause.kind is CauseKind.WORKFLOW
     if change.kind == "type":
         return change.name in cause.node_types
+    if change.kind == "module":
+        of_module = {
+            name
+            for host in hosts()
+            for name, declared in declarations(host.server).items()
+            if declared["python_module"] == change.name
+        }
+        return bool(cause.node_types) and of_module.issuperset(cause.node_types)
     if change.kind == "pack":
         return cause.kind is CauseKind.PACK and cause.name == change.name
     if change.kind == "release":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 import typer
@@ -56,6 +57,25 @@ def _failure(flags: Flags, config: Path | None, reason: str) -> None:
         folder = _folder(flags, config)
         if ownership.of_other_host(folder) is None:
             ReportStore(folder).refuse(reason)
+            _measure(folder, flags, config)
+
+
+def _measure(folder: Path, flags: Flags, config: Path | None) -> None:
+    """Count it, also where node_exporter reads, as far as the settings can be read."""
+    with contextlib.suppress(Exception):  # what keeps a cycle from beginning is what counts here
+        from comfywatchman.metrics import textfile
+        from comfywatchman.results import Outcome
+
+        copy = flags.get("textfile_dir") or os.environ.get("COMFYWATCHMAN_TEXTFILE_DIR")
+        if not copy:
+            with contextlib.suppress(ConfigError):
+                copy = state.read_config(config)[1].get("textfile_dir")
+        textfile.write(
+            folder,
+            state.likely_instance(config),
+            textfile.Ending(Outcome.FAILED),
+            state.as_typed(copy) if copy else None,
+        )
 
 
 def _folder(flags: Flags, config: Path | None) -> Path:

@@ -108,7 +108,8 @@ def _cycle(
 def _exit_code(result: Result, fail_on: FailOn) -> int:
     if result.exit_code is not Exit.OK:
         return result.exit_code
-    bad = result.report.summary.broken
+    counts = result.report.not_accepted
+    bad = counts.broken
     if fail_on == "partial":
-        bad += result.report.summary.partial
+        bad += counts.partial
     return Exit.FAIL_ON if fail_on != "never" and bad else Exit.OK

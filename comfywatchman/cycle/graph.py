@@ -23,6 +23,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from comfywatchman import __version__, off_switch, redaction, room
+from comfywatchman.acceptances.applying import applied
 from comfywatchman.checks.versions import beyond_what_is_known
 from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_source, files, inventory_file, inventory_source
@@ -55,6 +56,7 @@ from comfywatchman.history.facts import Environment
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.so_far import SoFar
 from comfywatchman.judging.workflow import judge_workflow, postpone
+from comfywatchman.report.accepted import worth_showing
 from comfywatchman.report.store import ReportStore
 from comfywatchman.results import (
     GateAnswer,
@@ -451,8 +453,15 @@ def compare(state: CycleState, runtime: CycleRuntime) -> CycleState:
     context = runtime.context
     if context.memory is None:
         return {"remembered": None}
+    pending = context.memory.restart_pending(
+        state["environment"],
+        state["inquiry"].knowledge,
+        state["workflows"],
+        _folders(state, context.settings),
+        state["server"].argv,
+    )
     remembered = context.memory.compare(
-        _seen(state), state["environment"], _world(state, context.settings)
+        _seen(state), state["environment"], _world(state, context.settings), pending
     )
     if remembered.changes is not None:
         runtime.stream_writer(Compared(remembered.changes))
@@ -498,6 +507,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
     made = Report(
         comfywatchman_version=__version__,
         host=socket.gethostname(),
+        instance=context.settings.instance,
         started_at=context.clock.started_at(),
         duration_s=context.clock.elapsed(),
         reason=in_words(summary, state["left_out"])
@@ -523,7 +533,11 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         alarms=_alarms(asking, runtime),
         changes=remembered.changes if remembered else None,
         timeline=remembered.timeline if remembered else [],
+        restart_pending=remembered.restart_pending if remembered else [],
     )
+    made = applied(made, context.settings.config_file, whole=context.is_whole)
+    for result in worth_showing(made):
+        runtime.stream_writer(Noted(result.text))
     if context.store is not None and not context.target.paths:
         facts = state["environment"].facts if "environment" in state else None
         listed = inventory_file.listing(

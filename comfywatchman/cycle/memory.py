@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman import __version__
 from comfywatchman.comfyui.client import ComfyUIError
-from comfywatchman.history import cause, comparison
-from comfywatchman.history.environment import reading
+from comfywatchman.history import cause, comparison, wording
+from comfywatchman.history.environment import not_loaded, reading
+from comfywatchman.history.environment.budget import Blind, Budget
 from comfywatchman.history.environment.sources import Sources
 from comfywatchman.history.error import HistoryError
 from comfywatchman.history.facts import differences
@@ -42,7 +43,14 @@ if TYPE_CHECKING:
     from comfywatchman.history.copies import Copies
     from comfywatchman.history.facts import Environment
     from comfywatchman.history.store import History, Previous
-    from comfywatchman.results import Changes, LastRun, Milestone, Report, WorkflowReport
+    from comfywatchman.results import (
+        Changes,
+        LastRun,
+        Milestone,
+        Report,
+        RestartPending,
+        WorkflowReport,
+    )
     from comfywatchman.settings import Settings
     from comfywatchman.workflow.find import Workflow
 
@@ -50,6 +58,8 @@ WEEKS: Final = timedelta(weeks=6)
 """How far back a report looks."""
 MILESTONES: Final = 100
 """Most cycles of the last weeks that a report lists."""
+_LOOKING: Final = 2.0
+"""Seconds that finding the server among the processes may take."""
 _EXPLAINING: Final = 0.1
 """The part of a cycle's time that finding out causes may take."""
 _COPYING: Final = 0.1
@@ -81,12 +91,14 @@ class Remembered:
         workflows: the verdicts, with their past.
         changes: what changed; None if there is nothing to compare with.
         timeline: the cycles of the last weeks that found something changed.
+        restart_pending: packs that the server has not loaded as they are on the disk.
         unseen: paths of workflows that may be there, and could not be looked for.
     """
 
     workflows: list[WorkflowReport]
     changes: Changes | None
     timeline: list[Milestone]
+    restart_pending: list[RestartPending] = field(default_factory=list)
     unseen: frozenset[str] = frozenset()
 
 
@@ -161,7 +173,9 @@ class Memory:
             )
         )
 
-    def compare(self, seen: Seen, environment: Environment, world: World) -> Remembered:
+    def compare(
+        self, seen: Seen, environment: Environment, world: World, pending: list[RestartPending]
+    ) -> Remembered:
         """Find out what has become of the workflows since the last full cycle, and why."""
         previous = self._previous
         reports = self._guarded(seen, previous)
@@ -169,7 +183,7 @@ class Memory:
         past = self._history.past(since)
         if previous is None:
             first = [comparison.with_past(r, None, [], self._started_at) for r in reports]
-            return Remembered(first, None, [])
+            return Remembered(first, None, [], pending)
         keys = {report.path: state_key(report) for report in reports}
         compared = comparison.compare(
             previous, reports, keys, unseen=seen.unseen, left_out=seen.left_out
@@ -185,7 +199,33 @@ class Memory:
         ]
         changes = comparison.changes(compared, explained, facts, environment.blind.values())
         timeline = self._history.timeline(since, MILESTONES)
-        return Remembered(dated, changes, timeline, compared.unseen)
+        return Remembered(dated, changes, timeline, pending, compared.unseen)
+
+    def restart_pending(
+        self,
+        environment: Environment,
+        knowledge: Knowledge,
+        reports: Sequence[WorkflowReport],
+        folders: Folders | None,
+        argv: Sequence[str],
+    ) -> list[RestartPending]:
+        """The packs that are others on the disk than the server has loaded.
+
+        Args:
+            environment: the facts of the host.
+            knowledge: what was learned of the server's packs.
+            reports: the verdicts.
+            folders: the server's folders, if they are on this host.
+            argv: the command line that it was started with.
+        """
+        since = None
+        if knowledge.at_start is None and folders is not None:
+            with suppress(Blind):
+                since = not_loaded.started(argv, Budget(_LOOKING))
+        found = not_loaded.not_loaded(
+            environment, knowledge, reports, folders.custom_nodes if folders else None, since
+        )
+        return [wording.of_pending(pack) for pack in found]
 
     def remember(
         self,

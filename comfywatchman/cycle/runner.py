@@ -21,13 +21,14 @@ from comfywatchman.comfyui.provenance import core
 from comfywatchman.comfyui.userdata_reader import UserdataReader
 from comfywatchman.cycle import graph
 from comfywatchman.cycle.memory import HistoryError, Memory
-from comfywatchman.cycle.progress import Ended, Listener
+from comfywatchman.cycle.progress import Ended, Listener, Noted
 from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.gate import lock
 from comfywatchman.history.store import History
 from comfywatchman.judging import cache
 from comfywatchman.report.store import ReportStore
 from comfywatchman.results import GateAnswer, Outcome, Report, Server, Summary
+from comfywatchman.schedule import timer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,6 +111,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
                         clock.started_at(),
                         duration_s=clock.elapsed(),
                         paths=paths,
+                        metrics=_measure(settings, store, paths, Outcome.FAILED),
                     )
             raise
         except Exception as error:  # noqa: BLE001  (the last guard: a bug must leave a record)
@@ -119,13 +121,16 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
             outcome, reason, code = _ending(final)
         gate = final.get("gate", [])
         report = final.get("report") or _empty_report(
-            None if offline else settings.comfyui_url, clock, outcome, reason, gate
+            settings, clock, outcome, reason, gate, offline=offline
         )
         ending.set()
         if store is not None and code is not Exit.LOCKED:
             history_trouble = final.get("history_trouble") or None
             if outcome is Outcome.FAILED and memory is not None:
                 history_trouble = _remember_failure(memory, reason, clock)
+            metrics_trouble = _measure(settings, store, paths, outcome, final.get("report"))
+            if metrics_trouble:
+                listener(Noted(metrics_trouble))
             try:
                 store.finish(
                     outcome,
@@ -136,6 +141,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
                     gate=gate,
                     summary=report.summary if outcome is Outcome.DONE else None,
                     history=history_trouble,
+                    metrics=metrics_trouble,
                 )
             except OSError as error:
                 if code is not Exit.UNWRITABLE:
@@ -166,6 +172,34 @@ def _remember_failure(memory: Memory, reason: str, clock: CycleClock) -> str | N
     except HistoryError as error:
         return str(error)
     return None
+
+
+def _measure(
+    settings: Settings,
+    store: ReportStore,
+    paths: list[str],
+    outcome: Outcome,
+    report: Report | None = None,
+    *,
+    stopped: bool = False,
+) -> str | None:
+    """Write the metrics of a cycle over everything; why they are not written, if they are not.
+
+    One that is stopped has no time to ask when the next is due.
+    """
+    if paths:
+        return None
+    try:
+        from comfywatchman.metrics import textfile
+
+        interval_s = None
+        if not stopped:
+            schedule = timer.read(settings.instance, store.folder, timeout=1.0)
+            interval_s = schedule.interval_s or settings.schedule_interval
+        ending = textfile.Ending(outcome, report, interval_s)
+        return textfile.write(store.folder, settings.instance, ending, settings.textfile_dir)
+    except Exception as error:  # noqa: BLE001  (metrics end no cycle, whatever is wrong with them)
+        return f"the metrics could not be made ({type(error).__name__}: {error})"
 
 
 def _stream(context: CycleContext, listener: Listener) -> CycleState:
@@ -221,6 +255,8 @@ def _read_program() -> None:
 
     with suppress(ImportError):  # a Python without SQLite
         from comfywatchman.comfyui import workflow_database  # noqa: F401
+    with suppress(ImportError):  # a cycle says so once it has ended
+        from comfywatchman.metrics import textfile  # noqa: F401
     discovery.import_all(formats)
     registry.registered()
     core.core_type("")
@@ -229,20 +265,23 @@ def _read_program() -> None:
 
 
 def _empty_report(
-    url: str | None,
+    settings: Settings,
     clock: CycleClock,
     outcome: Outcome,
     reason: str,
     gate: list[GateAnswer],
+    *,
+    offline: bool,
 ) -> Report:
     return Report(
         comfywatchman_version=__version__,
         host=socket.gethostname(),
+        instance=settings.instance,
         started_at=clock.started_at(),
         duration_s=clock.elapsed(),
         outcome="skipped" if outcome is Outcome.SKIPPED else "failed",
         reason=reason,
-        server=Server(url=url),
+        server=Server(url=None if offline else settings.comfyui_url),
         gate=gate,
         summary=Summary(),
         workflows=[],
@@ -276,6 +315,9 @@ def _record_signals(context: CycleContext, listener: Listener, ending: threading
                     context.clock.started_at(),
                     duration_s=context.clock.elapsed(),
                     paths=paths,
+                    metrics=_measure(
+                        context.settings, context.store, paths, Outcome.FAILED, stopped=True
+                    ),
                 )
         with suppress(Exception):
             listener(Ended(Outcome.FAILED.value, reason))

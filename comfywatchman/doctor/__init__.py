@@ -31,6 +31,7 @@ _CHECKS = (
     ("state_folder", "ask_server", False),
     ("state_folder", "last_cycle", False),
     ("state_folder", "lock", False),
+    ("state_folder", "metrics", True),
     ("schedule", "timer", False),
     ("schedule", "service", False),
     ("schedule", "clock", False),

@@ -20,6 +20,7 @@ _MODULES = {
     "apscheduler": "apscheduler.schedulers.background",
     "langgraph": "langgraph.graph",
     "nvidia-ml-py": "pynvml",
+    "prometheus-client": "prometheus_client",
     "pydantic-settings": "pydantic_settings",
 }
 """What to import of a package, where that is not its name."""

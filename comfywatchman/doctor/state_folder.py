@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _LONG = timedelta(hours=1)
 """How long no cycle should take."""
+_SANDBOX = (
+    "if it says that the file system is read-only: deploy again, so that the service may write"
+)
 
 
 def folder(examination: Examination) -> Iterator[Point]:
@@ -127,6 +130,26 @@ def lock(examination: Examination) -> Iterator[Point]:
         yield Point("lock", Status.PROBLEM, said, f"it hangs: kill {pid}")
     else:
         yield Point("lock", Status.OK, said)
+
+
+def metrics(examination: Examination) -> Iterator[Point]:
+    """Whether node_exporter gets what the cycles leave for it."""
+    assert examination.settings is not None  # noqa: S101
+    copy = examination.settings.textfile_dir
+    if copy is None:
+        return
+    try:
+        with tempfile.TemporaryFile(dir=copy):
+            pass
+    except OSError as error:
+        said = f"textfile_dir {copy} cannot be written: {room.why(error, copy)}"
+        remedy = room.remedy(error, copy) or "make it, or let the user of the cycles write there"
+        yield Point("metrics", Status.PROBLEM, said, remedy)
+        return
+    if trouble := (examination.last_run or {}).get("metrics"):
+        yield Point("metrics", Status.PROBLEM, f"the last cycle said: {trouble}", _SANDBOX)
+    else:
+        yield Point("metrics", Status.OK, f"{copy} can be written")
 
 
 def _holder(file: Path) -> int | None:

@@ -23,11 +23,16 @@ if TYPE_CHECKING:
 
     from jinja2 import Template
 
-    from comfywatchman.fleet.model import Fleet, Group, Host
+    from comfywatchman.fleet.model import Fleet, FleetChange, Group, Host
 
 REMARK_LIMIT = 100
 """Remarks shown above the table; each host's own are shown with it."""
 REMARKS_AT_FIRST = 8
+CHANGE_LIMIT = 20
+"""Changes in the page under one heading."""
+CHANGES_AT_FIRST = 5
+CHANGE_NAMES_LIMIT = 6
+"""Names in one list of a change."""
 DIFFERENCE_LIMIT = 100
 """Differences shown of models, and of packs."""
 NAMES_LIMIT = 12
@@ -49,6 +54,7 @@ def render(fleet: Fleet) -> str:
     Content-Security-Policy allows exactly its own style and script, by their hashes.
     """
     remarks = [(h.name, r) for h in fleet.hosts for r in h.remarks if r.problem]
+    groups = list(_changes(fleet))
     return _template().render(
         fleet=fleet,
         title=_title(fleet),
@@ -56,7 +62,10 @@ def render(fleet: Fleet) -> str:
         bar=list(_bar(fleet.hosts)),
         remarks=remarks[:REMARK_LIMIT],
         said=telling.what_changed(fleet),
-        groups=list(telling.groups(fleet)),
+        groups=groups,
+        changes_left_out=fleet.changes_left_out
+        + len(fleet.changes)
+        - sum(len(found) for _, found in groups),
         marks=telling.marks(fleet),
         when=partial(telling.when, fleet),
         remarks_left_out=max(0, len(remarks) - REMARK_LIMIT),
@@ -71,6 +80,8 @@ def _template() -> Template:
     environment.globals.update(
         page.inline([page.STYLE, _TEMPLATES / "fleet.css"], [page.THEME, _TEMPLATES / "fleet.js"]),
         names_limit=NAMES_LIMIT,
+        change_names_limit=CHANGE_NAMES_LIMIT,
+        changes_at_first=CHANGES_AT_FIRST,
         remarks_at_first=REMARKS_AT_FIRST,
         variant=telling.variant,
         what_it_did=telling.what_it_did,
@@ -112,11 +123,16 @@ def data(fleet: Fleet) -> dict[str, Any]:
         "findings": [[f.code, f.severity, f.message, f.fix, f.where] for f in fleet.findings],
         "changes": [
             _runs(place[name] for name in change.hosts)
-            for _, found in telling.groups(fleet)
+            for _, found in _changes(fleet)
             for change in found
         ],
         "workflows": workflows,
     }
+
+
+def _changes(fleet: Fleet) -> Iterator[tuple[str, list[FleetChange]]]:
+    for title, found in telling.groups(fleet):
+        yield title, found[:CHANGE_LIMIT]
 
 
 def _host(host: Host) -> dict[str, Any]:

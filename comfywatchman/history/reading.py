@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -11,9 +12,11 @@ from comfywatchman.history.facts import FactKind
 from comfywatchman.history.records import CycleRow, Event, State
 from comfywatchman.results import (
     Cause,
+    ChangeKind,
     Changes,
     Milestone,
     Outcome,
+    PastCause,
     PastVerdict,
     Report,
     Verdict,
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 _TEXTS: Final = 12
 """What changed that a milestone tells of at most."""
+_CAUSES: Final = 20
+"""Causes that a milestone names at most."""
 _KINDS: Final = frozenset(kind.value for kind in FactKind)
 _STATE: Final = "path, name, verdict, verdict_since, content_digest"
 
@@ -113,7 +118,8 @@ def timeline(connection: Connection, since: int, limit: int) -> list[Milestone]:
     milestones = []
     for at, worse, mended, content in connection.execute(query, (since, limit)):
         kept = packing.read(content)
-        texts = [_cause(connection, number).text for number in kept["causes"][: _TEXTS + 1]]
+        causes = [_cause(connection, number) for number in kept["causes"][:_CAUSES]]
+        texts = [cause.text for cause in causes[: _TEXTS + 1]]
         texts += [change["text"] for change in kept["rest"].get("host", [])[: _TEXTS + 1]]
         total = (
             len(kept["causes"])
@@ -123,10 +129,33 @@ def timeline(connection: Connection, since: int, limit: int) -> list[Milestone]:
         texts = list(dict.fromkeys(texts))[:_TEXTS]
         if total > _TEXTS:
             texts.append(f"and {total - _TEXTS:,} more")
+        did = Counter(
+            cause
+            for _, kind, _, _, because in kept["workflows"]
+            if kind in (ChangeKind.WORSE, ChangeKind.OTHER)
+            for cause in because
+        )
         milestones.append(
-            Milestone(at=packing.time_of(at), texts=texts, worse=worse, mended=mended)
+            Milestone(
+                at=packing.time_of(at),
+                texts=texts,
+                causes=[_in_short(cause, did[cause.id]) for cause in causes],
+                worse=worse,
+                mended=mended,
+            )
         )
     return milestones
+
+
+def _in_short(cause: Cause, worse: int) -> PastCause:
+    return PastCause(
+        id=cause.id,
+        kind=cause.kind,
+        sureness=cause.sureness,
+        name=cause.name,
+        text=cause.text,
+        worse=worse,
+    )
 
 
 def events(connection: Connection, since: int | None, workflow: str | None) -> list[Event]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from comfywatchman.history.facts import Environment
     from comfywatchman.history.world import World
     from comfywatchman.results import Changes, Outcome, Report, Verdict, WorkflowReport
+
+_OF_ACCEPTANCES: Final = frozenset({"accept_expired", "accept_unused"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,14 @@ def state_key(report: WorkflowReport) -> str:
     """What is the same as long as nothing has become of a workflow, in hexadecimal.
 
     It rests on the verdict, the content, which findings there are and how grave they are, and on
-    the outputs that are lost; not on the wording of anything.
+    the outputs that are lost; not on the wording of anything, nor on what people have accepted.
     """
     parts = [report.verdict, report.content_digest or ""]
-    parts += sorted(f"{each.fingerprint} {each.severity}" for each in report.findings)
+    parts += sorted(
+        f"{each.fingerprint} {each.severity}"
+        for each in report.findings
+        if each.code not in _OF_ACCEPTANCES
+    )
     parts += sorted(f"lost {each.node_id}" for each in report.outputs_lost)
     content = "\n".join(parts).encode(errors="surrogatepass")
     return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -6,13 +6,15 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from comfywatchman.comfyui.provenance.manager import ChangeKind as Became
 from comfywatchman.escape import NAME_LIMIT, visible
 from comfywatchman.history.facts import FactKind
-from comfywatchman.results import HostChange
+from comfywatchman.results import HostChange, RestartPending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from comfywatchman.history.environment.not_loaded import NotLoaded
     from comfywatchman.history.facts import FactChange, Value
 
 FEW: Final = 5
@@ -29,6 +31,11 @@ _FILES: Final = {
     FactKind.MODEL: "model file",
     FactKind.EMBEDDING: "embedding",
     FactKind.INPUT_FILE: "input file",
+}
+_PENDING: Final = {
+    Became.ADDED: "is new on the disk",
+    Became.DISABLED: "is disabled on the disk",
+    Became.REMOVED: "is gone from the disk",
 }
 _BECAME: Final = {
     "new": ("is new", "are new"),
@@ -54,6 +61,29 @@ def of_host(changes: Iterable[FactChange]) -> Iterator[HostChange]:
             yield from _grouped(found, _folder_of, _FILES[kind], _in_folder)
         else:
             yield from map(_one, found)
+
+
+def of_pending(pack: NotLoaded) -> RestartPending:
+    """Say which pack the next restart makes another one, and how."""
+    name = visible(pack.folder, limit=NAME_LIMIT)
+    if pack.kind is Became.UPDATED:
+        if pack.before or pack.after:
+            became = (
+                f"is updated on the disk: {pack.before or 'unknown'} → {pack.after or 'unknown'}"
+            )
+        else:
+            became = "is updated on the disk"
+    else:
+        became = _PENDING[pack.kind]
+    sure = "" if pack.sure else ", as the times of its files say"
+    return RestartPending(
+        pack=name,
+        before=pack.before,
+        after=pack.after,
+        sure=pack.sure,
+        text=f"pack {name} {became}{sure}; ComfyUI has not been restarted since",
+        workflows=list(pack.workflows),
+    )
 
 
 def version(value: Value | None) -> str | None:

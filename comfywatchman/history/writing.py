@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from comfywatchman.history.records import CycleRow, Full
     from comfywatchman.results import Changes, WorkflowReport
 
-NOT_FOUND: Final = frozenset({"path", "name", "verdict", "content_digest", "since", "past"})
+NOT_FOUND: Final = frozenset(
+    {"path", "name", "verdict", "content_digest", "since", "past", "accepted"}
+)
 """What of a workflow's report is kept beside what was found of it."""
 _NOT_FRAME: Final = frozenset(
     {

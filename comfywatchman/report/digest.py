@@ -142,7 +142,7 @@ class Digest:
 
     Attributes:
         entries: every workflow, by verdict in ``READING_ORDER`` and by name within it.
-        shared: errors of two workflows or more, the most widespread first.
+        shared: errors of two workflows or more that nobody has accepted, the most widespread first.
         not_checked: each blind spot, and in how many workflows (0: the whole cycle's).
     """
 
@@ -150,11 +150,17 @@ class Digest:
     shared: tuple[SharedProblem, ...]
     not_checked: tuple[tuple[str, int], ...]
 
+    @property
+    def accepted(self) -> list[tuple[int, Entry]]:
+        """The entries that are accepted as they are, with their positions."""
+        return [(n, e) for n, e in enumerate(self.entries) if e.workflow.accepted]
+
     def by_verdict(self) -> list[tuple[Verdict, list[tuple[int, Entry]]]]:
-        """The entries with their positions, one group for each verdict that occurs."""
+        """The other entries with their positions, one group for each verdict that occurs."""
         groups: dict[Verdict, list[tuple[int, Entry]]] = {v: [] for v in READING_ORDER}
         for position, entry in enumerate(self.entries):
-            groups[entry.workflow.verdict].append((position, entry))
+            if not entry.workflow.accepted:
+                groups[entry.workflow.verdict].append((position, entry))
         return [(verdict, group) for verdict, group in groups.items() if group]
 
 
@@ -278,7 +284,7 @@ def _shared(entries: Iterable[Entry]) -> tuple[SharedProblem, ...]:
     messages: dict[tuple[str, str], str] = {}
     for position, entry in enumerate(entries):
         for problem in entry.problems:
-            if problem.severity is Severity.ERROR:
+            if problem.severity is Severity.ERROR and not entry.workflow.accepted:
                 key = problem.shared_by
                 messages.setdefault(key, problem.message)
                 found = workflows.setdefault(key, [])

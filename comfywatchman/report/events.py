@@ -10,7 +10,7 @@ from comfywatchman.report.formats import text
 from comfywatchman.report.terminal import BOLD, DIM, VERDICT_STYLE, Page
 
 if TYPE_CHECKING:
-    from comfywatchman.results import HistoryReport
+    from comfywatchman.results import HistoryReport, LastGood
 
 
 def render(history: HistoryReport, page: Page) -> str:
@@ -34,4 +34,27 @@ def render(history: HistoryReport, page: Page) -> str:
             style=DIM,
         )
         text.tell(page, changed)
+    return page.text()
+
+
+def render_last_good(found: LastGood, page: Page) -> str:
+    """Under what a workflow last ran here, as text that ends with a newline."""
+    page.say(found.workflow, style=BOLD)
+    mark, style = page.symbols[found.verdict], VERDICT_STYLE[found.verdict]
+    page.say(f"{found.verdict} in the last full report", mark=mark, mark_style=style)
+    if found.at is None:
+        page.say(f"It was never seen to run on {found.host}")
+        return page.text()
+    page.say(f"It last ran on {found.host} at {shown(found.at)}", style=BOLD)
+    if not found.host_changes:
+        page.say("Nothing that can be seen of the host has changed since then", style=DIM)
+        return page.text()
+    page.heading("What changed on the host since then")
+    for change in found.host_changes:
+        page.say(change.text, mark="·")
+    page.say(
+        "The environment of then, for others to restore: --as snapshot for ComfyUI-Manager "
+        "(cm-cli restore-snapshot FILE), --as constraints for pip (pip install -c FILE …)",
+        style=DIM,
+    )
     return page.text()

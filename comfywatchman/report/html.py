@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from comfywatchman.escape import visible
 from comfywatchman.moments import in_utc, shown
-from comfywatchman.report import page, past
+from comfywatchman.report import accepted, page, past, pending
 from comfywatchman.report.changes import KIND_WORDS, NAMES_LIMIT, account, count
 from comfywatchman.report.digest import (
     ALSO_LIMIT,
@@ -26,6 +26,7 @@ from comfywatchman.report.digest import (
     proportions,
     server_phrase,
 )
+from comfywatchman.results import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,12 +34,18 @@ if TYPE_CHECKING:
 
     from jinja2 import Template
 
-    from comfywatchman.report.digest import Entry
-    from comfywatchman.results import Report, Summary, Verdict
+    from comfywatchman.report.digest import Digest, Entry
+    from comfywatchman.results import Report, Summary
 
 _TEMPLATES = files(__package__) / "templates"
 _GATE_NAMES = {"gpu": "GPU", "comfyui": "ComfyUI", "disk": "Disk", "lock": "Lock"}
 _PREVIEW_LIMIT = 160
+_LEADS = {
+    Verdict.BROKEN: "cannot run",
+    Verdict.PARTIAL: "would lose outputs",
+    Verdict.UNKNOWN: "could not be judged",
+}
+"""What the page's title says, the first of it that is so of a workflow nobody has accepted."""
 
 
 def render(report: Report) -> str:
@@ -76,9 +83,12 @@ def render(report: Report) -> str:
             for shared in contents.shared
         ],
         groups=[
-            (verdict, list(_rows(group, change_of, report.started_at)))
-            for verdict, group in contents.by_verdict()
+            (name, list(_rows(group, change_of, report.started_at)))
+            for name, group in _groups(contents)
         ],
+        acceptances=accepted.worth_showing(report),
+        pending=pending.lines(report),
+        pending_heading=pending.HEADING,
         not_checked=[
             (sentence, plural(workflows, "workflow") if workflows else "")
             for sentence, workflows in contents.not_checked[:BLIND_SPOT_LIMIT]
@@ -90,7 +100,9 @@ def render(report: Report) -> str:
 def template() -> Template:
     """The page's template, compiled once."""
     environment = page.environment(_TEMPLATES)
-    environment.filters.update(preview=_preview, moment=_moment, plural=plural)
+    environment.filters.update(
+        preview=_preview, moment=_moment, plural=plural, acceptance=accepted.in_words
+    )
     environment.globals.update(
         page.inline(
             [page.STYLE, _TEMPLATES / "history.css"], [page.THEME, _TEMPLATES / "report.js"]
@@ -104,6 +116,8 @@ def template() -> Template:
         blind_spot_limit=BLIND_SPOT_LIMIT,
         problem_limit=PROBLEM_LIMIT,
         severity_words=SEVERITY_WORDS,
+        acceptances_heading=accepted.HEADING,
+        acceptance_limit=accepted.RESULT_LIMIT,
     )
     return environment.get_template("report.html.j2")
 
@@ -137,6 +151,12 @@ def _rows(
         yield position, entry, change_of.get(workflow.path), past.on_page(workflow, now)
 
 
+def _groups(contents: Digest) -> list[tuple[str, list[tuple[int, Entry]]]]:
+    """The groups of workflows on the page, by what they are called there."""
+    groups = [(verdict.value, group) for verdict, group in contents.by_verdict()]
+    return [*groups, *([("accepted", contents.accepted)] if contents.accepted else [])]
+
+
 def _title(report: Report) -> str:
     """What the page is about, in a few words."""
     summary, total = report.summary, report.summary.total
@@ -147,12 +167,17 @@ def _title(report: Report) -> str:
     if not total:
         return "No workflows found"
     of_all = f"of {plural(total, 'workflow')}"
-    if summary.broken:
-        return f"{summary.broken:,} {of_all} cannot run"
-    if summary.partial:
-        return f"{summary.partial:,} {of_all} would lose outputs"
-    if summary.unknown:
-        return f"{summary.unknown:,} {of_all} could not be judged"
+    graver = 0
+    for verdict, what in _LEADS.items():
+        let_be = getattr(report.accepted, verdict)
+        if getattr(report.not_accepted, verdict):
+            among = f", {let_be:,} of them accepted" if let_be else ""
+            beside = f"; {graver:,} other{'s are' if graver > 1 else ' is'} accepted"
+            return f"{getattr(summary, verdict):,} {of_all} {what}{among}{beside * bool(graver)}"
+        graver += let_be
+    if graver:
+        let_be = "1 is accepted as it is" if graver == 1 else f"{graver:,} are accepted as they are"
+        return f"{summary.runnable:,} {of_all} can run; {let_be}"
     return "The workflow can run" if total == 1 else f"All {total:,} workflows can run"
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from comfywatchman import __version__, started, state, state_files
 from comfywatchman.errors import ConfigError
+from comfywatchman.escape import visible
 from comfywatchman.results import GateAnswer, LastRun, Outcome, Report, Summary
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class ReportStore:
         gate: Sequence[GateAnswer] = (),
         summary: Summary | None = None,
         history: str | None = None,
+        metrics: str | None = None,
     ) -> None:
         """Write how a cycle ended.
 
@@ -104,6 +106,7 @@ class ReportStore:
                     "gate": list(gate),
                     "summary": summary,
                     "history": history,
+                    "metrics": visible(metrics) if metrics else None,
                 }
             )
         )

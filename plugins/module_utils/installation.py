@@ -15,6 +15,8 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files impo
 CREDENTIALS = ["comfyui_token", "comfyui_basic_auth"]
 RECORDS = "/var/lib/comfywatchman"
 SETTINGS = "config.toml"
+ACCEPTED = "accepted.toml"  # the host's own; a team's is the role's to write
+TEAM_ACCEPTED = "accepted.team.toml"
 LAST_RUN_BYTES = 1024**2
 
 

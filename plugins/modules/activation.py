@@ -46,6 +46,12 @@ options:
     default: ''
   units: {description: Contents by path below the folder of units., type: dict, default: {}}
   settings: {description: Content of config.toml., type: str, default: ''}
+  accepted:
+    description: >-
+      Content of a team's accepted.team.toml; with nothing in it the file is removed. Going back
+      leaves it as it is.
+    type: str
+    default: ''
   credentials: {description: Secrets by name; others are removed., type: dict, default: {}}
   state_dir_before:
     description: >-
@@ -120,6 +126,7 @@ import time
 from typing import NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils import textfile
 from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import (
     as_user,
     carry_out,
@@ -137,8 +144,10 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.files import (
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
     CREDENTIALS,
     SETTINGS,
+    TEAM_ACCEPTED,
     account_of,
     linked_release,
+    name_of,
     read_last_run,
     seconds_of,
 )
@@ -166,13 +175,21 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
 )
 
 CHECK_SETTINGS = """
-import pathlib, sys
+import datetime, pathlib, sys
 from comfywatchman.errors import ConfigError
 from comfywatchman.settings import load
+file = pathlib.Path(sys.argv[1])
 try:
-    load({}, pathlib.Path(sys.argv[1]))
+    load({}, file)
 except ConfigError as error:
     raise SystemExit(str(error))
+try:
+    from comfywatchman.acceptances import file as accepted
+except ImportError:  # an older one
+    raise SystemExit(0)
+problems = accepted.read(file, datetime.date.today()).problems
+if problems:
+    raise SystemExit("; ".join(problem.text for problem in problems))
 """
 MODES = {  # (files, directories)
     "user": (0o600, 0o700),
@@ -437,6 +454,7 @@ class Activation:
         self.systemd = Systemd(self.scope, self.account) if self.scheduled else None
         self.names = Units(self.instance)
         self.file_mode, self.directory_mode = MODES[self.scope]
+        self.accepted = None if backwards else given["accepted"]
         self.credentials = None if backwards else given["credentials"]
         self.timer_enabled = given["timer_enabled"]
         self.smoke_test = given["smoke_test"] and not backwards
@@ -456,9 +474,12 @@ class Activation:
         }
 
     def setting_files(self):
-        """The same of the settings, and of the secrets if they are to change too."""
+        """The same of the settings, and of what else is beside them if it is to change too."""
         mode, group = (0o600, -1) if self.scope == "user" else (0o640, self.account.pw_gid)
         files = {self.settings_path: (self.wanted.settings, mode, group)}
+        if self.accepted is not None:
+            path = os.path.join(self.paths["config"], TEAM_ACCEPTED)
+            files[path] = (self.accepted.encode() or None, mode, group)
         if self.credentials is not None:
             for name in CREDENTIALS:
                 content = self.credentials.get(name)
@@ -570,6 +591,9 @@ class Activation:
                     raise RejectedError(f"systemd does not accept the units: {complaint}")
             _, mode, group = self.setting_files()[self.settings_path]
             write(settings, self.wanted.settings, mode, group)
+            if self.accepted:
+                accepted = os.path.join(staged, TEAM_ACCEPTED)
+                write(accepted, self.accepted.encode(), mode, group)
             code, _, complaint = run(
                 [*as_user(self.account), self.python, "-Ic", CHECK_SETTINGS, settings],
                 {"PATH": "/usr/bin:/bin", "HOME": self.account.pw_dir, "LC_ALL": "C.UTF-8"},
@@ -577,7 +601,7 @@ class Activation:
             if code != 0:
                 raise RejectedError(
                     "ComfyWatchman does not accept its settings: "
-                    + complaint.replace(settings, self.settings_path)
+                    + complaint.replace(staged, self.paths["config"])
                 )
         finally:
             shutil.rmtree(staged, ignore_errors=True)
@@ -635,11 +659,18 @@ class Activation:
             self.restore(before)
             raise
         self.move_state()
+        self.remove_metrics(before.files[self.settings_path][0])
         self.releases.keep(self.wanted, self.file_mode, self.directory_mode)
         if self.backwards:
             self.leave(before.release)
         self.releases.accept(self.wanted.release)
         os.unlink(self.releases.unproven_path)
+
+    def remove_metrics(self, settings_before):
+        """Remove them from where node_exporter reads none of this instance any more."""
+        folder = textfile.folder_in(settings_before)
+        if folder != textfile.folder_in(self.wanted.settings):
+            textfile.remove_from(folder, name_of(self.instance))
 
     def leave(self, release):
         """Mark a release that is left for an older one; not one that an earlier rollback led to."""
@@ -944,6 +975,7 @@ def main():
             "release": {"type": "str", "default": ""},
             "units": {"type": "dict", "default": {}},
             "settings": {"type": "str", "default": ""},
+            "accepted": {"type": "str", "default": ""},
             "credentials": {"type": "dict", "default": {}, "no_log": True},
             "state_dir_before": {"type": "str", "default": ""},
             "timer_enabled": {"type": "bool", "default": True},

@@ -30,6 +30,11 @@ options:
   root: {description: Where releases go; empty for the usual place., type: str, default: ''}
   state_dir: {description: Where reports go; empty for the usual place., type: str, default: ''}
   comfyui_dir: {description: ComfyUI's folder., type: str, default: ''}
+  textfile_dir:
+    description: >-
+      Folder that node_exporter reads, if checks are to write metrics there.
+    type: str
+    default: ''
   python: {description: The Python to use; empty for the newest that fits., type: str, default: ''}
   sources: {description: Digests of all that a release is made of., type: dict, default: {}}
   version: {description: The version of the wheel., type: str, default: ''}
@@ -137,6 +142,7 @@ lingering:
     whether the user's manager runs without a login
   type: bool
   returned: always
+textfile_dir_waits: {description: whether it is to be made, type: bool, returned: always}
 manager_waits:
   description: >-
     drop-in to be made, for the user's manager to wait for what its units lie on; empty if none is
@@ -168,7 +174,11 @@ import shutil
 import sys
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.comfywatchman.ops.plugins.module_utils import mounts, trials
+from ansible_collections.comfywatchman.ops.plugins.module_utils import (
+    mounts,
+    textfile,
+    trials,
+)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import (
     AccountError,
     as_account,
@@ -357,14 +367,14 @@ def time_limit_problems(given):
     if TIMEOUT_OVERRIDE in service:
         name = f"comfywatchman_unit_overrides.service.Service.{TIMEOUT_OVERRIDE}"
         spans = {name: str(service[TIMEOUT_OVERRIDE])}
-    value, seconds = spans[name], seconds_of(spans).get(name)
+    seconds = seconds_of(spans).get(name) if spans else None
     if seconds is None or seconds >= given["cycle_time_limit"]:
         return []
     limit = f"{given['cycle_time_limit']:g}"
     said = (
-        f"{name} is {value}, shorter than comfywatchman_cycle_time_limit ({limit} s): systemd "
-        f"would end a check before it tells what it has found. Set it to {limit}s or more, "
-        f"or comfywatchman_cycle_time_limit to {seconds:g} or less."
+        f"{name} is {spans[name]}, shorter than comfywatchman_cycle_time_limit ({limit} s): "
+        "systemd would end a check before it tells what it has found. Set it to "
+        f"{limit}s or more, or comfywatchman_cycle_time_limit to {seconds:g} or less."
     )
     return [said]
 
@@ -538,6 +548,7 @@ def main():
             "root": {"type": "str", "default": ""},
             "state_dir": {"type": "str", "default": ""},
             "comfyui_dir": {"type": "str", "default": ""},
+            "textfile_dir": {"type": "str", "default": ""},
             "python": {"type": "str", "default": ""},
             "sources": {"type": "dict", "default": {}},
             "version": {"type": "str", "default": ""},
@@ -628,6 +639,8 @@ def look(module):
         if not becoming:
             problems += look_problems(scope, scheduler, account, paths, given["comfyui_dir"])
             problems += as_account(owner, lambda: link_problems(paths["root"]))
+            problem = textfile.problem(account, given["textfile_dir"])
+            problems += [problem] if problem else []
             python, problem = choose_python(given["python"], account)
             problems += [problem] if problem else []
     if python is not None:
@@ -657,6 +670,7 @@ def look(module):
     needed = needed_directories(scope, scheduler, home, paths)
     if given["command_link"]:
         needed += Command(scope, paths, instance).directories()
+    needed += [given["textfile_dir"]] if os.path.isabs(given["textfile_dir"]) else []
     declared, unready, waits_in = [], False, ""
     if lingers and account is not None:
         late = mounts.late([paths[name] for name in ("units", "root", "state")], account.pw_uid)
@@ -735,6 +749,7 @@ def look(module):
         as_owner=starting_as(owner),
         privileged=os.geteuid() == 0,
         lingering=lingering,
+        textfile_dir_waits=bool(given["textfile_dir"]) and not os.path.isdir(given["textfile_dir"]),
         manager_waits=mounts.drop_in(declared) if waits_in and unready else "",
         manager=running,
         sandbox=sandbox,

@@ -21,6 +21,11 @@ options:
       Whether the user's own service manager is needed.
     type: bool
     default: false
+  textfile_dir:
+    description: >-
+      Folder that node_exporter reads, made for the user if it is not there.
+    type: str
+    default: ''
   lease: {description: What the probe returned of it., type: dict, default: {}}
 """
 
@@ -45,7 +50,9 @@ import os
 import time
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.comfywatchman.ops.plugins.module_utils import textfile
 from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import (
+    AccountError,
     is_lingering,
     linger_file,
 )
@@ -82,6 +89,7 @@ class Registration:
         self.name = record_name(given["instance"])
         self.wanted = given["record"]
         self.before = read_record(self.name)
+        self.textfile_dir = given["textfile_dir"]
         self.needs_manager = given["manager"]
         self.manager = Systemd("user", self.account) if self.needs_manager else None
         self.undo = contextlib.ExitStack()
@@ -95,6 +103,8 @@ class Registration:
         steps = []
         if self.wanted and self.wanted != self.before:
             steps.append((f"write {os.path.join(RECORDS, self.name)}", self.note))
+        if self.textfile_dir and not os.path.isdir(self.textfile_dir):
+            steps.append((f"make {self.textfile_dir}", self.make_textfile_dir))
         if self.needs_manager and not is_lingering(self.account.pw_name):
             steps.append((f"loginctl enable-linger {self.account.pw_name}", self.linger))
         # After lingering: a manager that logind sees no reason for may be ended as it begins.
@@ -138,6 +148,10 @@ class Registration:
         self.put(self.wanted)
         self.undo.callback(self.forget)
 
+    def make_textfile_dir(self):
+        textfile.make(self.account, self.textfile_dir)
+        self.undo.callback(remove_if_empty, self.textfile_dir)
+
     def put(self, record):
         text = json.dumps(record, indent=2) + "\n"
         write(os.path.join(RECORDS, self.name), text.encode(), 0o644)
@@ -171,6 +185,7 @@ def main():
             "record": {"type": "dict", "default": {}},
             "user": {"type": "str", "required": True},
             "manager": {"type": "bool", "default": False},
+            "textfile_dir": {"type": "str", "default": ""},
             "lease": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
@@ -184,7 +199,7 @@ def main():
                 for _, step in steps:
                     step()
                 registration.undo.pop_all()
-        except (LostError, RefusedError) as error:
+        except (AccountError, LostError, RefusedError) as error:
             module.fail_json(msg=str(error))
         except OSError as error:
             module.fail_json(msg=f"{error.filename}: {error.strerror}")

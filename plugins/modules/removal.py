@@ -9,8 +9,9 @@ module: removal
 short_description: Remove an installation of ComfyWatchman
 description:
   - Stops the units, also those that are started because one of them was stopped, and removes
-    them, the command on the PATH, the settings, the secrets, the releases and, unless they shall
-    stay, the reports and the history. In the end the service manager knows none of the units.
+    them, the command on the PATH, the settings, the secrets, what node_exporter reads, the
+    releases and, unless they shall stay, the reports and the history. In the end the service
+    manager knows none of the units.
   - Copies of workflows are people's work, and go only where that is asked for.
   - Works without the user and without their service manager too, and where their home has moved
     since. What is in a user's folders is removed with the rights of that user, or of whoever owns
@@ -81,11 +82,13 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import 
     owner_on_the_way,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.command import Command
-from ansible_collections.comfywatchman.ops.plugins.module_utils.files import remove_if_empty
+from ansible_collections.comfywatchman.ops.plugins.module_utils.files import read, remove_if_empty
 from ansible_collections.comfywatchman.ops.plugins.module_utils.host import OWNER
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
+    ACCEPTED,
     CREDENTIALS,
     SETTINGS,
+    TEAM_ACCEPTED,
     account_of,
     name_of,
     paths_of,
@@ -104,6 +107,7 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
     attempt,
     stamp_of,
 )
+from ansible_collections.comfywatchman.ops.plugins.module_utils.textfile import folder_in, ours_in
 
 # The service manager kills after 90 s what does not end, and a unit that ends may start another.
 STOP_SECONDS = 240
@@ -119,6 +123,8 @@ class Place:
         }
         # In a home that several hosts use, what belongs to another one stays.
         self.others = other_hosts(self.paths, account)
+        settings = os.path.join(self.paths["config"], SETTINGS)
+        self.textfile_dir = relocated(folder_in(read(settings)), given["home"], home)
         self.stamp = stamp_of(scope, home, Units(instance).timer)
         # An older version noted down no place for the command; a later one may have put it there.
         usual = paths_of(scope, home, "", "", instance)
@@ -162,15 +168,17 @@ class Removal:
     def leftovers_in(self, place):
         units, root, config = (place.paths[name] for name in ("units", "root", "config"))
         links = ("current", "previous", "releases", "unproven")
+        of_config = [SETTINGS, ACCEPTED, TEAM_ACCEPTED, *CREDENTIALS, OWNER]
         paths = []
         if "config" not in place.others:
             paths += [
                 *place.command.ours(),
+                *ours_in(place.textfile_dir, self.name),
                 os.path.join(units, "timers.target.wants", self.units.timer),
                 *(os.path.join(units, name + ".d", "50-site.conf") for name in self.units.all),
                 *(os.path.join(units, name) for name in self.units.all),
                 place.stamp,
-                *(os.path.join(config, name) for name in [SETTINGS, *CREDENTIALS, OWNER]),
+                *(os.path.join(config, name) for name in of_config),
             ]
         if "root" not in place.others:
             paths += [os.path.join(root, name) for name in [*links, OWNER]]

@@ -521,7 +521,7 @@ def main():
         lingering=is_lingering(user),
         manager=manager,
         timer=timer,
-        missed=" What to do: ".join(
+        missed="; what to do: ".join(
             next((mounts.cause(one, units.timer) for one in late if one.missed), [])
         ),
         service=service,

@@ -46,6 +46,7 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.accounts import 
     is_lingering,
     linger_file,
     owner_of,
+    owner_on_the_way,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import remove_if_empty, write
 from ansible_collections.comfywatchman.ops.plugins.module_utils.installation import (
@@ -114,6 +115,10 @@ def remove_directories(record, owner):
     homes = {record["home"], account.pw_dir if account else record["home"]}
     made = [relocated(path, record["home"], home) for home in homes for path in record["made"]]
     as_account(owner, lambda: [path for path in made if remove_if_empty(path)])
+    # One that root made for the user, and what is above it.
+    for path in made:
+        if owner_on_the_way(os.path.dirname(path)) is None:
+            remove_if_empty(path)
 
 
 def main():

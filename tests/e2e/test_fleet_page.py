@@ -169,9 +169,10 @@ def test_many_changes_are_shown_when_they_are_asked_for(show: Show) -> None:
     ]
     page = show(replace(made_up(3, 3), changes=changes))
     assert page.evaluate(CHANGES) == [f"pack{n} 1 \u2192 2" for n in range(5)]
-    assert page.evaluate("document.querySelector('#more-changes').textContent") == "Show 35 more"
+    assert page.evaluate("document.querySelector('#more-changes').textContent") == "Show 15 more"
     page.click("#more-changes")
-    assert len(page.evaluate(CHANGES)) == 40
+    assert len(page.evaluate(CHANGES)) == 20
+    assert "and 20 more in fleet.json" in page.evaluate("document.body.innerText")
     page.click("#host")
     page.type("render0002")
     assert page.evaluate(CHANGES) == []

@@ -9,7 +9,14 @@ import pytest
 
 from comfywatchman.escape import visible
 from comfywatchman.report import html
-from tests.unit.report.sample import HOSTILE, hostile, large, realistic, remembered
+from tests.unit.report.sample import (
+    HOSTILE,
+    accepted,
+    hostile,
+    large,
+    realistic,
+    remembered,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -293,3 +300,20 @@ def test_five_thousand_workflows_are_filtered_at_once(show: Show) -> None:
     worked_ms = page.work_ms() - before
     assert len(page.evaluate(NAMES)) == 10
     assert 0 < worked_ms < 500
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_what_is_accepted_has_a_block_and_a_filter_of_its_own(show: Show, dark: bool) -> None:
+    names = ["old/half-saved.json", "flux/contact sheet.json"]
+    page = show(accepted(realistic(), *names), dark=dark)
+    assert page.evaluate("document.querySelector('h1').textContent") == (
+        "8 of 23 workflows cannot run, 1 of them accepted"
+    )
+    page.click("[data-verdict=accepted]")
+    assert page.evaluate(NAMES) == names
+    page.click("#accepted .w summary")
+    shown = page.evaluate("document.querySelector('#accepted .body').innerText")
+    assert "accepted until 2026-12-31 by anna: the pack is left out here (a7)" in shown
+    colour = "getComputedStyle(document.querySelector('#accepted h2')).color"
+    assert page.evaluate(colour) == ("rgb(127, 179, 245)" if dark else "rgb(29, 95, 174)")
+    assert complaints(page) == []

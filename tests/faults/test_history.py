@@ -249,3 +249,58 @@ def without(declared: dict[str, Any], name: str) -> dict[str, Any]:
                 if isinstance(spec, list) and spec and isinstance(spec[0], list):
                     spec[0] = [choice for choice in spec[0] if choice != name]
     return changed
+
+
+def test_the_last_good_environment_is_told_and_written(host: Host, server: StandIn) -> None:
+    save(host, "model.json", NEEDS_A_MODEL)
+    cycle(host, server)
+    server.object_info = without(dict(recorded_node_types("full")), "ae.safetensors")
+    server.without = frozenset({"ae.safetensors"})
+    cycle(host, server)
+    told = host.run("history", "--last-good", "model.json")
+    assert told.returncode == 0, told.stderr
+    assert "It last ran on" in told.stdout
+    assert "ae.safetensors" in told.stdout
+    for form in ("snapshot", "constraints"):
+        written = host.run("history", "--last-good", "model.json", "--as", form)
+        assert written.returncode == 0, written.stderr
+    never = host.run("history", "--last-good", "bad.json", "--as", "snapshot")
+    assert never.returncode == 2
+    assert "never seen to run" in never.stderr
+
+
+def test_a_copy_is_written_out_and_over_nothing(host: Host, server: StandIn) -> None:
+    good = host.workflows / "good.json"
+    original = good.read_bytes()
+    cycle(host, server)
+    good.write_text("{}")
+    cycle(host, server)
+    listed = host.run("history", "--restore-copy", "good.json")
+    assert len(listed.stdout.splitlines()) == 2
+    target = host.workflows.parent / "restored.json"
+    done = host.run("history", "--restore-copy", "good.json", "--to", str(target))
+    assert done.returncode == 0, done.stderr
+    assert target.read_bytes() == original
+    refused = host.run("history", "--restore-copy", "good.json", "--to", str(good))
+    assert refused.returncode == 2
+    assert "nothing is ever overwritten" in refused.stderr
+    assert good.read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--as", "snapshot"], "--last-good"),
+        (["--to", "x"], "--restore-copy"),
+        (["--last-good", "a", "--at", "1d"], "each ask for another thing"),
+        (["--last-good", "nothing"], "the history knows none"),
+        (["--restore-copy", "nothing"], "the history knows none"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    host: Host, server: StandIn, arguments: list[str], why: str
+) -> None:
+    cycle(host, server)
+    done = host.run("history", *arguments)
+    assert done.returncode == 2
+    assert why in " ".join(done.stderr.split())

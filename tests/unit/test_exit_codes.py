@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ import pytest
 from comfywatchman import commands, discovery, state_files
 from comfywatchman.errors import Exit
 from comfywatchman.gate import lock
+from comfywatchman.report.store import ReportStore
 from tests.standin.comfyui import recorded_object_info
 from tests.unit.fleet import sample
 from tests.unit.healthy import healthy_state
@@ -77,20 +79,42 @@ def a_history(folder: Path, _: ExitStack) -> None:
     cycles.remember(folder / "state", 0, [cycles.workflow("/w/a.json")])
 
 
-def a_worse_catalog(folder: Path, _: ExitStack) -> None:
-    (folder / "flows" / "flow.json").write_bytes((folder / "flow.json").read_bytes())
+def a_broken_report(folder: Path, until: ExitStack) -> None:
+    (folder / "broken.json").rename(folder / "flows" / "broken.json")
+    a_report(folder, until)
+
+
+def a_read_only_place(folder: Path, until: ExitStack) -> None:
+    a_broken_report(folder, until)
+    (folder / "accepted.toml").symlink_to("/proc/accepted.toml")
+
+
+def a_cycle_that_failed(folder: Path, until: ExitStack) -> None:
+    a_report(folder, until)
+    ReportStore(folder / "state").refuse("it was not to be")
+
+
+def another_catalog(folder: Path, _: ExitStack) -> None:
+    (folder / "flow.json").rename(folder / "flows" / "flow.json")
     declared = json.loads((folder / "object_info.json").read_bytes())
     del declared["EmptyImage"]
-    (folder / "canary.json").write_text(json.dumps(declared))
+    (folder / "object_info.json").write_text(json.dumps(declared))
 
 
 OFFLINE = "--object-info object_info.json --state-dir state"
 FULL = "/dev/full"
 CHECK = f"check flow.json {OFFLINE}"
 CONVERT = f"convert flow.json {OFFLINE.split(' --state')[0]}"
-ONLINE = "--config server.toml --state-dir state"
 GONE = "--comfyui-url http://127.0.0.1:9"
+ACCEPT = "accept broken.json --reason known --until {} --state-dir state --config server.toml"
+SOON = (datetime.now(UTC) + timedelta(days=9)).date()
+FORECAST = "forecast object_info.json --config server.toml --state-dir state"
 CASES = {
+    ("accept", 0): Case(ACCEPT.format(SOON), a_broken_report),
+    ("accept", 2): Case(ACCEPT.format("soon"), a_broken_report),
+    ("accept", 70): Case(ACCEPT.format(SOON), a_broken_report, lacking="tomlkit"),
+    ("accept", 74): Case(ACCEPT.format(SOON), a_read_only_place),
+    ("accept", 78): Case(ACCEPT.format(SOON)),
     ("check", 0): Case(CHECK),
     ("check", 1): Case(f"check broken.json {OFFLINE} --fail-on broken"),
     ("check", 2): Case("check gone.json"),
@@ -119,11 +143,11 @@ CASES = {
     ("fleet", 70): Case("fleet fleet", lacking="markupsafe"),
     ("fleet", 74): Case("fleet fleet", into=FULL),
     ("fleet", 78): Case("fleet fleet", no_fleet),
-    ("forecast", 0): Case(f"forecast object_info.json {ONLINE}"),
-    ("forecast", 1): Case(f"forecast canary.json {ONLINE} --fail-on broken", a_worse_catalog),
+    ("forecast", 0): Case(FORECAST),
+    ("forecast", 1): Case(f"{FORECAST} --fail-on broken", another_catalog),
     ("forecast", 2): Case("forecast gone.json"),
-    ("forecast", 70): Case("forecast object_info.json", lacking="comfywatchman.forecast"),
-    ("forecast", 74): Case(f"forecast object_info.json {ONLINE}", into=FULL),
+    ("forecast", 70): Case(FORECAST, lacking="comfywatchman.forecast"),
+    ("forecast", 74): Case(FORECAST, into=FULL),
     ("forecast", 78): Case(f"forecast object_info.json --state-dir state {GONE}"),
     ("graph", 0): Case("graph"),
     ("graph", 2): Case("graph --nonsense"),
@@ -150,7 +174,9 @@ CASES = {
     ("schedule", 75): Case("schedule --state-dir state", hold_the_lock(state_files.SCHEDULE_LOCK)),
     ("schedule", 78): Case("schedule --config config.toml", wrong_settings),
     ("status", 0): Case("status --state-dir state"),
+    ("status", 1): Case("status --format nagios --state-dir state", a_cycle_that_failed),
     ("status", 2): Case("status --format pdf"),
+    ("status", 3): Case("status --format nagios --state-dir state"),
     ("status", 70): Case("status", lacking="comfywatchman.status"),
     ("status", 74): Case("status --state-dir state", into=FULL),
 }

@@ -121,6 +121,7 @@ NONSENSE = [
     ('ask_server = "always"', "'never' or 'doubtful'"),
     ('cache = "yes"', "must be true or false"),
     ('state_dir = "relative"', "absolute path"),
+    ('textfile_dir = "relative"', "absolute path"),
     ('on_failure_command = "/bin/true"', "must be a list of texts"),
     ("on_failure_command = [1]", "must be text"),
     ('on_failure_command = ["mail"]', "absolute path of a program"),
@@ -260,3 +261,14 @@ def test_an_instance_has_folders_of_its_own(
 
 def test_every_setting_is_documented() -> None:
     assert [n for n, f in settings.Settings.model_fields.items() if not f.description] == []
+
+
+def test_settings_know_where_their_file_is_or_would_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "other.toml"
+    file.touch()
+    assert settings.load({}, file).config_file == file
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("COMFYWATCHMAN_CONFIG", raising=False)
+    assert settings.load({}).config_file == tmp_path / "comfywatchman" / "config.toml"

@@ -474,6 +474,7 @@ function listChanges(limit) {
     row.hidden = !hit || shown.get(of) >= limit;
     if (!row.hidden) shown.set(of, shown.get(of) + 1);
   });
+  byId("changes").classList.add("listed");
   for (const [of, number] of shown) of.hidden = number === 0;
   const hidden = matching - [...shown.values()].reduce((sum, number) => sum + number, 0);
   const more = byId("more-changes");

@@ -87,7 +87,9 @@ class _Explaining:
         """How many workflows could not be tried, by why."""
 
     def explained(self, worse: Sequence[Worse]) -> Explained:
-        found = {each.now.path: self._of(each) for each in worse}
+        # Those with the same errors after each other, as they need the same worlds.
+        alike = sorted(worse, key=lambda each: [f.fault_id for f in each.now.findings])
+        found = {each.now.path: self._of(each) for each in alike}
         causes: dict[str, Cause] = {}
         ids: dict[Factor, str] = {}
         for factor, inputs in self._proven.items():
@@ -101,8 +103,12 @@ class _Explaining:
             if cause.id not in causes or cause.sureness is Sureness.CERTAIN:
                 causes[cause.id] = cause
         by_path = {
-            path: list(dict.fromkeys(e.id if isinstance(e, Cause) else ids[e] for e in each))
-            for path, each in found.items()
+            each.now.path: list(
+                dict.fromkeys(
+                    one.id if isinstance(one, Cause) else ids[one] for one in found[each.now.path]
+                )
+            )
+            for each in worse
         }
         count = Counter(each for of in by_path.values() for each in of)
         ordered = sorted(causes.values(), key=lambda cause: -count[cause.id])
@@ -163,12 +169,16 @@ class _Explaining:
                 trial.take_as_given(back)
                 wanted = now.new_since(trial.was)
         result = Search(trial, self._differences).causes(wanted)
-        by_weight = sorted(result.causes, key=lambda f: (-len(result.causes[f]), f))
-        for factor in by_weight:
+        for factor in sorted(result.causes, key=lambda f: (-len(result.causes[f]), f)):
+            errors = result.causes[factor]
+            sureness = Sureness.LIKELY if factor in result.unsure else Sureness.CERTAIN
+            inputs = {key[2] for key in errors if key[2] is not None}
             if factor == WORKFLOW:
-                found.append(words.edited(worse, Sureness.CERTAIN, trial, result.causes[factor]))
+                found.append(words.edited(worse, sureness, trial, errors))
+            elif sureness is Sureness.LIKELY:
+                found.append(self._said.cause(factor, sureness, sorted(inputs)))
             else:
-                self._proven[factor].update(k[2] for k in result.causes[factor] if k[2])
+                self._proven[factor] |= inputs
                 found.append(factor)
         if result.left and edited and not self._program_changed:
             found.append(words.edited(worse, Sureness.LIKELY))

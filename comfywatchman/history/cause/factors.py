@@ -298,10 +298,13 @@ class Differences:
 
     @cached_property
     def _gone(self) -> frozenset[str]:
-        """What no list has any more, as choices have it."""
+        """What is there no more, as choices have it: one node type's list may lack what is."""
         entries = [entry for files in self.files.values() for entry in files.entries]
+        gone = frozenset(value_of(entry) for entry in entries if entry.gone)
+        now = self.now.inventory
         there = {value_of(entry) for entry in entries if not entry.gone}
-        return frozenset(value_of(entry) for entry in entries if entry.gone) - there
+        there.update(*now.models.values(), *now.files.values())
+        return gone - there
 
     @cached_property
     def _by_last_part(self) -> dict[str, set[Factor]]:

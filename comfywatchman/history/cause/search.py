@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from comfywatchman.history.cause.factors import LIMITS, RELEASE, WORKFLOW, Factor, Kind
-from comfywatchman.history.cause.trial import NOTHING, VERDICT
+from comfywatchman.history.cause.trial import NOTHING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from comfywatchman.history.cause.factors import Differences
     from comfywatchman.history.cause.trial import Back, Key, Trial
 
@@ -24,10 +26,12 @@ class Found:
     Attributes:
         causes: each proven cause, with the errors that it has; the first found first.
         left: errors that nothing explains that could be given back.
+        unsure: causes of which the proof is not whole.
     """
 
     causes: dict[Factor, Errors] = field(default_factory=dict)
     left: Errors = field(default_factory=dict)
+    unsure: set[Factor] = field(default_factory=set)
 
 
 class Search:
@@ -43,7 +47,7 @@ class Search:
         self._differences = differences
         self._all = False
         self._veiled: dict[Factor, Errors] = {}
-        """What takes errors away, but brings others, which may hide them."""
+        """What takes errors away, but brings others, and is not proven to have made them."""
 
     def causes(self, wanted: Errors) -> Found:
         """Find the causes of errors that it has now, and of what they hide.
@@ -58,7 +62,7 @@ class Search:
         given = NOTHING
         left = wanted
         while left:
-            causes = self._alone(given, left) or self._several(given, left)
+            causes = self._alone(given, left) or self._several(given, left, found)
             if not causes:
                 found.left = left
                 break
@@ -92,39 +96,45 @@ class Search:
         base = trial.run(given)
         found: dict[Factor, Errors] = {}
         self._veiled = {}
+        mends: set[Factor] = set()
 
         def look(group: list[Factor]) -> None:
             back = given.union(group)
-            result = trial.run(back)
             gone = trial.missing(back, wanted)
-            # An error that is not there without this may hide the others, which then only seem
-            # to be gone.
-            hides = any(not base.has(key, mark) for key, mark in result.errors.items())
-            if not gone and not hides:
+            brought = {k: m for k, m in trial.run(back).errors.items() if not base.has(k, m)}
+            if not gone and not brought:
                 return
             if len(group) > 1:
                 middle = len(group) // 2
                 look(group[:middle])
                 look(group[middle:])
-            elif hides:
-                proven = self._makes(given, group, gone) if gone else {}
-                if proven:
-                    found[group[0]] = proven
-                elif gone:
-                    self._veiled[group[0]] = gone
-            else:
+            elif not brought:
                 found[group[0]] = gone
+            else:
+                # What comes with it may hide the errors, which then only seem to be gone.
+                if gone:
+                    self._veiled[group[0]] = gone
+                if all(trial.was.has(key, mark) for key, mark in brought.items()):
+                    mends.add(group[0])
+
+        def prove() -> set[Key]:
+            for factor in list(self._veiled):
+                proven = self._makes(given, [factor], self._veiled[factor], mends - {factor})
+                if proven:
+                    found[factor] = proven
+                    del self._veiled[factor]
+            return set().union(*found.values())
 
         near, far = self._near_and_far(given, wanted)
         for factor in near:
             look([factor])
-        explained = set().union(*found.values())
         # What an error at a node rests on is all near: nothing else can have had a part in it.
-        if far and not (explained >= wanted.keys() and all(key[1] for key in wanted)):
+        if not (prove() >= wanted.keys() and all(key[1] for key in wanted)) and far:
             look(far)
+            prove()
         return found
 
-    def _several(self, given: Back, wanted: Errors) -> dict[Factor, Errors]:
+    def _several(self, given: Back, wanted: Errors, found: Found) -> dict[Factor, Errors]:
         """Of changes that take nothing away when given back one by one, those that do together."""
         whole = given.union(self.candidates())
         healed = self._trial.missing(whole, wanted)
@@ -132,7 +142,7 @@ class Search:
             if self._all:
                 return {}
             self._all = True
-            return self._alone(given, wanted) or self._several(given, wanted)
+            return self._alone(given, wanted) or self._several(given, wanted, found)
         causes: dict[Factor, Errors] = {}
 
         def look(group: list[Factor]) -> None:
@@ -151,17 +161,25 @@ class Search:
             if group:
                 look(group)
         if not causes and self._veiled:
+            found.unsure |= self._veiled.keys()
             return self._veiled
         return causes or dict.fromkeys(self._least(given, sorted(whole - given), healed), healed)
 
-    def _makes(self, given: Back, group: list[Factor], wanted: Errors) -> Errors:
-        """Those of some errors that are there with everything given back but a group of changes."""
-        rest = given.union(self.candidates()).difference(group)
-        if VERDICT in wanted:
-            lower = self._trial.run(rest).rank < self._trial.was.rank
-            return wanted if lower else {}
-        missing = self._trial.missing(rest, wanted)
-        return {key: mark for key, mark in wanted.items() if key not in missing}
+    def _makes(
+        self, given: Back, group: list[Factor], wanted: Errors, stay: Iterable[Factor] = ()
+    ) -> Errors:
+        """Those of some errors that a group of changes makes in the old world.
+
+        Args:
+            given: what is given back anyway.
+            group: the changes.
+            wanted: the errors.
+            stay: what else is not given back: what mended errors that would hide these.
+        """
+        without = given.union(self.candidates()).difference(stay)
+        there = self._trial.missing(without.difference(group), wanted)
+        made = {key: mark for key, mark in wanted.items() if key not in there}
+        return self._trial.missing(without, made) if made else made
 
     def _least(self, given: Back, whole: list[Factor], wanted: Errors) -> set[Factor]:
         """As few changes as possible that take errors away when they are given back together."""

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from comfywatchman.history.cause.factors import Differences
 
 _Made = TypeVar("_Made")
-_CATALOGS: Final = 128
+_CATALOGS: Final = 24
 _INVENTORIES: Final = 8
+_LISTING: Final = 48
+"""Node types with long lists of files, and what checks make of them: a megabyte each."""
 
 
 class Between(Catalog):
@@ -113,7 +115,10 @@ class Worlds:
         self.differences = differences
         self._catalogs: OrderedDict[frozenset[Factor], Between] = OrderedDict()
         self._inventories: OrderedDict[frozenset[Factor], Inventory] = OrderedDict()
-        self._types: dict[tuple[str, bool, frozenset[Factor]], NodeType | None] = {}
+        self._listing: OrderedDict[tuple[str, bool, frozenset[Factor]], NodeType | None] = (
+            OrderedDict()
+        )
+        self._old: dict[str, NodeType | None] = {}
 
     def catalog(self, back: frozenset[Factor]) -> Between:
         """The catalog with some of what changed given back."""
@@ -132,17 +137,20 @@ class Worlds:
 
     def node_type(self, name: str, files: frozenset[Factor], *, old: bool) -> NodeType | None:
         """A node type as it would be with some files given back, and perhaps itself."""
-        ours = files & self.differences.files_of_type(name) if files else files
-        if old:
-            # Old lists are freed of what is gone, whichever it is.
-            ours = files
-        elif not ours:
+        # Old lists are freed of what is gone, whichever it is.
+        ours = files if old or not files else files & self.differences.files_of_type(name)
+        if ours:
+            return _kept(self._listing, (name, old, ours), self._made, _LISTING)
+        if not old:
             return self.differences.now.catalog.find(name)
-        key = (name, old, ours)
-        if key not in self._types:
-            declaration = self.differences.declaration(name, old=old, back=ours)
-            self._types[key] = None if declaration is None else NodeType(name, declaration)
-        return self._types[key]
+        if name not in self._old:
+            self._old[name] = self._made((name, old, ours))
+        return self._old[name]
+
+    def _made(self, wanted: tuple[str, bool, frozenset[Factor]]) -> NodeType | None:
+        name, old, back = wanted
+        declaration = self.differences.declaration(name, old=old, back=back)
+        return None if declaration is None else NodeType(name, declaration)
 
     def defaults(self, catalog: Between, types: frozenset[str]) -> tuple[Any, ...]:
         """What combos that list changed files offer first: workflows without a value get that.

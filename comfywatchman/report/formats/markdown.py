@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from comfywatchman import streams
 from comfywatchman.moments import in_utc
-from comfywatchman.report import past
+from comfywatchman.report import accepted, past, pending
 from comfywatchman.report.changes import (
     GROUP_LIMIT,
     HOST_LIMIT,
@@ -23,6 +23,7 @@ from comfywatchman.report.digest import (
     BLIND_SPOT_LIMIT,
     PROBLEM_LIMIT,
     SEVERITY_WORDS,
+    Digest,
     Entry,
     Place,
     Problem,
@@ -56,7 +57,7 @@ def render(report: Report) -> str:
     for alarm in report.alarms:
         lines += [f"**ALARM:** {prose(alarm)}", ""]
     if report.outcome == "done":
-        lines += [f"**{headline(report.summary)}**", ""]
+        lines += [f"**{headline(report.summary)}{accepted.among(report)}**", ""]
     else:
         lines += [f"**{report.outcome}:** {prose(report.reason)}", ""]
     when = in_utc(report.started_at)
@@ -71,6 +72,13 @@ def render(report: Report) -> str:
     ]
     if report.changes is not None:
         lines += tell(account(report.changes))
+    if told := pending.lines(report):
+        lines += [f"## {pending.HEADING}", ""]
+        for text, resting in told:
+            lines.append(f"- {prose(text)}")
+            if resting:
+                lines.append(f"    - {prose(resting)}")
+        lines.append("")
     if contents.shared:
         lines += ["## Fix first: problems that workflows share", ""]
         for shared in contents.shared:
@@ -82,6 +90,7 @@ def render(report: Report) -> str:
     for verdict, group in contents.by_verdict():
         lines += [f"## {verdict.capitalize()} ({len(group):,})", ""]
         lines += _entries(verdict, [entry for _, entry in group], report.started_at)
+    lines += _accepted(report, contents)
     if contents.not_checked:
         lines += ["## Not checked", ""]
         for sentence, workflows in contents.not_checked[:BLIND_SPOT_LIMIT]:
@@ -137,6 +146,8 @@ def _entries(verdict: Verdict, entries: Iterable[Entry], now: datetime) -> list[
         lines += [f"### {code(workflow.name)}", ""]
         if verdict is not Verdict.RUNNABLE and (since := past.in_words(workflow, now)):
             lines.append(f"- {since}")
+        if workflow.accepted:
+            lines.append(f"- {workflow.verdict}, {prose(accepted.in_words(workflow.accepted))}")
         if verdict is Verdict.PARTIAL:
             lines.append(f"- **lost:** {_outputs(workflow.outputs_lost)}")
             lines.append(f"- **still runs:** {_outputs(workflow.outputs)}")
@@ -150,6 +161,21 @@ def _entries(verdict: Verdict, entries: Iterable[Entry], now: datetime) -> list[
         lines.append("")
     if silent:
         lines += [", ".join(silent), ""]
+    return lines
+
+
+def _accepted(report: Report, contents: Digest) -> list[str]:
+    lines: list[str] = []
+    entries = [entry for _, entry in contents.accepted]
+    if entries:
+        lines += [f"## Accepted ({len(entries):,})", ""]
+        for entry in entries:
+            lines += _entries(entry.workflow.verdict, [entry], report.started_at)
+    results = accepted.worth_showing(report)
+    if results:
+        lines += [f"## {accepted.HEADING}", ""]
+        lines += [f"- {prose(result.text)}" for result in results[: accepted.RESULT_LIMIT]]
+        lines += [*_more(len(results) - accepted.RESULT_LIMIT), ""]
     return lines
 
 

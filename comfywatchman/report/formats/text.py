@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from comfywatchman.escape import NAME_LIMIT
 from comfywatchman.moments import in_utc
-from comfywatchman.report import past
+from comfywatchman.report import accepted, past, pending
 from comfywatchman.report.changes import (
     GROUP_LIMIT,
     HOST_LIMIT,
@@ -83,18 +83,31 @@ def _written(page: Page, report: Report) -> str:
     _head(page, report)
     if report.changes is not None:
         _changes(page, account(report.changes))
+    _pending(page, report)
     _shared(page, contents)
     known = {(s.shared_by, s.fix): s.number for s in contents.shared}
     for verdict, group in contents.by_verdict():
         page.heading(f"{verdict.capitalize()} ({len(group):,})", VERDICT_STYLE[verdict])
         _entries(page, verdict, [entry for _, entry in group], known, report.started_at)
+    _accepted(page, report, contents)
     _not_checked(page, contents)
     if report.outcome == "done":
         page.blank()
-        page.say(f"{headline(report.summary)}, in {report.duration_s:.1f} s", style=BOLD)
+        counts = headline(report.summary) + accepted.among(report)
+        page.say(f"{counts}, in {report.duration_s:.1f} s", style=BOLD)
         if others := left_out(report):
             page.say(others, style=DIM)
     return page.text()
+
+
+def _pending(page: Page, report: Report) -> None:
+    told = pending.lines(report)
+    if told:
+        page.heading(pending.HEADING)
+    for text, resting in told:
+        page.say(text, mark=page.symbols[Severity.INFO])
+        if resting:
+            page.say(resting, indent=2, style=DIM)
 
 
 def _changes(page: Page, changed: Account) -> None:
@@ -210,6 +223,8 @@ def _entries(
         page.say(workflow.name, style=BOLD, mark=symbol, mark_style=style, limit=NAME_LIMIT)
         if verdict is not Verdict.RUNNABLE and (since := past.in_words(workflow, now)):
             page.say(since, indent=2, style=DIM)
+        if workflow.accepted:
+            page.say(accepted.in_words(workflow.accepted), indent=2, style=CYAN)
         if verdict is Verdict.PARTIAL:
             page.say(_outputs(workflow.outputs_lost), indent=2, mark="lost:", mark_style=style)
             page.say(_outputs(workflow.outputs), indent=2, mark="still runs:", mark_style="32")
@@ -222,6 +237,21 @@ def _entries(
     if silent:
         page.blank()
         page.columns(silent, mark=symbol, mark_style=style)
+
+
+def _accepted(page: Page, report: Report, contents: Digest) -> None:
+    entries = [entry for _, entry in contents.accepted]
+    if entries:
+        page.heading(f"Accepted ({len(entries):,})", CYAN)
+        for entry in entries:
+            _entries(page, entry.workflow.verdict, [entry], {}, report.started_at)
+    results = accepted.worth_showing(report)
+    if results:
+        page.heading(accepted.HEADING)
+        for result in results[: accepted.RESULT_LIMIT]:
+            page.say(result.text, mark="!", mark_style="33")
+        if len(results) > accepted.RESULT_LIMIT:
+            page.say(f"and {len(results) - accepted.RESULT_LIMIT:,} more", style=DIM, indent=2)
 
 
 def _problem(page: Page, problem: Problem, number: int | None) -> None:

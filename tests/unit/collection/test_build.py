@@ -161,7 +161,7 @@ def test_what_is_in_it(built: Path) -> None:
     tops = {name.split("/")[0] for name in names}
     assert tops == {
         *("MANIFEST.json", "FILES.json", "CHANGELOG.md", "LICENSE", "README.md", "changelogs"),
-        *("docs", "meta", "playbooks", "plugins", "roles", "tests"),
+        *("docs", "meta", "monitoring", "playbooks", "plugins", "roles", "tests"),
     }
 
 
@@ -242,7 +242,7 @@ def test_ansible_galaxy_alone_packs_nothing_that_is_made_or_kept_here(
     tops = {name.split("/")[0] for name in names & tracked}
     assert tops == {
         *("CHANGELOG.md", "LICENSE", "README.md", "changelogs", "comfywatchman", "docs", "meta"),
-        *("playbooks", "plugins", "pyproject.toml", "roles"),
+        *("monitoring", "playbooks", "plugins", "pyproject.toml", "roles"),
     }
 
 

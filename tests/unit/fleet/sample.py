@@ -340,11 +340,14 @@ def farm(folder: Path, hosts: int, workflows: int, *, history: bool = True) -> P
         if history:
             made |= farm_changes(random.Random(name), [cell["name"] for cell in cells])
             packs = {
-                f"pack{n}": {"node_types": 10 + n, "version": f"1.{chance.random() < 0.1:d}"}
+                f"pack{n}": {
+                    "node_types": 10 + n,
+                    "version": f"1.{not n % 8 and chance.random() < 0.1:d}",
+                }
                 for n in range(40)
             }
-            sizes = {"checkpoints": {m: 10**9 + (chance.random() < 0.01) for m in models}}
-            stock = known_inventory(sizes, packs)
+            sizes = {m: 10**9 + (m[6:9] < "010" and chance.random() < 0.1) for m in models}
+            stock = known_inventory({"checkpoints": sizes}, packs)
         write(folder, [host(name, report=packed(made), inventory=packed(stock))])
     return write(folder, [], expected=names)
 

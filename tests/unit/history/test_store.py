@@ -22,6 +22,7 @@ from comfywatchman.results import (
     LastRun,
     Milestone,
     Outcome,
+    PastCause,
     PastVerdict,
     Sureness,
     Verdict,
@@ -53,6 +54,8 @@ CAUSE = Cause(
     name="a.safetensors",
     text="checkpoints/a.safetensors went",
 )
+
+IN_SHORT = {"id", "kind", "sureness", "name", "text"}
 
 
 def worse(path: str, since: int) -> Changes:
@@ -187,7 +190,13 @@ def test_what_changed_is_told_by_cycle_and_by_workflow(tmp_path: Path) -> None:
         assert event.changes.causes == [CAUSE]
         assert history.events(workflow="/w/none") == history.events(when(2)) == []
         assert history.timeline(when(0), 5) == [
-            Milestone(at=when(1), texts=[CAUSE.text, "went"], worse=1, mended=0)
+            Milestone(
+                at=when(1),
+                texts=[CAUSE.text, "went"],
+                causes=[PastCause(**CAUSE.model_dump(include=IN_SHORT), worse=1)],
+                worse=1,
+                mended=0,
+            )
         ]
 
 

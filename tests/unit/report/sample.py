@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from comfywatchman.judging.accepted import Entry, settle
 from comfywatchman.judging.identity import identified
 from comfywatchman.results import (
+    Acceptance,
+    AcceptanceResult,
+    AcceptanceState,
     Cause,
     CauseKind,
     ChangeKind,
@@ -21,6 +26,7 @@ from comfywatchman.results import (
     Output,
     PastVerdict,
     Report,
+    RestartPending,
     Server,
     Severity,
     Subject,
@@ -413,9 +419,47 @@ def remembered() -> Report:
             (33, ["torch 2.7.1 → 2.8.0"], 0, 0),
         )
     ]
-    return shown.model_copy(
-        update={"workflows": workflows, "changes": changed, "timeline": timeline}
+    waiting = RestartPending(
+        pack="comfyui-impact-pack",
+        before="8.0",
+        after="8.1",
+        sure=True,
+        text="pack comfyui-impact-pack is updated on the disk: 8.0 → 8.1; ComfyUI has not been "
+        "restarted since",
+        workflows=[workflows[0].path, workflows[2].path],
     )
+    return shown.model_copy(
+        update={
+            "workflows": workflows,
+            "changes": changed,
+            "timeline": timeline,
+            "restart_pending": [waiting],
+        }
+    )
+
+
+def accepted(report: Report, *names: str, reason: str = "the pack is left out here") -> Report:
+    """A report in which somebody has accepted some of its workflows, and one that has ended."""
+    until = date(2026, 12, 31)
+    given = [
+        Entry(
+            id=f"a{number}",
+            workflow=workflow.path,
+            reason=reason,
+            until=until,
+            by="anna",
+            fingerprints=frozenset(f.fingerprint for f in workflow.findings),
+            file="/etc/comfywatchman/accepted.toml",
+        )
+        for number, workflow in enumerate(report.workflows)
+        if workflow.name in names
+    ]
+    gone = replace(given[0], id="gone", workflow="/srv/renamed.json")
+    workflows, results = settle(report.workflows, [*given, gone], date(2026, 11, 23), whole=True)
+    verdicts = [workflow.verdict for workflow in workflows if workflow.accepted]
+    counts = Summary(**{verdict.value: verdicts.count(verdict) for verdict in Verdict})
+    update = {"workflows": workflows, "accepted": counts, "acceptances": results}
+    return report.model_copy(update=update)
 
 
 def hostile() -> Report:
@@ -446,6 +490,9 @@ def hostile() -> Report:
                 for severity in Severity
             ],
             **past((1e5, Verdict.BROKEN), (-3, verdict)),
+            accepted=Acceptance(id=text, reason=text, until=date(2026, 12, 31), by=text, code=text)
+            if verdict is Verdict.PARTIAL
+            else None,
         )
         for text in HOSTILE
         for verdict in Verdict
@@ -461,6 +508,14 @@ def hostile() -> Report:
             "alarms": list(HOSTILE),
             "changes": _hostile_changes(),
             "timeline": [Milestone(at=_WHEN, texts=list(HOSTILE), worse=10**9)],
+            "restart_pending": [
+                RestartPending(pack=text, sure=False, text=text, workflows=[text])
+                for text in HOSTILE
+            ],
+            "acceptances": [
+                AcceptanceResult(id=text, state=AcceptanceState.VOID, text=text, file=text)
+                for text in HOSTILE
+            ],
         }
     )
 

@@ -31,10 +31,12 @@ told=$(cat "${0%/venv/*}/told")
 case $1 in
 -ISc) echo VERSION && exit ;;
 -Ic)
-    if grep -q unknown "$3"; then
-        echo "$3: unknown: no such setting" >&2
-        exit 1
-    fi
+    for file in "$3" "${3%/*}/accepted.team.toml"; do
+        if grep -qs unknown "$file"; then
+            echo "$file: unknown: no such setting" >&2
+            exit 1
+        fi
+    done
     exit 0
     ;;
 esac
@@ -233,6 +235,36 @@ def test_activation_tells_in_check_mode_then_writes_proves_and_then_changes_noth
     gone = host.activate("1.0-a")
     assert gone["actions"] == [f"remove {host.config}/comfyui_token", "run one check as a proof"]
     assert "comfyui_token" not in host.active()
+
+
+def test_what_a_team_accepts_is_beside_the_settings_and_the_hosts_own_stays(host: Host) -> None:
+    team = {"accepted": "# reviewed\n"}
+    done = host.activate("1.0-a", **team, _ansible_diff=True)
+    assert f"write {host.config}/accepted.team.toml" in done["actions"]
+    assert [one["after"] for one in done["diff"]] == ["of = '1.0-a'\n", "# reviewed\n"]
+    own = host.config / "accepted.toml"
+    own.write_text("# ours\n")
+    own.chmod(0o600)
+    assert host.active()["accepted.team.toml"] == (0o600, "# reviewed\n")
+    assert not host.activate("1.0-a", **team)["changed"]
+
+    host.build("2.0-b")
+    host.activate("2.0-b", accepted="# anew\n")
+    host.go_back()
+    assert host.active()["accepted.team.toml"] == (0o600, "# anew\n")  # the host's, as secrets are
+    refused = host.activate("1.0-a", accepted="unknown = 1\n")
+    assert refused["msg"] == (
+        "ComfyWatchman does not accept its settings: "
+        f"{host.config}/accepted.team.toml: unknown: no such setting\nNothing was changed."
+    )
+    host.tell("2.0-b", "bad")
+    assert host.activate("2.0-b", accepted="# worse\n")["failed"]
+    assert host.active()["accepted.team.toml"] == (0o600, "# anew\n")
+
+    gone = host.activate("1.0-a")
+    assert gone["actions"][0] == f"remove {host.config}/accepted.team.toml"
+    assert "accepted.team.toml" not in host.active()
+    assert host.active()["accepted.toml"] == (0o600, "# ours\n")
 
 
 def test_what_is_refused_changes_nothing(host_with_two: Host) -> None:

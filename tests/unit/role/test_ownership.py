@@ -118,6 +118,8 @@ def installed(home: Path, owner: Host) -> set[Path]:
     for file in (
         ".local/share/comfywatchman/releases/1/x",
         ".config/comfywatchman/config.toml",
+        ".config/comfywatchman/accepted.toml",
+        ".config/comfywatchman/accepted.team.toml",
         ".config/systemd/user/comfywatchman.timer",
         ".config/systemd/user/timers.target.wants/comfywatchman.timer",
         ".local/share/systemd/timers/stamp-comfywatchman.timer",

@@ -65,6 +65,13 @@ def test_the_drop_in_counts_for_more(probe: ModuleType) -> None:
     assert probe.time_limit_problems(given("60", 900, TimeoutStartSec="1h")) == []
 
 
+def test_a_host_that_is_asked_for_its_python_alone_has_no_time_limit_to_judge(
+    probe: ModuleType,
+) -> None:
+    nothing = {"timespans": {}, "overrides": {}, "cycle_time_limit": 0.0}
+    assert probe.time_limit_problems(nothing) == []
+
+
 def test_what_lies_in_the_place_of_a_link_is_named(probe: ModuleType, tmp_path: Path) -> None:
     assert probe.link_problems(str(tmp_path)) == []
     (tmp_path / "previous").symlink_to("releases/gone")

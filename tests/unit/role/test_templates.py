@@ -303,6 +303,19 @@ def test_hostile_paths_reach_systemd_as_they_are(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", HOSTILE)
+@pytest.mark.parametrize("scope", ["user", "system"])
+def test_the_sandbox_is_open_where_node_exporter_reads(path: str, scope: str) -> None:
+    given = {"comfywatchman_scope": scope, "comfywatchman_textfile_dir": path}
+    unit = render("comfywatchman.service.j2", **given)
+    opened = [line for line in unit.splitlines() if line.startswith("ReadWritePaths=")]
+    words = [as_systemd_reads_word(line.partition("=")[2]) for line in opened]
+    assert words == ["-/home/a/.local/state/cw", "-" + path]
+    without = render("comfywatchman.service.j2", **given, __comfywatchman_sandbox=["filters"])
+    assert "ReadWritePaths=" not in without
+    assert tomllib.loads(render("config.toml.j2", **given))["textfile_dir"] == path
+
+
+@pytest.mark.parametrize("path", HOSTILE)
 def test_hostile_paths_reach_the_program_as_they_are(path: str) -> None:
     text = render(
         "config.toml.j2",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import tomllib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -13,6 +14,9 @@ import yaml
 from comfywatchman.settings import Settings, load, memory_needed
 from tests.unit.role import collection
 from tests.unit.role.test_templates import internal_variable, render
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SPECS: dict[str, Any] = yaml.safe_load(
     (collection.ROLE / "meta" / "argument_specs.yml").read_text()
@@ -187,3 +191,35 @@ def test_the_role_counts_as_the_program_does() -> None:
     sizes = {"comfywatchman_max_catalog_size": 10**8, "comfywatchman_max_workflow_size": 10**7}
     needed = internal_variable("__comfywatchman_memory_needed", **sizes)
     assert int(needed) == memory_needed(10**8, 10**7)
+
+
+def test_a_teams_file_that_is_not_there_is_missed_in_time(tmp_path: Path) -> None:
+    file = tmp_path / "accepted.toml"
+    given = {"comfywatchman_accepted_file": str(file)}
+    (problem,) = internal_variable("__comfywatchman_input_problems", **given)
+    assert problem == (
+        f"comfywatchman_accepted_file is {file}, and no such file is on the controller; correct "
+        "it, or leave it empty."
+    )
+    file.touch()
+    assert internal_variable("__comfywatchman_input_problems", **given) == []
+
+
+@pytest.mark.parametrize("text", ["", '# {{ not.a.variable }}\n[[accepted]]\nid = "a"\n\n'])
+def test_a_teams_file_is_read_as_it_is(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "accepted.toml"
+    file.write_text(text)
+    of_role = [f"@{collection.ROLE}/{folder}/main.yml" for folder in ("defaults", "vars")]
+    given = [*of_role, f"comfywatchman_accepted_file={file if text else ''}"]
+    shown = subprocess.run(
+        [
+            *("ansible", "-i", "localhost,", "-c", "local", "localhost", "-o"),
+            *("-m", "ansible.builtin.debug", "-a", "var=__comfywatchman_accepted"),
+            *(word for each in given for word in ("-e", each)),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert json.loads(shown.stdout.partition("=>")[2])["__comfywatchman_accepted"] == text

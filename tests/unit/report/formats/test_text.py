@@ -182,7 +182,7 @@ def test_a_nodes_title_stands_beside_its_id() -> None:
 def test_it_leads_with_what_changed() -> None:
     shown = text.render(remembered(), width=100)
     headings = re.findall(r"^── (\w+)", shown, re.MULTILINE)
-    assert headings[:3] == ["What", "Fix", "Broken"]
+    assert headings[:4] == ["What", "After", "Fix", "Broken"]
     assert (
         """
 1 cycle in between was skipped or failed

@@ -1,0 +1,1 @@
+"""What people have accepted, as they wrote it down beside the configuration."""

@@ -1,0 +1,1 @@
+"""What is told to other programs that watch hosts: Prometheus, and Nagios and its kin."""
