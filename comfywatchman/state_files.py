@@ -74,12 +74,24 @@ _OURS = re.compile(
     rf"|{re.escape(SCHEDULE_LOG)}\.[0-9]+"
     rf"|(?:{_DATABASE})-(?:journal|wal|shm)"
 )
+_BESIDE = re.compile(rf"({_DATABASE})-(?:journal|wal|shm)")
 _PEOPLES_WORK = re.compile(rf"\.?{re.escape(WORKFLOW_COPIES)}(?:[.-].*)?")
+_REMEMBERED = re.compile(rf"(?:{re.escape(HISTORY)}|{re.escape(WORKFLOW_COPIES)})(?:[.-].*)?")
 
 
 def is_ours(name: str) -> bool:
     """Whether a file of this name in a state folder is ours, also a damaged or half-written one."""
     return _OURS.fullmatch(name) is not None
+
+
+def is_remembered(name: str) -> bool:
+    """Whether a file of ours holds what no later cycle could find out again."""
+    return is_ours(name) and _REMEMBERED.fullmatch(name) is not None
+
+
+def database_of(name: str) -> str:
+    """The name of the database that a file belongs to: a journal's, else the file's own."""
+    return _BESIDE.sub(r"\1", name)
 
 
 def holds_peoples_work(name: str) -> bool:

@@ -159,7 +159,12 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import
     unclaimed,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.releases import first_damage
-from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import is_ours
+from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import (
+    database_of,
+    holds_peoples_work,
+    is_ours,
+    is_remembered,
+)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
     CommandError,
     Systemd,
@@ -740,11 +745,15 @@ class Activation:
             os.utime(stamp)
 
     def move_state(self):
-        for old, new in self.state_moves().items():
-            if os.path.lexists(new):  # newer: from the proof
-                os.unlink(old)
-            else:
+        moves = self.state_moves()
+        comes = [
+            old for old, new in moves.items() if not os.path.lexists(new) or outweighs(old, new)
+        ]
+        for old, new in moves.items():
+            if old in comes:
                 shutil.move(old, new)
+            elif not holds_peoples_work(os.path.basename(old)):
+                os.unlink(old)  # there is a newer one, from the proof
         if self.state_before not in ("", self.paths["state"]):
             remove_if_empty(self.state_before)
 
@@ -845,6 +854,22 @@ class Activation:
     def turn_timer(self, *actions):
         for action in actions:
             attempt(self.systemd.systemctl, action, self.names.timer)
+
+
+def outweighs(old, new):
+    """Whether what was remembered before takes the place of what a proof left: the larger stays."""
+    if not is_remembered(os.path.basename(old)):
+        return False
+    before, since = (
+        os.path.join(os.path.dirname(path), database_of(os.path.basename(path)))
+        for path in (old, new)
+    )
+    return size_of(before) >= size_of(since)
+
+
+def size_of(file):
+    """Bytes in a file; 0 if it is not there."""
+    return os.path.getsize(file) if os.path.exists(file) else 0
 
 
 def differing(files):
