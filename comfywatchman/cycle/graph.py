@@ -192,13 +192,13 @@ def take_lock(state: CycleState, runtime: CycleRuntime) -> CycleState:
     if not answer.ok:
         return {"gate": [answer]}
     before = context.store.last_run()
-    context.store.begin(context.clock.started_at(), context.target.shown())
     trouble = ""
     if before is not None and context.memory is not None:
-        try:
+        try:  # before its word is gone, should this cycle be killed
             context.memory.remember_interrupted(before)
         except HistoryError as error:
             trouble = str(error)
+    context.store.begin(context.clock.started_at(), context.target.shown())
     return {"gate": [answer], "before": before, "history_trouble": trouble}
 
 
