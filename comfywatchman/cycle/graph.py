@@ -456,7 +456,7 @@ def compare(state: CycleState, runtime: CycleRuntime) -> CycleState:
     )
     if remembered.changes is not None:
         runtime.stream_writer(Compared(remembered.changes))
-    return {"remembered": remembered}
+    return {"remembered": remembered, "history_trouble": context.memory.trouble}
 
 
 def report_alone(state: CycleState, error: NodeError) -> Command[Literal["report"]]:
