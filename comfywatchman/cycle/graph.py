@@ -194,13 +194,13 @@ def take_lock(state: CycleState, runtime: CycleRuntime) -> CycleState:
     if not answer.ok:
         return {"gate": [answer]}
     before = context.store.last_run()
-    context.store.begin(context.clock.started_at(), context.target.shown())
     trouble = ""
     if before is not None and context.memory is not None:
-        try:
+        try:  # before its word is gone, should this cycle be killed
             context.memory.remember_interrupted(before)
         except HistoryError as error:
             trouble = str(error)
+    context.store.begin(context.clock.started_at(), context.target.shown())
     return {"gate": [answer], "before": before, "history_trouble": trouble}
 
 
@@ -465,7 +465,7 @@ def compare(state: CycleState, runtime: CycleRuntime) -> CycleState:
     )
     if remembered.changes is not None:
         runtime.stream_writer(Compared(remembered.changes))
-    return {"remembered": remembered}
+    return {"remembered": remembered, "history_trouble": context.memory.trouble}
 
 
 def report_alone(state: CycleState, error: NodeError) -> Command[Literal["report"]]:

@@ -122,6 +122,11 @@ class Memory:
         """A sentence for each thing that a person should be told of the history's files."""
         return self._history.notes
 
+    @property
+    def trouble(self) -> str:
+        """Why there is nothing to compare with, where there should be; else empty."""
+        return "; ".join(self.notes) if self._previous is None else ""
+
     @cached_property
     def _previous(self) -> Previous | None:
         return self._history.previous()

@@ -169,10 +169,12 @@ class Database:
             if number == version + 1 and version:
                 self._copy(connection, version)
             with transaction(connection):
-                migrate(connection)
-                connection.execute(f"PRAGMA application_id = {self._application}")
-                connection.execute(f"PRAGMA user_version = {number}")
-            version = number
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                if version < number:  # else another process has done it meanwhile
+                    migrate(connection)
+                    connection.execute(f"PRAGMA application_id = {self._application}")
+                    connection.execute(f"PRAGMA user_version = {number}")
+                    version = number
         return int(version)
 
     def _copy(self, connection: Connection, version: int) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 import os
 import re
+import sqlite3
+import zlib
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pytest
 
+from comfywatchman.history import packing
 from tests.faults.test_schedule import OFTEN, wait_for
 from tests.standin.comfyui import StandIn
 
@@ -25,8 +30,38 @@ LOGIN = "anna:pass-w0rd"
 LEAKS = (TOKEN, "pass-w0rd", base64.b64encode(LOGIN.encode()).decode())
 
 
+def unpacked(file: Path) -> str:
+    """All that a database holds, each value as it was before it was packed."""
+    texts: list[str] = []
+    with closing(sqlite3.connect(file)) as connection:
+        connection.text_factory = bytes
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        for (table,) in tables.fetchall():
+            for row in connection.execute(f"SELECT * FROM {table.decode()}"):
+                for value in row:
+                    content = value if isinstance(value, bytes) else str(value).encode()
+                    for read in (packing.unpack, zlib.decompress):
+                        with suppress(ValueError, zlib.error):
+                            texts.append(read(content).decode(errors="replace"))
+                    texts.append(content.decode(errors="replace"))
+    return "\n".join(texts)
+
+
+def text_of(file: Path) -> str:
+    text = file.read_text(errors="replace")
+    return f"{text}\n{unpacked(file)}" if text.startswith("SQLite format 3") else text
+
+
+def test_a_secret_in_a_database_would_be_seen(host: Host, comfyui: StandIn) -> None:
+    (host.workflows / "named.json").write_text(json.dumps({"1": {"class_type": TOKEN}}))
+    assert host.run(comfyui_url=comfyui.url).returncode == 0
+    for name in ("history.sqlite3", "workflow-copies.sqlite3"):
+        assert TOKEN.encode() not in (host.state / name).read_bytes()
+        assert TOKEN in text_of(host.state / name)
+
+
 def assert_nowhere(host: Host, *printed: str) -> None:
-    texts = [*printed, *(f.read_text(errors="replace") for f in host.state.rglob("*"))]
+    texts = [*printed, *(text_of(file) for file in host.state.rglob("*"))]
     assert [leak for leak in LEAKS if any(leak in text for text in texts)] == []
 
 
@@ -39,7 +74,7 @@ def readings(text: str) -> list[str]:
 
 def assert_nowhere_in_any_form(host: Host, *printed: str) -> None:
     files = [f for f in host.state.parent.rglob("*") if f.is_file() and f.name != "the secret"]
-    texts = {str(file): file.read_text(errors="replace") for file in files}
+    texts = {str(file): text_of(file) for file in files}
     texts |= {f"printed {number}": text for number, text in enumerate(printed)}
     wanted = [TOKEN, "pass-w0rd", *(base64.b64encode(s.encode()).decode() for s in (TOKEN, LOGIN))]
     assert [
@@ -207,7 +242,7 @@ def test_what_a_failure_is_told_by_holds_no_credential(host: Host, reflecting: S
     command = f"/bin/sh -c 'env >{told}'"
     process = host.start("schedule", on_failure_command=command, **OFTEN)
     try:
-        wait_for(told.exists, "the command", 20)
+        wait_for(lambda: told.exists() and told.read_text(), "the command", 20)
     finally:
         process.terminate()
         stdout, stderr = process.communicate(timeout=60)

@@ -12,7 +12,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -144,6 +144,16 @@ def execute(folder: Path, statement: str) -> None:
         connection.execute(statement)
 
 
+def test_one_that_was_killed_before_its_first_table_is_gone_on_with(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    assert (tmp_path / FILE).stat().st_size
+    remember(tmp_path, 0, [workflow("/w/a")])
+    with opened(tmp_path) as history:
+        assert history.notes == []
+        assert history.previous()
+
+
 def test_an_older_one_is_brought_up_to_date_and_a_copy_kept(
     kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +186,24 @@ def test_an_older_one_is_brought_up_to_date_and_a_copy_kept(
 
 def add_again(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE cycle ADD COLUMN yet_more TEXT")
+
+
+def test_two_processes_that_make_it_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Raced(tuple):  # type: ignore[type-arg]
+        """The other one is quicker, once this one has seen that there is nothing."""
+
+        def __getitem__(self, part: Any) -> Any:
+            monkeypatch.setattr(migrations, "MIGRATIONS", tuple(self))
+            remember(tmp_path, 0, [workflow("/w/a")])
+            return super().__getitem__(part)
+
+    monkeypatch.setattr(migrations, "MIGRATIONS", Raced(migrations.MIGRATIONS))
+    with opened(tmp_path) as history:
+        assert history.notes == []
+        assert history.previous()
+    assert not list(tmp_path.glob("*.damaged"))
 
 
 @pytest.mark.parametrize("size", [1, 3, 100, 4096, 20000])
