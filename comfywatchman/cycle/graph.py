@@ -35,7 +35,7 @@ from comfywatchman.comfyui.provenance.inquiry import Inquiry
 from comfywatchman.comfyui.provenance.kept_map import KeptMap
 from comfywatchman.comfyui.userdata_reader import UserdataReader
 from comfywatchman.cycle.asking import Asking
-from comfywatchman.cycle.memory import HistoryError, Memory, Remembered, Seen, World
+from comfywatchman.cycle.memory import Memory, Remembered, Seen
 from comfywatchman.cycle.progress import (
     Alarmed,
     Compared,
@@ -52,7 +52,9 @@ from comfywatchman.gate import comfyui as comfyui_gate
 from comfywatchman.gate import disk, gpu, lock
 from comfywatchman.gate.comfyui import ServerReading
 from comfywatchman.gate.gpu import NvmlReading
+from comfywatchman.history.error import HistoryError
 from comfywatchman.history.facts import Environment
+from comfywatchman.history.world import World
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.so_far import SoFar
 from comfywatchman.judging.workflow import judge_workflow, postpone

@@ -21,11 +21,9 @@ from comfywatchman.history import cause, comparison, wording
 from comfywatchman.history.environment import not_loaded, reading
 from comfywatchman.history.environment.budget import Blind, Budget
 from comfywatchman.history.environment.sources import Sources
-from comfywatchman.history.error import HistoryError
 from comfywatchman.history.facts import differences
 from comfywatchman.history.records import CycleRow, Full, state_key
 from comfywatchman.history.schema import FileNames, schema_digest
-from comfywatchman.history.world import World
 from comfywatchman.judging import cache
 from comfywatchman.judging.identity import identified
 from comfywatchman.results import ChangeKind, Outcome
@@ -44,6 +42,7 @@ if TYPE_CHECKING:
     from comfywatchman.history.copies import Copies
     from comfywatchman.history.facts import Environment, FactChange
     from comfywatchman.history.store import History, Previous
+    from comfywatchman.history.world import World
     from comfywatchman.results import (
         Changes,
         LastRun,
@@ -383,6 +382,3 @@ class _Content:
             if raw is not None and hashlib.sha256(raw).hexdigest() == digest:
                 return raw
         return None
-
-
-__all__ = ["HistoryError", "Memory", "Remembered", "Seen", "World"]

@@ -20,10 +20,11 @@ from comfywatchman.comfyui.kept_workflows import KeptWorkflows, room_for
 from comfywatchman.comfyui.provenance import core
 from comfywatchman.comfyui.userdata_reader import UserdataReader
 from comfywatchman.cycle import graph
-from comfywatchman.cycle.memory import HistoryError, Memory
+from comfywatchman.cycle.memory import Memory
 from comfywatchman.cycle.progress import Ended, Listener, Noted
 from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.gate import lock
+from comfywatchman.history.error import HistoryError
 from comfywatchman.history.store import History
 from comfywatchman.judging import cache
 from comfywatchman.report.store import ReportStore
