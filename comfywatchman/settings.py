@@ -346,8 +346,8 @@ class Settings(BaseSettings):
         Field(
             description="How much room copies of saved workflows may take, packed: the last three "
             "versions of each, by which a change of the file is told from one of the host. `0` "
-            "keeps none, as `history_days: 0` does. They are readable for the user that the check runs "
-            "as, and nobody else."
+            "keeps none, as `history_days: 0` does. They are readable for the user that the check "
+            "runs as, and nobody else."
         ),
     ] = ByteSize(100 * 1024**2)
     ask_server: Annotated[
