@@ -253,7 +253,8 @@ class Outbox:
         def ask(connection: Connection) -> dict[tuple[str, str], int]:
             return {(kind, result): number for kind, result, number in connection.execute(query)}
 
-        counts = self._ask(ask, {})
+        none: dict[tuple[str, str], int] = {}
+        counts = self._ask(ask, none)
 
         def take(connection: Connection) -> None:
             connection.executemany(
