@@ -28,6 +28,7 @@ SCHEDULE = "schedule.json"
 SCHEDULE_LOCK = "schedule.lock"
 SCHEDULE_LOG = "schedule.log"
 METRICS = "metrics.prom"
+QUIET = "quiet.json"
 FILES = (
     LAST_RUN,
     LATEST,
@@ -49,6 +50,7 @@ FILES = (
     SCHEDULE_LOCK,
     SCHEDULE_LOG,
     METRICS,
+    QUIET,
 )
 OF_OTHER_RELEASES = ("verdicts.json", "history.json")
 """What an older release left, or a newer one from which a host went back."""

@@ -167,6 +167,8 @@ def _history(settings: Settings, store: ReportStore) -> History:
 
 def _remember_failure(memory: Memory, reason: str, clock: CycleClock) -> str | None:
     """Put a failed cycle on record; why it could not be, if it could not."""
+    with suppress(Exception):  # what is told of a failure hides none
+        memory.tell(Outcome.FAILED, reason)
     try:
         memory.remember_unfinished(Outcome.FAILED, reason, clock.elapsed())
     except HistoryError as error:
