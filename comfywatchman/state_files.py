@@ -28,6 +28,9 @@ SCHEDULE = "schedule.json"
 SCHEDULE_LOCK = "schedule.lock"
 SCHEDULE_LOG = "schedule.log"
 METRICS = "metrics.prom"
+NOTIFY = "notify.json"
+NOTIFY_LOCK = "notify.lock"
+NOTIFY_WANTED = "notify.wanted"
 FILES = (
     LAST_RUN,
     LATEST,
@@ -49,6 +52,9 @@ FILES = (
     SCHEDULE_LOCK,
     SCHEDULE_LOG,
     METRICS,
+    NOTIFY,
+    NOTIFY_LOCK,
+    NOTIFY_WANTED,
 )
 OF_OTHER_RELEASES = ("verdicts.json", "history.json")
 """What an older release left, or a newer one from which a host went back."""
