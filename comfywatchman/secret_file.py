@@ -28,7 +28,7 @@ def read(key: str, file: Path) -> str:
         file: the file.
 
     Returns:
-        The text, without blanks around it; 64 KiB at most.
+        The text; 64 KiB at most.
 
     Raises:
         ConfigError: it cannot be read, others may read it, or it is no text.
@@ -49,7 +49,7 @@ def read(key: str, file: Path) -> str:
     if len(raw) > _MAX_BYTES:
         raise ConfigError(f"{key}: {file} is larger than 64 KiB")
     try:
-        return raw.decode().strip()
+        return raw.decode()
     except UnicodeDecodeError:
         raise ConfigError(f"{key}: {file} is not UTF-8 text") from None
 
@@ -60,7 +60,7 @@ def read_line(key: str, file: Path) -> str:
     Raises:
         ConfigError: as :func:`read`, or it is none, or more.
     """
-    text = read(key, file)
+    text = read(key, file).strip()
     if not text or not text.isprintable():
         raise ConfigError(f"{key}: {file} must hold one line of text, the secret, and no more")
     return text

@@ -49,7 +49,10 @@ def send(given: Mapping[str, Any], message: Message, kept: Mapping[str, Any]) ->
     )
     environment = {k: v for k, v in os.environ.items() if k not in _NOT_FOR_IT}
     environment |= dict(zip(state.CHANGE_VARIABLES, told, strict=True))
-    environment |= {"COMFYWATCHMAN_HOST": message.host, "COMFYWATCHMAN_STATE_DIR": given["state_dir"]}
+    environment |= {
+        "COMFYWATCHMAN_HOST": message.host,
+        "COMFYWATCHMAN_STATE_DIR": given["state_dir"],
+    }
     text = f"{message.subject}\n\n{message.body}\n".encode()
     try:
         # What it says is its own affair; the process group is ended with the try.

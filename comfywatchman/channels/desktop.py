@@ -45,9 +45,7 @@ def targets(settings: Settings) -> list[Target]:  # noqa: ARG001
 def markup(text: str) -> str:
     """A text as the body of a notification: nothing in it is markup, or acts on a screen."""
     lines = (visible(line) for line in text.split("\n"))
-    return (
-        "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    )
+    return "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def address() -> str:
@@ -91,10 +89,12 @@ def send(given: Mapping[str, Any], message: Message, kept: Mapping[str, Any]) ->
         raise ChannelError(f"the user's bus does not answer: {error}") from None
     with connection:
         # Numbers are those of one run of one program, and mean another notification after it.
-        whose = connection.send_and_get_reply(
-            message_bus.GetNameOwner(_NAME), timeout=_SECONDS
+        whose = connection.send_and_get_reply(message_bus.GetNameOwner(_NAME), timeout=_SECONDS)
+        owner = (
+            f"{bus} {whose.body[0]}"
+            if whose.header.message_type is MessageType.method_return
+            else ""
         )
-        owner = f"{bus} {whose.body[0]}" if whose.header.message_type is MessageType.method_return else ""
         replaces = kept.get("id", 0) if owner and kept.get("owner") == owner else 0
         urgency = 1 if message.priority == "warning" else 0
         call = new_method_call(
@@ -123,15 +123,15 @@ def send(given: Mapping[str, Any], message: Message, kept: Mapping[str, Any]) ->
             said = visible(str(reply.body[0]) if reply.body else name, limit=200)
             raise ChannelError(f"the desktop refused it: {said}")
         if not owner:  # it was started by this
-            whose = connection.send_and_get_reply(
-                message_bus.GetNameOwner(_NAME), timeout=_SECONDS
-            )
+            whose = connection.send_and_get_reply(message_bus.GetNameOwner(_NAME), timeout=_SECONDS)
             owner = f"{bus} {whose.body[0]}"
     return {"id": reply.body[0], "owner": owner}
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _BODY else f"{text[:_BODY].rpartition(chr(10))[0] or text[:_BODY]}\n…"
+    return (
+        text if len(text) <= _BODY else f"{text[:_BODY].rpartition(chr(10))[0] or text[:_BODY]}\n…"
+    )
 
 
 def _text(file: Path) -> str:

@@ -253,7 +253,8 @@ class Outbox:
         def ask(connection: Connection) -> dict[tuple[str, str], int]:
             return {(kind, result): number for kind, result, number in connection.execute(query)}
 
-        counts = self._ask(ask, {})
+        none: dict[tuple[str, str], int] = {}
+        counts = self._ask(ask, none)
 
         def take(connection: Connection) -> None:
             connection.executemany(
@@ -264,6 +265,14 @@ class Outbox:
         if counts:
             self._write(take)
         return counts
+
+    def count(self, channel: str, result: str) -> None:
+        """Count what is no message of the outbox, such as a ping.
+
+        Raises:
+            HistoryError: it could not be.
+        """
+        self._write(lambda connection: _count(connection, channel, result))
 
     def _tried(self, message: str, channel: str, state: State, why: str) -> None:
         now = packing.stamp(datetime.now(UTC))
