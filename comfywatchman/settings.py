@@ -426,6 +426,49 @@ class Settings(BaseSettings):
             "one text, with quotes as in a shell."
         ),
     ] = []
+    on_change_command: Annotated[
+        list[str],
+        NoDecode,
+        BeforeValidator(_split_words),
+        AfterValidator(_program),
+        Field(
+            description="Program, by its absolute path, and arguments to run when there is "
+            "something to tell (docs/monitoring.md); no shell reads them. Its standard input is "
+            "the message, its environment says what it is about. In the environment: one text, "
+            "with quotes as in a shell."
+        ),
+    ] = []
+    notify_urls_file: Annotated[
+        AbsolutePath | None,
+        Field(
+            description="File with the addresses that messages go to, as Apprise reads them, one a "
+            "line, `tag=address` or `address`; readable by its owner only (docs/monitoring.md). "
+            "The systemd credential `notify_urls` is used in its place where there is one."
+        ),
+    ] = None
+    ping_url_file: Annotated[
+        AbsolutePath | None,
+        Field(
+            description="File with the address that is told how each cycle ended: a check of "
+            "Healthchecks, or any address with `{status}` and `{msg}` in it; readable by its owner "
+            "only (docs/monitoring.md). The systemd credential `ping_url` is used in its place "
+            "where there is one."
+        ),
+    ] = None
+    ping_fail_on: Annotated[
+        FailOn,
+        Field(
+            description="From which verdict on a cycle is told to `ping_url_file` as one that "
+            "failed: `broken`, `partial` (or worse), or `never`. Accepted workflows do not count."
+        ),
+    ] = FailOn.NEVER
+    desktop_notifications: Annotated[
+        bool,
+        Field(
+            description="Whether to show messages on the desktop of the user that the cycles run "
+            "as. A service of the system cannot."
+        ),
+    ] = False
     schedule_interval: Annotated[
         Seconds,
         Flag("Seconds from the beginning of one cycle to the next.", "schedule"),
@@ -551,7 +594,8 @@ def _refuse_wrong_types(file: Path | None, values: Mapping[str, Any]) -> None:
 
 def _refuse_unknown_environment() -> None:
     known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
-    known |= {state.CONFIG_VARIABLE, state.HOST_NAME_VARIABLE, *state.FAILURE_VARIABLES}
+    known |= {state.CONFIG_VARIABLE, state.HOST_NAME_VARIABLE}
+    known |= {*state.FAILURE_VARIABLES, *state.CHANGE_VARIABLES}
     for name in sorted(os.environ):
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
             raise ConfigError(

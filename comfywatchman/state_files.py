@@ -29,6 +29,9 @@ SCHEDULE_LOCK = "schedule.lock"
 SCHEDULE_LOG = "schedule.log"
 METRICS = "metrics.prom"
 QUIET = "quiet.json"
+NOTIFY = "notify.json"
+NOTIFY_LOCK = "notify.lock"
+NOTIFY_WANTED = "notify.wanted"
 FILES = (
     LAST_RUN,
     LATEST,
@@ -51,6 +54,9 @@ FILES = (
     SCHEDULE_LOG,
     METRICS,
     QUIET,
+    NOTIFY,
+    NOTIFY_LOCK,
+    NOTIFY_WANTED,
 )
 OF_OTHER_RELEASES = ("verdicts.json", "history.json")
 """What an older release left, or a newer one from which a host went back."""

@@ -302,6 +302,14 @@ class Outbox:
             self._write(take)
         return counts
 
+    def count(self, channel: str, result: str) -> None:
+        """Count what is no message of the outbox, such as a ping.
+
+        Raises:
+            HistoryError: it could not be.
+        """
+        self._write(lambda connection: _count(connection, channel, result))
+
     def _tried(self, message: str, channel: str, state: State, why: str) -> None:
         now = packing.stamp(datetime.now(UTC))
         result = "sent" if state is State.SENT else "failed"
