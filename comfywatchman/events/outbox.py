@@ -245,6 +245,16 @@ class Outbox:
         )
         self._write(lambda connection: connection.execute(change, (visible(why), message)))
 
+    def confirm(self, message: Message) -> None:
+        """A second look has shown that a message is true: it is in doubt no more.
+
+        Raises:
+            HistoryError: that could not be noted.
+        """
+        certain = packing.pack(message.model_copy(update={"doubt": None}).as_json())
+        change = "UPDATE message SET content = ? WHERE id = ?"
+        self._write(lambda connection: connection.execute(change, (certain, message.id)))
+
     def drop_old(self, now: datetime | None = None) -> list[str]:
         """Drop what has waited for :data:`KEPT`.
 
