@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -74,6 +75,15 @@ class AskServer(StrEnum):
     DOUBTFUL = "doubtful"
 
 
+class Reminders(StrEnum):
+    """How often it is told again that workflows are broken or partial."""
+
+    NONE = "none"
+    DAILY = "daily"
+    DIMINISHING = "diminishing"
+    """After a day, two more, four more and so on."""
+
+
 def _absolute(path: Path) -> Path:
     if "\0" in str(path):
         raise ValueError("must not hold a NUL character")
@@ -119,6 +129,17 @@ def _program(words: list[str]) -> list[str]:
     if words and not Path(words[0]).is_absolute():
         raise ValueError("must begin with the absolute path of a program")
     return words
+
+
+def _report_url(text: str) -> str:
+    if not text:
+        return text
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not text.isprintable():
+        raise ValueError("must be an address that begins with http:// or https://")
+    if parts.username is not None or parts.password is not None or " " in text:
+        raise ValueError("must hold neither blanks nor a login: everybody who is told reads it")
+    return text
 
 
 def _no_bool(value: object) -> object:
@@ -377,6 +398,22 @@ class Settings(BaseSettings):
             "docs/monitoring.md says. Unset or empty: the metrics are in the state folder alone."
         ),
     ] = None
+    report_url: Annotated[
+        str,
+        AfterValidator(_report_url),
+        Field(
+            description="Address at which people find the report of this host, told in messages. "
+            "Empty: they are told the host and the command that shows it."
+        ),
+    ] = ""
+    reminders: Annotated[
+        Reminders,
+        Field(
+            description="How often it is told again that workflows are broken or partial which "
+            "nobody has accepted: `none`, `daily`, or `diminishing`: after one day, two more, four "
+            "more and so on."
+        ),
+    ] = Reminders.NONE
 
     on_failure_command: Annotated[
         list[str],

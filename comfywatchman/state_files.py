@@ -28,6 +28,7 @@ SCHEDULE = "schedule.json"
 SCHEDULE_LOCK = "schedule.lock"
 SCHEDULE_LOG = "schedule.log"
 METRICS = "metrics.prom"
+QUIET = "quiet.json"
 NOTIFY = "notify.json"
 NOTIFY_LOCK = "notify.lock"
 NOTIFY_WANTED = "notify.wanted"
@@ -52,6 +53,7 @@ FILES = (
     SCHEDULE_LOCK,
     SCHEDULE_LOG,
     METRICS,
+    QUIET,
     NOTIFY,
     NOTIFY_LOCK,
     NOTIFY_WANTED,

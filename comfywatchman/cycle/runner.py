@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from comfywatchman import __version__, discovery, integrity, ownership, room, state, state_files
+from comfywatchman.channels.sending import catalogue, starting
 from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_file, credentials
 from comfywatchman.comfyui.client import ComfyUIClient
@@ -94,7 +95,8 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
             memory = None
             if store is not None and not paths and settings.history_days:
                 history = stack.enter_context(_history(settings, store))
-                memory = Memory(history, settings, clock.started_at())
+                told_by = catalogue.messages_go_to(settings)
+                memory = Memory(history, settings, clock.started_at(), told_by)
             context = graph.CycleContext(
                 settings, target, client, store, only_one, clock, saved, reader, memory
             )
@@ -113,6 +115,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
                         paths=paths,
                         metrics=_measure(settings, store, paths, Outcome.FAILED),
                     )
+                _start_sending(settings, store, paths, listener)
             raise
         except Exception as error:  # noqa: BLE001  (the last guard: a bug must leave a record)
             outcome, reason, code = _failure(error, store)
@@ -147,6 +150,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
                 if code is not Exit.UNWRITABLE:
                     reason += f"; and {_unwritable(error, store)}"
                 code = Exit.UNWRITABLE if code is Exit.OK else code
+            _start_sending(settings, store, paths, listener)
     listener(Ended(outcome.value, reason))
     return Result(report, code)
 
@@ -167,11 +171,23 @@ def _history(settings: Settings, store: ReportStore) -> History:
 
 def _remember_failure(memory: Memory, reason: str, clock: CycleClock) -> str | None:
     """Put a failed cycle on record; why it could not be, if it could not."""
+    with suppress(Exception):  # what is told of a failure hides none
+        memory.tell(Outcome.FAILED, reason)
     try:
         memory.remember_unfinished(Outcome.FAILED, reason, clock.elapsed())
     except HistoryError as error:
         return str(error)
     return None
+
+
+def _start_sending(
+    settings: Settings, store: ReportStore, paths: list[str], listener: Listener
+) -> None:
+    """Have people told of a cycle over everything, without waiting for it."""
+    if not paths and catalogue.configured(settings):
+        late = starting.start(settings.instance, store.folder, settings.config_file)
+        if late:
+            listener(Noted(late))
 
 
 def _measure(

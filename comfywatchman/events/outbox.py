@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from comfywatchman import state_files
 from comfywatchman.escape import visible
+from comfywatchman.events.kept import Kept
 from comfywatchman.events.message import Message
 from comfywatchman.history import packing
 from comfywatchman.history.error import HistoryError
 from comfywatchman.moments import shown
+from comfywatchman.results import Notices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,6 +37,8 @@ KEPT: Final = timedelta(days=3)
 """How long a message waits for a channel before it is dropped."""
 _ON_RECORD: Final = timedelta(days=30)
 """How long it is known what became of a message."""
+_KEPT: Final = "told"
+"""Where :class:`Kept` lies among the small things of the history."""
 _LONGEST: Final = 300
 """Characters of why a channel did not take a message."""
 
@@ -87,6 +91,38 @@ def put(connection: Connection, message: Message, channels: Iterable[str]) -> No
         "DELETE FROM delivery WHERE message IN (SELECT id FROM message WHERE at < ?)", old
     )
     connection.execute("DELETE FROM message WHERE at < ?", old)
+
+
+def kept(connection: Connection) -> Kept:
+    """What people have been told; nothing where that is not known."""
+    row = connection.execute("SELECT value FROM meta WHERE name = ?", (_KEPT,)).fetchone()
+    return Kept() if row is None else Kept.model_validate_json(row[0])
+
+
+def keep(connection: Connection, told: Kept) -> None:
+    """Keep what people have been told, within a transaction."""
+    content = told.model_dump_json(exclude_defaults=True)
+    change = (
+        "INSERT INTO meta VALUES (?1, ?2)"
+        " ON CONFLICT (name) DO UPDATE SET value = ?2 WHERE value != ?2"
+    )
+    connection.execute(change, (_KEPT, content))
+
+
+def was_withdrawn(connection: Connection, message: str) -> bool:
+    """Whether a second look showed that a message was not true."""
+    query = "SELECT 1 FROM delivery WHERE message = ? AND state = ?"
+    return connection.execute(query, (message, State.WITHDRAWN)).fetchone() is not None
+
+
+def notices(connection: Connection) -> Notices:
+    """What has been told, and what waits."""
+    query = (
+        "SELECT count(DISTINCT message) FILTER (WHERE state = 'pending'),"
+        " max(at) FILTER (WHERE state = 'sent') FROM delivery JOIN message ON message = message.id"
+    )
+    pending, told = connection.execute(query).fetchone()
+    return Notices(pending=pending, last_told=None if told is None else packing.time_of(told))
 
 
 class Outbox:
@@ -208,6 +244,16 @@ class Outbox:
             " WHERE message = ? AND state = 'pending'"
         )
         self._write(lambda connection: connection.execute(change, (visible(why), message)))
+
+    def confirm(self, message: Message) -> None:
+        """A second look has shown that a message is true: it is in doubt no more.
+
+        Raises:
+            HistoryError: that could not be noted.
+        """
+        certain = packing.pack(message.model_copy(update={"doubt": None}).as_json())
+        change = "UPDATE message SET content = ? WHERE id = ?"
+        self._write(lambda connection: connection.execute(change, (certain, message.id)))
 
     def drop_old(self, now: datetime | None = None) -> list[str]:
         """Drop what has waited for :data:`KEPT`.

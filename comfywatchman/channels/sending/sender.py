@@ -20,8 +20,10 @@ from comfywatchman import ownership, redaction
 from comfywatchman.channels import ping
 from comfywatchman.channels.sending import catalogue, kept, trying
 from comfywatchman.errors import ConfigError
+from comfywatchman.events import second_look
 from comfywatchman.events.message import Message, Priority, Topic
 from comfywatchman.events.outbox import Outbox
+from comfywatchman.events.telling import SECOND_LOOK
 from comfywatchman.gate import lock
 from comfywatchman.history.error import HistoryError
 from comfywatchman.state_files import NOTIFY_LOCK, NOTIFY_WANTED
@@ -81,8 +83,36 @@ def send(settings: Settings, folder: Path, say: Callable[[int, str], None]) -> N
         with lock.make(folder / NOTIFY_LOCK):
             (folder / NOTIFY_WANTED).unlink(missing_ok=True)
             _send(settings, folder, say)
+            if _look_again(settings, folder, say):
+                _send(settings, folder, say)
     except filelock.Timeout:
         say(_INFO, "another one is sending")
+
+
+def _look_again(settings: Settings, folder: Path, say: Callable[[int, str], None]) -> bool:
+    """Look a second time, once that is due, whether what is in doubt is so.
+
+    Returns:
+        Whether something is to be sent now.
+    """
+    with Outbox(folder) as outbox:
+        kinds = catalogue.messages_go_to(settings)
+        pending = {m.id: m for kind in kinds for m in outbox.pending(kind)}
+        stand = False
+        for message in pending.values():
+            if message.doubt is None:
+                continue
+            wait = (message.doubt.not_before - datetime.now(UTC)).total_seconds()
+            time.sleep(min(max(0.0, wait), SECOND_LOOK.total_seconds()))
+            why = second_look.denial(settings, message.doubt)
+            with suppress(HistoryError):
+                if why is None:
+                    outbox.confirm(message)
+                    stand = True
+                    continue
+                outbox.withdraw(message.id, why)
+                say(_WARNING, f"not sent, as {why}: {message.subject}")
+        return stand
 
 
 def _send(settings: Settings, folder: Path, say: Callable[[int, str], None]) -> None:
@@ -130,7 +160,7 @@ class Round:
             with suppress(HistoryError):
                 for message in self._outbox.pending(kind):
                     self._outbox.failed(message.id, kind, why)
-        keys = [*troubles]
+        keys, ids = [*troubles], []
         for kind, targets in found.items():
             self._kept.works(kind)
             keys += [target.key for target in targets]
@@ -141,7 +171,9 @@ class Round:
                     if due is not None:
                         yield Job(target, [None], {"due": due})
                 continue
-            pending = self._outbox.pending(kind)
+            known = self._outbox.pending(kind)
+            ids += [message.id for message in known]
+            pending = [message for message in known if message.doubt is None]
             self._waiting[kind] = (pending, targets)
             for target in targets:
                 wanted: list[Message | None] = [
@@ -152,7 +184,6 @@ class Round:
                 ]
                 if wanted:
                     yield Job(target, wanted)
-        ids = [message.id for pending, _ in self._waiting.values() for message in pending]
         self._kept.forget(keys, ids)
 
     def note(self, result: Result) -> None:

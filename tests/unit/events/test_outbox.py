@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from comfywatchman.events.message import Doubt
 from comfywatchman.events.outbox import HistoryError, Outbox, State
 from tests.unit.events.messages import NOW, begin, message
 
@@ -72,6 +73,14 @@ def test_what_turned_out_untrue_is_withdrawn(folder: Path) -> None:
             "command": State.WITHDRAWN,
             "ping": State.SENT,
         }
+
+
+def test_what_turned_out_true_is_in_doubt_no_more(folder: Path) -> None:
+    doubted = message(doubt=Doubt(not_before=NOW, node_types=("A",)))
+    with Outbox(folder) as outbox:
+        outbox.put(doubted, ["command"])
+        outbox.confirm(doubted)
+        assert outbox.pending("command") == [message()]
 
 
 def test_what_was_done_is_counted_once(folder: Path) -> None:
