@@ -261,6 +261,7 @@ def test_what_sends_has_the_sandbox_of_the_check_and_secrets_of_its_own(scope: s
     folder = "/home/a/.config/comfywatchman"
     credentials = [line for line in directives(sender) if line.startswith("LoadCredential")]
     assert credentials == [
+        f"LoadCredential=comfyui_token:{folder}/comfyui_token",
         f"LoadCredential=notify_urls:{folder}/notify_urls",
         f"LoadCredential=ping_url:{folder}/ping_url",
     ]
