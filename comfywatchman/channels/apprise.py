@@ -11,7 +11,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from comfywatchman import redaction, secret_file
+from comfywatchman import private_file, redaction
 from comfywatchman.channels.sending.target import ChannelError, Target
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
@@ -45,7 +45,7 @@ def targets(settings: Settings) -> list[Target]:
 
 
 def _file(settings: Settings) -> tuple[str, Path] | None:
-    if given := secret_file.credential(CREDENTIAL):
+    if given := private_file.credential(CREDENTIAL):
         return f"systemd credential {CREDENTIAL}", given
     file = settings.notify_urls_file
     return None if file is None else ("notify_urls_file", file)
@@ -64,7 +64,7 @@ def parse(key: str, file: Path) -> Iterator[Target]:
     Raises:
         ConfigError: it cannot be read, or a line is none; it is named, and not shown.
     """
-    for number, text in enumerate(secret_file.read(key, file).splitlines(), 1):
+    for number, text in enumerate(private_file.read(key, file).splitlines(), 1):
         line = text.strip()
         if not line or line.startswith("#"):
             continue

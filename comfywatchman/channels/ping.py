@@ -20,7 +20,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import orjson
 
-from comfywatchman import secret_file, state, state_files
+from comfywatchman import private_file, state, state_files
 from comfywatchman.channels.sending.target import ChannelError, Target
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
@@ -56,7 +56,7 @@ def targets(settings: Settings) -> list[Target]:
     if found is None:
         return []
     key, file = found
-    url = _with_host(secret_file.read_line(key, file), settings.instance)
+    url = _with_host(private_file.read_line(key, file), settings.instance)
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(
@@ -71,7 +71,7 @@ def targets(settings: Settings) -> list[Target]:
 
 
 def _file(settings: Settings) -> tuple[str, Path] | None:
-    if given := secret_file.credential(CREDENTIAL):
+    if given := private_file.credential(CREDENTIAL):
         return f"systemd credential {CREDENTIAL}", given
     file = settings.ping_url_file
     return None if file is None else ("ping_url_file", file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from comfywatchman import redaction, secret_file
+from comfywatchman import private_file, redaction
 from comfywatchman.comfyui.http import httpx
 from comfywatchman.errors import ConfigError
 
@@ -69,12 +69,12 @@ def read(settings: Settings) -> httpx.Auth | None:
 def _source(key: str, file: Path | None, credential: str) -> tuple[str, Path] | None:
     if file is not None:
         return key, file
-    given = secret_file.credential(credential)
+    given = private_file.credential(credential)
     return (f"systemd credential {credential}", given) if given else None
 
 
 def _secret(key: str, file: Path) -> str:
-    text = secret_file.read_line(key, file)
+    text = private_file.read_line(key, file)
     if not text.isascii() and key.startswith(
         ("comfyui_token", f"systemd credential {TOKEN_CREDENTIAL}")
     ):

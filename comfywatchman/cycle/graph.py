@@ -24,6 +24,7 @@ from langgraph.types import Command
 
 from comfywatchman import __version__, off_switch, redaction, room
 from comfywatchman.acceptances.applying import applied
+from comfywatchman.channels.sending import kept as channels_kept
 from comfywatchman.checks.versions import beyond_what_is_known
 from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_source, files, inventory_file, inventory_source
@@ -520,6 +521,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         not_checked=[
             *filter(None, [beyond_what_is_known(state["catalog"]), _reflection(context.client)]),
             *_gaps(state),
+            *_not_told(context),
             *state["not_checked"],
         ],
         asked_server=asked,
@@ -556,6 +558,11 @@ def _gaps(state: CycleState) -> list[str]:
     if before is not None and before.history:
         said.append(f"the history lacks the cycle before this one: {before.history}")
     return said
+
+
+def _not_told(context: CycleContext) -> list[str]:
+    """By which channels nobody could be told of the cycles before."""
+    return channels_kept.troubles(context.store.folder) if context.store else []
 
 
 def tell(state: CycleState, runtime: CycleRuntime) -> CycleState:

@@ -24,6 +24,7 @@ from comfywatchman.cycle import graph
 from comfywatchman.cycle.memory import HistoryError, Memory
 from comfywatchman.cycle.progress import Ended, Listener, Noted
 from comfywatchman.errors import ConfigError, Exit
+from comfywatchman.events.outbox import Outbox
 from comfywatchman.gate import lock
 from comfywatchman.history.store import History
 from comfywatchman.judging import cache
@@ -212,10 +213,20 @@ def _measure(
         if not stopped:
             schedule = timer.read(settings.instance, store.folder, timeout=1.0)
             interval_s = schedule.interval_s or settings.schedule_interval
-        ending = textfile.Ending(outcome, report, interval_s)
+        told = {} if stopped else _told(settings, store)
+        ending = textfile.Ending(outcome, report, interval_s, notifications=told)
         return textfile.write(store.folder, settings.instance, ending, settings.textfile_dir)
     except Exception as error:  # noqa: BLE001  (metrics end no cycle, whatever is wrong with them)
         return f"the metrics could not be made ({type(error).__name__}: {error})"
+
+
+def _told(settings: Settings, store: ReportStore) -> dict[tuple[str, str], int]:
+    """Messages since the last cycle, by kind of channel and by what became of them."""
+    if not catalogue.configured(settings):
+        return {}
+    with Outbox(store.folder) as outbox, suppress(HistoryError):
+        return outbox.take_counts()
+    return {}
 
 
 def _stream(context: CycleContext, listener: Listener) -> CycleState:

@@ -47,7 +47,7 @@ def _lines(text: str) -> str:
 class Doubt(BaseModel):
     """A message that is to be sent only if a second look confirms it.
 
-    See :func:`comfywatchman.events.second_look.confirms`.
+    See :func:`comfywatchman.events.second_look.denial`.
     """
 
     # An older release reads what a newer one wrote before it was taken back.

@@ -27,7 +27,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     for rooms in (
         (
             "__init__ results findings escape redaction errors room state state_files sqlite_file "
-            "secret_file lenient_json latest discovery flag exclusion streams clock moments host "
+            "private_file lenient_json latest discovery flag exclusion streams clock moments host "
             "integrity started address"
         ),
         "settings off_switch ownership",

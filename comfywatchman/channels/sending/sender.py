@@ -39,6 +39,8 @@ TRY = 10.0
 """Seconds that one try may take."""
 ALL = 30.0
 """Seconds that all may take together; what is left waits for the next time."""
+LONGEST_WAIT = 90.0
+"""Seconds to wait for a second look, whatever the clock says."""
 _WARNING, _INFO = 4, 6
 
 
@@ -124,14 +126,49 @@ def _send(settings: Settings, folder: Path, say: Callable[[int, str], None]) -> 
                 *outbox.drop_old(),
             ]:
                 say(_WARNING, note)
-        round_ = Round(settings, folder, remembered, outbox, say)
-        jobs = list(round_.jobs())
-        for result in _run(jobs, remembered):
-            round_.note(result)
-        round_.end()
-    remembered.write(folder)
-    if round_.left:
+        left = _go_round(settings, folder, remembered, outbox, say)
+        if _settle(settings, outbox, say):
+            left = _go_round(settings, folder, remembered, outbox, say)
+    if left:
         (folder / NOTIFY_WANTED).touch(mode=0o600)
+
+
+def _go_round(
+    settings: Settings,
+    folder: Path,
+    remembered: kept.Kept,
+    outbox: Outbox,
+    say: Callable[[int, str], None],
+) -> bool:
+    """Send all that waits and is certain; whether something is left."""
+    round_ = Round(settings, folder, remembered, outbox, say)
+    for result in _run(list(round_.jobs()), remembered):
+        round_.note(result)
+    round_.end()
+    remembered.write(folder)
+    return round_.left
+
+
+def _settle(settings: Settings, outbox: Outbox, say: Callable[[int, str], None]) -> bool:
+    """Have a second look where a message is in doubt, once that is due; whether any was."""
+    doubtful = {
+        message.id: message
+        for kind in catalogue.messages_go_to(settings)
+        for message in outbox.pending(kind)
+        if message.doubt is not None
+    }
+    for message in doubtful.values():
+        assert message.doubt is not None  # noqa: S101
+        seconds = (message.doubt.not_before - datetime.now(UTC)).total_seconds()
+        time.sleep(min(max(seconds, 0.0), LONGEST_WAIT))
+        why = second_look.denial(settings, message.doubt)
+        with suppress(HistoryError):
+            if why is None:
+                outbox.confirm(message)
+            else:
+                outbox.withdraw(message.id, why)
+                say(_INFO, f"not told: {why}")
+    return bool(doubtful)
 
 
 class Round:
@@ -179,7 +216,8 @@ class Round:
                 wanted: list[Message | None] = [
                     message
                     for message in pending
-                    if target.wants(message)
+                    if message.doubt is None
+                    and target.wants(message)
                     and target.key not in self._kept.reached.get(message.id, ())
                 ]
                 if wanted:
@@ -224,7 +262,7 @@ class Round:
         if kind not in self._waiting:
             return
         pending, targets = self._waiting[kind]
-        for message in list(pending):
+        for message in [each for each in pending if each.doubt is None]:
             reached = self._kept.reached.get(message.id, ())
             if all(t.key in reached for t in targets if t.wants(message)):
                 self._outbox.sent(message.id, kind)

@@ -70,18 +70,18 @@ def attempt(
         )
     except OSError as error:
         return Outcome(f"no process could be started: {error.strerror}")
-    try:
-        answer, _ = process.communicate(orjson.dumps(asked), timeout=limit)
-        told = orjson.loads(answer)
-        return Outcome(told["why"], told["waits"], told["keep"])
-    except subprocess.TimeoutExpired:
-        return Outcome(f"it took longer than {limit:.0f} s")
-    except (OSError, ValueError, KeyError, TypeError):
-        return Outcome(f"the process that sends ended early ({_ending(process)})")
-    finally:
-        with suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with process:
+        try:
+            answer, _ = process.communicate(orjson.dumps(asked), timeout=limit)
+            told = orjson.loads(answer)
+            return Outcome(told["why"], told["waits"], told["keep"])
+        except subprocess.TimeoutExpired:
+            return Outcome(f"it took longer than {limit:.0f} s")
+        except (OSError, ValueError, KeyError, TypeError):
+            return Outcome(f"the process that sends ended early ({_ending(process)})")
+        finally:
+            with suppress(OSError):  # with all that it started
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _ending(process: subprocess.Popen[bytes]) -> str:
