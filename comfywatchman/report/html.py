@@ -25,6 +25,7 @@ from comfywatchman.report.digest import (
     plural,
     proportions,
     server_phrase,
+    told_phrase,
 )
 from comfywatchman.results import Verdict
 
@@ -87,6 +88,7 @@ def render(report: Report) -> str:
             for name, group in _groups(contents)
         ],
         acceptances=accepted.worth_showing(report),
+        told=told_phrase(report),
         not_checked=[
             (sentence, plural(workflows, "workflow") if workflows else "")
             for sentence, workflows in contents.not_checked[:BLIND_SPOT_LIMIT]
