@@ -28,6 +28,10 @@ SCHEDULE = "schedule.json"
 SCHEDULE_LOCK = "schedule.lock"
 SCHEDULE_LOG = "schedule.log"
 METRICS = "metrics.prom"
+QUIET = "quiet.json"
+NOTIFY = "notify.json"
+NOTIFY_LOCK = "notify.lock"
+NOTIFY_WANTED = "notify.wanted"
 FILES = (
     LAST_RUN,
     LATEST,
@@ -49,6 +53,10 @@ FILES = (
     SCHEDULE_LOCK,
     SCHEDULE_LOG,
     METRICS,
+    QUIET,
+    NOTIFY,
+    NOTIFY_LOCK,
+    NOTIFY_WANTED,
 )
 OF_OTHER_RELEASES = ("verdicts.json", "history.json")
 """What an older release left, or a newer one from which a host went back."""

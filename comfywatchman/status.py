@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from comfywatchman import off_switch, ownership, state, state_files
+from comfywatchman.channels.sending import kept
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
 from comfywatchman.moments import span
@@ -37,7 +38,8 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
         or None; see
         :mod:`comfywatchman.off_switch`), ``schedule`` (see
         :class:`comfywatchman.schedule.timer.Schedule`) and ``failed`` (why the service failed
-        without a cycle that could leave word, ``why`` and ``remedy``, or None).
+        without a cycle that could leave word, ``why`` and ``remedy``, or None) and ``not_told`` (a
+        sentence for each channel that could not be reached when it was tried last).
 
     Raises:
         ConfigError: the state may not be read.
@@ -79,6 +81,7 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
         "report": report,
         "schedule": schedule.as_json(),
         "failed": failed,
+        "not_told": kept.troubles(folder),
     }
 
 
@@ -135,6 +138,7 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
             f"Last report  {_when(report['started_at'], now)}: {visible(counts) or 'no workflows'}"
         )
         lines += [f"             {visible(file)}" for file in report["files"].values()]
+    lines += [f"Messages     {visible(each)}" for each in status["not_told"]]
     if last_run and last_run.get("history"):
         lines.append(f"History      {visible(str(last_run['history']))}")
     lines.append(f"State        {visible(status['state_dir'])}")

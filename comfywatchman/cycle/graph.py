@@ -24,6 +24,7 @@ from langgraph.types import Command
 
 from comfywatchman import __version__, off_switch, redaction, room
 from comfywatchman.acceptances.applying import applied
+from comfywatchman.channels.sending import kept as channels_kept
 from comfywatchman.checks.versions import beyond_what_is_known
 from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_source, files, inventory_file, inventory_source
@@ -529,6 +530,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         not_checked=[
             *filter(None, [beyond_what_is_known(state["catalog"]), _reflection(context.client)]),
             *_gaps(state),
+            *_not_told(context),
             *state["not_checked"],
         ],
         asked_server=asked,
@@ -536,6 +538,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         changes=remembered.changes if remembered else None,
         timeline=remembered.timeline if remembered else [],
         restart_pending=remembered.restart_pending if remembered else [],
+        notices=context.memory.notices() if context.memory else None,
     )
     made = applied(made, context.settings.config_file, whole=context.is_whole)
     for result in worth_showing(made):
@@ -565,6 +568,30 @@ def _gaps(state: CycleState) -> list[str]:
     if before is not None and before.history:
         said.append(f"the history lacks the cycle before this one: {before.history}")
     return said
+
+
+def _not_told(context: CycleContext) -> list[str]:
+    """By which channels nobody could be told of the cycles before."""
+    return channels_kept.troubles(context.store.folder) if context.store else []
+
+
+def tell(state: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Find out what is worth telling people; it goes into the outbox with the cycle itself."""
+    memory = runtime.context.memory
+    if memory is not None:
+        if "report" in state:
+            memory.tell(Outcome.DONE, "", state["report"])
+        else:
+            memory.tell(Outcome.SKIPPED, state["skip_reason"])
+    return {}
+
+
+def tell_nothing(
+    state: CycleState, runtime: CycleRuntime, error: NodeError
+) -> Command[Literal["remember"]]:
+    """Put the cycle on record all the same, whatever has gone wrong with telling of it."""
+    runtime.stream_writer(Noted(f"nobody is told of this cycle: {history_trouble(error.error)}"))
+    return Command(goto="remember")
 
 
 def remember(state: CycleState, runtime: CycleRuntime) -> CycleState:
@@ -657,6 +684,7 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
     graph.add_node("look_around", look_around)
     graph.add_node("compare", compare, error_handler=report_alone)
     graph.add_node("report", report)
+    graph.add_node("tell", tell, error_handler=tell_nothing)
     graph.add_node("remember", remember, error_handler=end_without_history)
 
     graph.add_conditional_edges(
@@ -681,7 +709,8 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
     graph.add_edge(["ask_about_packs", "take_inventory"], "look_around")
     graph.add_edge(["ask_server", "look_around"], "compare")
     graph.add_edge("compare", "report")
-    graph.add_edge("report", "remember")
-    graph.add_edge("skip", "remember")
+    graph.add_edge("report", "tell")
+    graph.add_edge("skip", "tell")
+    graph.add_edge("tell", "remember")
     graph.add_edge("remember", END)
     return graph.compile()

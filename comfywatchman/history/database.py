@@ -165,9 +165,9 @@ class Database:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        if 0 < version < len(self._migrations):
+            self._copy(connection, version)
         for number, migrate in enumerate(self._migrations[version:], start=version + 1):
-            if number == version + 1 and version:
-                self._copy(connection, version)
             with transaction(connection):
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
                 if version < number:  # else another process has done it meanwhile

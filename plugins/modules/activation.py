@@ -467,7 +467,7 @@ class Activation:
         """``{path: (content or None, mode, group)}`` of the units: those wanted, or others."""
         wanted = self.wanted.units if units is None else units
         drop_ins = [f"{name}.d/50-site.conf" for name in (self.names.service, self.names.timer)]
-        ours = {*self.names.all, *drop_ins, *wanted} if self.scheduled else set()
+        ours = {*self.names.all, self.names.login, *drop_ins, *wanted} if self.scheduled else set()
         return {
             os.path.join(self.paths["units"], name): (wanted.get(name), self.file_mode, -1)
             for name in sorted(ours)
@@ -585,7 +585,8 @@ class Activation:
                 make_directories(os.path.dirname(os.path.join(staged, name)), 0o755)
                 write(os.path.join(staged, name), content, 0o644)
             if self.scheduled:
-                units = [os.path.join(staged, n) for n in (self.names.service, self.names.timer)]
+                names = (self.names.service, self.names.timer, self.names.sender)
+                units = [os.path.join(staged, n) for n in names if n in self.wanted.units]
                 complaint = self.systemd.verify(units)
                 if complaint:
                     raise RejectedError(f"systemd does not accept the units: {complaint}")

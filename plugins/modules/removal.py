@@ -176,7 +176,7 @@ class Removal:
                 *ours_in(place.textfile_dir, self.name),
                 os.path.join(units, "timers.target.wants", self.units.timer),
                 *(os.path.join(units, name + ".d", "50-site.conf") for name in self.units.all),
-                *(os.path.join(units, name) for name in self.units.all),
+                *(os.path.join(units, name) for name in [*self.units.all, self.units.login]),
                 place.stamp,
                 *(os.path.join(config, name) for name in of_config),
             ]
@@ -208,6 +208,7 @@ class Removal:
             for place in (place.paths for place in self.places)
             for path in (
                 *(os.path.join(place["units"], name + ".d") for name in self.units.all),
+                os.path.join(place["units"], os.path.dirname(self.units.login)),
                 place["root"],
                 place["config"],
                 # One of this name is ours, also where no note says who made it.
