@@ -236,7 +236,10 @@ def test_where_messages_go_is_seen_by_nobody(host: Host, comfyui: StandIn, tmp_p
         hang.set()
         stdout, stderr = sending.communicate(timeout=60)
         server.status = 500
-        ended = [host.run(**settings), host.run("notify", "--send", **settings)]
+        ended = [host.run(**settings)]  # which has them sent
+        noted = host.state / "notify.json"
+        wait_for(lambda: noted.exists() and b"HTTP 500" in noted.read_bytes(), "the sender", 60)
+        ended += [host.run("notify", "--send", **settings)]
         ended += [host.run(each, **settings) for each in ("status", "doctor", "report")]
     assert "nosuch (line 2): not sent: " in stdout
     assert "ping could not be reached" in ended[2].stdout
