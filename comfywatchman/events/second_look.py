@@ -25,8 +25,8 @@ def denial(settings: Settings, doubt: Doubt) -> str | None:
     """Why a message in doubt is not to be sent: the server has again what it lacked.
 
     Whoever sends it looks once :attr:`Doubt.not_before` has come, and withdraws it for this, or
-    confirms it. The next cycle then tells how things are, compared with those before the doubt. A server that
-    does not answer denies nothing.
+    confirms it. The next cycle then tells how things are, compared with those before the doubt.
+    A server that does not answer denies nothing.
 
     Args:
         settings: which server.

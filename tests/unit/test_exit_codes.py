@@ -60,6 +60,10 @@ def wrong_settings(folder: Path, _: ExitStack) -> None:
     (folder / "config.toml").write_text("min_free_vram = 'plenty'\n")
 
 
+def no_toml(folder: Path, _: ExitStack) -> None:
+    (folder / "config.toml").write_text("state_dir =\n")
+
+
 def no_fleet(folder: Path, _: ExitStack) -> None:
     for file in (folder / "fleet").rglob("*.json"):
         file.unlink()
@@ -166,6 +170,11 @@ CASES = {
     ),
     ("notify", 74): Case("notify --test --state-dir state", into=FULL),
     ("notify", 78): Case("notify --send --config config.toml", wrong_settings),
+    ("quiet", 0): Case("quiet until 2h --state-dir state"),
+    ("quiet", 2): Case("quiet until yesterday --state-dir state"),
+    ("quiet", 70): Case("quiet --state-dir state", lacking="comfywatchman.events.quiet"),
+    ("quiet", 74): Case("quiet until 2h --state-dir /proc/self"),
+    ("quiet", 78): Case("quiet --config config.toml", no_toml),
     ("report", 0): Case("report --state-dir state", a_report),
     ("report", 2): Case("report --nonsense"),
     ("report", 70): Case("report --state-dir state", lacking="comfywatchman.report.store"),
