@@ -53,7 +53,11 @@ def run(
 
         settings = all_settings.load({"state_dir": state_dir}, config)
         if send:
-            sender.send(settings, settings.resolved_state_dir, say)
+            try:
+                sender.send(settings, settings.resolved_state_dir, say)
+            except OSError as error:
+                folder = settings.resolved_state_dir
+                sentences.end(Exit.UNWRITABLE, f"{folder} cannot be written: {error.strerror}")
             return
         failures = 0
         told = False
