@@ -55,7 +55,6 @@ class Witness:
         self._aside = aside
         self._reports: dict[datetime, Report] = {}
         self._unfinished: dict[datetime, Outcome] = {}
-        self._last_full: datetime | None = None
         self.events = 0
 
     def look(self, report: Report | None, last_run: LastRun | None, *, hit: bool) -> Iterator[str]:
@@ -89,18 +88,18 @@ class Witness:
         cycles = {row.started_at: row.outcome for row in history.cycles(_LONG_AGO)}
         if report is not None and report.started_at not in self._reports:
             self._reports[report.started_at] = report
-            yield from self._told_since(report)
+            yield from _told_since(report, cycles)
             if previous is None or previous.started_at != report.started_at:
                 if not hit and not told:
                     yield "the last report is not in the history"
             elif report.changes is not None:
                 yield from self._told_again(history, report)
         if previous is not None:
-            self._last_full = previous.started_at
             of = self._reports.get(previous.started_at)
             verdicts = {path: state.verdict for path, state in previous.states.items()}
             if of is None:
-                yield "the history holds a report that nobody has seen"
+                if not hit:  # else its rival's, which the killed one's has replaced
+                    yield "the history holds a report that nobody has seen"
             elif any(verdicts.get(w.path) is not w.verdict for w in of.workflows):
                 yield "the history holds other verdicts than its report"
             if previous.world() is None:
@@ -108,12 +107,6 @@ class Witness:
         if last_run is not None and not last_run.paths and not told:
             self._unfinished[last_run.started_at] = last_run.outcome
         yield from self._on_record(cycles, last_run, hit=hit)
-
-    def _told_since(self, report: Report) -> Iterator[str]:
-        """A report compares with the cycle that is on record, so that nothing falls between."""
-        since = report.changes.since if report.changes else None
-        if since != self._last_full and since not in self._reports:
-            yield f"the report compares with {since}, not with {self._last_full}"
 
     def _told_again(self, history: History, report: Report) -> Iterator[str]:
         changes = report.changes
@@ -141,6 +134,15 @@ class Witness:
             else:
                 del self._unfinished[at]
                 yield f"a cycle ({outcome}) never came on record"
+
+
+def _told_since(report: Report, cycles: dict[datetime, Outcome]) -> Iterator[str]:
+    """A report compares with the last one that is on record, so that nothing falls between."""
+    done = (at for at, outcome in cycles.items() if outcome is Outcome.DONE)
+    before = max((at for at in done if at < report.started_at), default=None)
+    since = report.changes.since if report.changes else None
+    if since != before:
+        yield f"the report compares with {since}, not with {before}"
 
 
 def _whole(file: Path) -> Iterator[str]:

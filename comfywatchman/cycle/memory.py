@@ -131,6 +131,7 @@ class Memory:
         self._started_at = started_at
         self._channels = channels
         self._told: telling.Told | None = None
+        self._keys: dict[str, tuple[WorkflowReport, str]] = {}
 
     @property
     def notes(self) -> list[str]:
@@ -156,8 +157,16 @@ class Memory:
         return {
             report.path: state.since
             for report in reports
-            if (state := states.get(report.path)) is not None and state.key == state_key(report)
+            if (state := states.get(report.path)) is not None and state.key == self._key(report)
         }
+
+    def _key(self, report: WorkflowReport) -> str:
+        """Its :func:`state_key`, made once."""
+        of, key = self._keys.get(report.path, (None, ""))
+        if of is not report:
+            key = state_key(report)
+            self._keys[report.path] = report, key
+        return key
 
     def environment(
         self,
@@ -205,7 +214,7 @@ class Memory:
         if previous is None:
             first = [comparison.with_past(r, None, [], self._started_at) for r in reports]
             return Remembered(first, None, [], pending)
-        keys = {report.path: state_key(report) for report in reports}
+        keys = {report.path: self._key(report) for report in reports}
         compared = comparison.compare(
             previous, reports, keys, unseen=seen.unseen, left_out=seen.left_out
         )
