@@ -14,6 +14,7 @@ from comfywatchman import off_switch, ownership, state, state_files
 from comfywatchman.channels.sending import kept
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
+from comfywatchman.events import quiet
 from comfywatchman.moments import span
 from comfywatchman.schedule import service, timer
 
@@ -38,8 +39,9 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
         or None; see
         :mod:`comfywatchman.off_switch`), ``schedule`` (see
         :class:`comfywatchman.schedule.timer.Schedule`) and ``failed`` (why the service failed
-        without a cycle that could leave word, ``why`` and ``remedy``, or None) and ``not_told`` (a
-        sentence for each channel that could not be reached when it was tried last).
+        without a cycle that could leave word, ``why`` and ``remedy``, or None), ``quiet`` (until
+        when nobody is told anything, or None) and ``not_told`` (a sentence for each channel that
+        could not be reached when it was tried last).
 
     Raises:
         ConfigError: the state may not be read.
@@ -81,6 +83,7 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
         "report": report,
         "schedule": schedule.as_json(),
         "failed": failed,
+        "quiet": held.until.isoformat() if (held := quiet.read(folder)) else None,
         "not_told": kept.troubles(folder),
     }
 
@@ -141,6 +144,8 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
     lines += [f"Messages     {visible(each)}" for each in status["not_told"]]
     if last_run and last_run.get("history"):
         lines.append(f"History      {visible(str(last_run['history']))}")
+    if status["quiet"]:
+        lines.append(f"Quiet        nobody is told anything until {status['quiet']}")
     lines.append(f"State        {visible(status['state_dir'])}")
     return "\n".join(lines)
 

@@ -61,6 +61,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert later.since == first.since
     assert later.until > first.until
     assert "quiet until 20" in run("quiet", *state).stdout
+    assert "nobody is told anything until 20" in run("status", *state).stdout
     assert "messages are sent again" in run("quiet", "--end", *state).stdout
     assert "it was not quiet" in run("quiet", "--end", *state).stdout
 
