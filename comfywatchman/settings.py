@@ -42,7 +42,9 @@ from comfywatchman.flag import STATE_DIR, Flag
 
 ENV_PREFIX = "COMFYWATCHMAN_"
 _LARGEST_SIZE = 2**50
-_SECRET_NAME = re.compile(r"token|passw|secret|auth|key|credential", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"token|passw|secret|auth|key|credential|(notify|ping)_url", re.IGNORECASE
+)
 _PLAIN_WORDS = {
     "byte_size": "must be a size, such as 2GiB or 500MB",
     "byte_size_unit": "must be a size, such as 2GiB or 500MB",

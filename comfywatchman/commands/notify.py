@@ -51,9 +51,15 @@ def run(
         from comfywatchman import settings as all_settings
         from comfywatchman.channels.sending import sender
 
-        settings = all_settings.load({"state_dir": state_dir}, config)
+        settings = all_settings.load(
+            {"state_dir": state.as_typed(state_dir) if state_dir else None}, config
+        )
         if send:
-            sender.send(settings, settings.resolved_state_dir, say)
+            try:
+                sender.send(settings, settings.resolved_state_dir, say)
+            except OSError as error:
+                folder = settings.resolved_state_dir
+                sentences.end(Exit.UNWRITABLE, f"{folder} cannot be written: {error.strerror}")
             return
         failures = 0
         told = False

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
 import os
 import re
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -13,10 +16,10 @@ import pytest
 
 from tests.faults.test_schedule import OFTEN, wait_for
 from tests.standin.comfyui import StandIn
+from tests.standin.healthchecks import Healthchecks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.faults.conftest import Host
 
@@ -213,3 +216,48 @@ def test_what_a_failure_is_told_by_holds_no_credential(host: Host, reflecting: S
         stdout, stderr = process.communicate(timeout=60)
     assert "COMFYWATCHMAN_REASON=" in told.read_text()
     assert_nowhere_in_any_form(host, stdout, stderr)
+
+
+def test_where_messages_go_is_seen_by_nobody(host: Host, comfyui: StandIn, tmp_path: Path) -> None:
+    """Not in what is kept or said, nor on any command line, nor in an environment."""
+    hang = threading.Event()
+    with Healthchecks(hang=hang) as server:
+        where = server.url.removeprefix("http")
+        urls, ping = tmp_path / "notify", tmp_path / "ping"
+        urls.write_text(f"json{where}/{TOKEN}?+X-Key=pass-w0rd\nnosuch://{TOKEN}")
+        ping.write_text(f"{server.url}/{TOKEN}/pass-w0rd")
+        urls.chmod(0o600)
+        ping.chmod(0o600)
+        settings = {"notify_urls_file": urls, "ping_url_file": ping, "comfyui_url": comfyui.url}
+        settings |= {"on_change_command": f"/bin/sh -c 'env >{tmp_path}/told'"}
+        sending = host.start("notify", "--test", **settings)
+        seen: dict[str, bytes] = {}
+        wait_for(lambda: _look(sending.pid, seen, b"channels.sending.trying") > 2, "tries", 60)
+        hang.set()
+        stdout, stderr = sending.communicate(timeout=60)
+        server.status = 500
+        ended = [host.run(**settings)]  # which has them sent
+        noted = host.state / "notify.json"
+        wait_for(lambda: noted.exists() and b"HTTP 500" in noted.read_bytes(), "the sender", 60)
+        ended += [host.run("notify", "--send", **settings)]
+        ended += [host.run(each, **settings) for each in ("status", "doctor", "report")]
+    assert "nosuch (line 2): not sent: " in stdout
+    assert "ping could not be reached" in ended[2].stdout
+    assert any("ping could not be reached" in e.stdout for e in ended[3:])
+    urls.unlink()
+    ping.unlink()
+    texts = [text.decode(errors="replace") for text in seen.values()]
+    texts += [stdout, stderr, *(e.stdout for e in ended), *(e.stderr for e in ended)]
+    assert_nowhere_in_any_form(host, *texts)
+    assert TOKEN not in (tmp_path / "told").read_text()
+
+
+def _look(pid: int, seen: dict[str, bytes], command: bytes) -> int:
+    """Note command lines and environments of a process and its children; how many run a command."""
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    found = [pid, *(int(child) for file in children for child in file.read_text().split())]
+    for each in found:
+        for name in ("cmdline", "environ"):
+            with contextlib.suppress(OSError):
+                seen[f"{each} {name}"] = Path(f"/proc/{each}/{name}").read_bytes()
+    return sum(command in text for text in seen.values())

@@ -163,10 +163,13 @@ CASES = {
     ("history", 74): Case("history --state-dir state", a_history, into=FULL),
     ("history", 78): Case("history --state-dir state"),
     ("notify", 0): Case("notify --failed-unit comfywatchman.service --state-dir state"),
+    ("notify", 1): Case("notify --test --state-dir state"),
     ("notify", 2): Case("notify"),
     ("notify", 70): Case(
         "notify --failed-unit x.service", lacking="comfywatchman.schedule.failure"
     ),
+    ("notify", 74): Case("notify --test --state-dir state", into=FULL),
+    ("notify", 78): Case("notify --send --config config.toml", wrong_settings),
     ("quiet", 0): Case("quiet until 2h --state-dir state"),
     ("quiet", 2): Case("quiet until yesterday --state-dir state"),
     ("quiet", 70): Case("quiet --state-dir state", lacking="comfywatchman.events.quiet"),

@@ -7,7 +7,6 @@ it finds :data:`NOTIFY_WANTED`. By hand, or without systemd, this does.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SCRIPT = (
-    'systemctl --user --no-ask-password start --no-block "$1" '
-    '|| systemctl --system cat "$1" || { shift && exec "$@"; }'
+    '{ systemctl --user --no-ask-password start --no-block "$1" '
+    '|| systemctl --system cat "$1" || { shift && exec "$@"; }; } &'
 )
 """The user's own unit; else the system's, which its next cycle starts; else a process."""
 
@@ -47,14 +46,14 @@ def start(instance: str, folder: Path, config: Path | None) -> str | None:
             command = [sys.executable, "-P", "-m", "comfywatchman.cli", "notify", "--send"]
             command += ["--state-dir", str(folder)]
             command += ["--config", str(config)] if config and config.exists() else []
-            if shutil.which("systemctl"):
-                command = ["/bin/sh", "-c", _SCRIPT, "sh", unit_of(instance), *command]
-            subprocess.Popen(  # noqa: S603
-                command,
+            # The shell ends at once, and leaves nobody's child behind.
+            subprocess.run(  # noqa: S603
+                ["/bin/sh", "-c", _SCRIPT, "sh", unit_of(instance), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
+                check=False,
             )
     except OSError as error:
         return f"what waits to be sent is sent after the next cycle: {error}"

@@ -18,9 +18,10 @@ import pytest
 from comfywatchman import settings, state_files
 from comfywatchman.channels.sending import kept, sender
 from comfywatchman.channels.sending.target import Target
-from comfywatchman.events.message import Message, Priority, Topic
+from comfywatchman.events.message import Doubt, Message, Priority, Topic
 from comfywatchman.events.outbox import Outbox, State
 from comfywatchman.gate import lock
+from tests.standin.comfyui import StandIn
 from tests.standin.healthchecks import UUID, Healthchecks
 from tests.unit.events import messages
 
@@ -273,4 +274,16 @@ def test_k_kills_tell_it_at_most_once_more_each(host: Host) -> None:
     assert host.pending() == [message().id]
     host.works()
     assert host.send() == [message().id] * 4
+    assert host.pending() == []
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_is_in_doubt_is_told_after_a_second_look_alone(host: Host, *, there: bool) -> None:
+    now = datetime.now(UTC)
+    doubtful = message(1, doubt=Doubt(not_before=now, node_types=("EmptyImage" if there else "X",)))
+    host.put(doubtful, message(2))
+    with StandIn() as server:
+        host.given["comfyui_url"] = server.url
+        told = host.send()
+    assert told == [message(2).id] if there else [message(2).id, doubtful.id]
     assert host.pending() == []
