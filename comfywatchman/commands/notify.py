@@ -51,7 +51,9 @@ def run(
         from comfywatchman import settings as all_settings
         from comfywatchman.channels.sending import sender
 
-        settings = all_settings.load({"state_dir": state_dir}, config)
+        settings = all_settings.load(
+            {"state_dir": state.as_typed(state_dir) if state_dir else None}, config
+        )
         if send:
             try:
                 sender.send(settings, settings.resolved_state_dir, say)
