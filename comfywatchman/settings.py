@@ -639,7 +639,7 @@ def _remedy(key: str) -> str:
 
 
 def _shown(key: str, value: object) -> str:
-    if key == "comfyui_url" and any(mark in str(value) for mark in "@?#"):
+    if key in ("comfyui_url", "report_url") and any(mark in str(value) for mark in "@?#"):
         return "(not shown: it may hold a secret)"
     is_path = key in Settings.model_fields and str(value).startswith((os.sep, "~"))
     if _SECRET_NAME.search(key) and not is_path:
