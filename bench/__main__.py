@@ -15,6 +15,7 @@ from bench import (
     history,
     load,
     many,
+    memory,
     peer,
     scale,
     slow,
@@ -30,7 +31,7 @@ def main() -> None:
         nargs="?",
         choices=(
             *("causes", "cycle", "deploy", "environment", "fleet", "growth", "history"),
-            *("load", "many", "scale", "slow", "peer"),
+            *("load", "many", "memory", "scale", "slow", "peer"),
         ),
         default="cycle",
     )
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument(
         "--before",
         type=Path,
-        help="cycle, fleet, many, scale, slow: another checkout, measured in the same run",
+        help="cycle, fleet, many, memory, scale, slow: another checkout, measured in the same run",
     )
     parser.add_argument("--shape", choices=tuple(SHAPES), help="growth: of this shape alone")
     parser.add_argument("--cases", type=int, default=2_000, help="causes: cases of each kind")
@@ -63,6 +64,8 @@ def main() -> None:
         history.main()
     elif options.what == "many":
         many.main(options.rounds, options.before)
+    elif options.what == "memory":
+        memory.main(options.rounds, options.before)
     elif options.what == "load":
         load.main(options.rounds)
     elif options.what == "scale":

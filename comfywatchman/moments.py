@@ -6,6 +6,7 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 
 _AGE = re.compile(r"([0-9]{1,6}) ?(min|h|d|w)(?: ago)?")
+_TIME_OF_DAY = re.compile(r"[0-9]{1,2}:[0-9]{2}")
 _UNITS = {
     "min": timedelta(minutes=1),
     "h": timedelta(hours=1),
@@ -64,6 +65,42 @@ def read(text: str, now: datetime, *, end_of_day: bool = False) -> datetime:
     if first > now:
         raise ValueError(f"{text!r} is still to come: it is {shown(now)}")
     return min(last, now) if end_of_day else first
+
+
+def read_coming(text: str, now: datetime) -> datetime:
+    """The moment still to come that a person means, in UTC.
+
+    Args:
+        text: how long from now (``90min``, ``12h``, ``7d``), a time of day (``18:00``: the next
+            one), a date (its end), or a date and time. What names no zone is in the zone of this
+            machine.
+        now: the present.
+
+    Raises:
+        ValueError: it means none, or one that is over. The text says what would do.
+    """
+    try:
+        given = text.strip()
+        if (length := _AGE.fullmatch(given)) and not given.endswith("ago"):
+            moment = now + int(length[1]) * _UNITS[length[2]]
+        elif _TIME_OF_DAY.fullmatch(given):
+            here = now.astimezone()
+            at = time.fromisoformat(given.zfill(5))
+            days = (here.date(), here.date() + timedelta(days=1))
+            todays, tomorrows = (datetime.combine(day, at).astimezone(UTC) for day in days)
+            moment = todays if todays > now else tomorrows
+        else:
+            moment = _meant(given, now)[1]
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(
+            f"{text!r} is no time: give how long from now, such as 90min, 12h or 7d, a time of day "
+            "such as 18:00, a date such as 2026-11-20 (its end), or one with a time such as "
+            "2026-11-20T08:00 (in the zone of this machine; with a Z at its end in UTC)"
+        ) from None
+    if moment <= now:
+        raise ValueError(f"{text!r} is over: it is {shown(now)}")
+    return moment
 
 
 def _meant(text: str, now: datetime) -> tuple[datetime, datetime]:

@@ -486,6 +486,15 @@ class Summary(_Frozen):
         return self.runnable + self.partial + self.broken + self.unknown
 
 
+class Notices(_Frozen):
+    """What people had been told when a report was made, and what was still to be sent."""
+
+    pending: Annotated[int, Field(ge=0)] = 0
+    """How many messages wait for a channel."""
+    last_told: datetime | None = None
+    """Start of the cycle whose message was sent last, UTC; null if none of the last month was."""
+
+
 class Report(_Frozen):
     """A full report: every workflow that was found, and the verdict on each."""
 
@@ -525,6 +534,8 @@ class Report(_Frozen):
     """How many of the workflows with each verdict are accepted as they are."""
     acceptances: list[AcceptanceResult] = []
     """What has become of each acceptance, those that hold last."""
+    notices: Notices | None = None
+    """What people had been told before this cycle; null where nobody is to be told."""
 
     @property
     def not_accepted(self) -> Summary:

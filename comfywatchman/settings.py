@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -41,7 +42,9 @@ from comfywatchman.flag import STATE_DIR, Flag
 
 ENV_PREFIX = "COMFYWATCHMAN_"
 _LARGEST_SIZE = 2**50
-_SECRET_NAME = re.compile(r"token|passw|secret|auth|key|credential", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"token|passw|secret|auth|key|credential|(notify|ping)_url", re.IGNORECASE
+)
 _PLAIN_WORDS = {
     "byte_size": "must be a size, such as 2GiB or 500MB",
     "byte_size_unit": "must be a size, such as 2GiB or 500MB",
@@ -72,6 +75,15 @@ class AskServer(StrEnum):
 
     NEVER = "never"
     DOUBTFUL = "doubtful"
+
+
+class Reminders(StrEnum):
+    """How often it is told again that workflows are broken or partial."""
+
+    NONE = "none"
+    DAILY = "daily"
+    DIMINISHING = "diminishing"
+    """After a day, two more, four more and so on."""
 
 
 def _absolute(path: Path) -> Path:
@@ -119,6 +131,17 @@ def _program(words: list[str]) -> list[str]:
     if words and not Path(words[0]).is_absolute():
         raise ValueError("must begin with the absolute path of a program")
     return words
+
+
+def _report_url(text: str) -> str:
+    if not text:
+        return text
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not text.isprintable():
+        raise ValueError("must be an address that begins with http:// or https://")
+    if parts.username is not None or parts.password is not None or " " in text:
+        raise ValueError("must hold neither blanks nor a login: everybody who is told reads it")
+    return text
 
 
 def _no_bool(value: object) -> object:
@@ -346,7 +369,8 @@ class Settings(BaseSettings):
         Field(
             description="How much room copies of saved workflows may take, packed: the last three "
             "versions of each, by which a change of the file is told from one of the host. `0` "
-            "keeps none. They are readable for the user that the check runs as, and nobody else."
+            "keeps none, as `history_days: 0` does. They are readable for the user that the check "
+            "runs as, and nobody else."
         ),
     ] = ByteSize(100 * 1024**2)
     ask_server: Annotated[
@@ -377,6 +401,22 @@ class Settings(BaseSettings):
             "docs/monitoring.md says. Unset or empty: the metrics are in the state folder alone."
         ),
     ] = None
+    report_url: Annotated[
+        str,
+        AfterValidator(_report_url),
+        Field(
+            description="Address at which people find the report of this host, told in messages. "
+            "Empty: they are told the host and the command that shows it."
+        ),
+    ] = ""
+    reminders: Annotated[
+        Reminders,
+        Field(
+            description="How often it is told again that workflows are broken or partial which "
+            "nobody has accepted: `none`, `daily`, or `diminishing`: after one day, two more, four "
+            "more and so on."
+        ),
+    ] = Reminders.NONE
 
     on_failure_command: Annotated[
         list[str],
@@ -389,6 +429,49 @@ class Settings(BaseSettings):
             "one text, with quotes as in a shell."
         ),
     ] = []
+    on_change_command: Annotated[
+        list[str],
+        NoDecode,
+        BeforeValidator(_split_words),
+        AfterValidator(_program),
+        Field(
+            description="Program, by its absolute path, and arguments to run when there is "
+            "something to tell (docs/monitoring.md); no shell reads them. Its standard input is "
+            "the message, its environment says what it is about. In the environment: one text, "
+            "with quotes as in a shell."
+        ),
+    ] = []
+    notify_urls_file: Annotated[
+        AbsolutePath | None,
+        Field(
+            description="File with the addresses that messages go to, as Apprise reads them, one a "
+            "line, `tag=address` or `address`; readable by its owner only (docs/monitoring.md). "
+            "The systemd credential `notify_urls` is used in its place where there is one."
+        ),
+    ] = None
+    ping_url_file: Annotated[
+        AbsolutePath | None,
+        Field(
+            description="File with the address that is told how each cycle ended: a check of "
+            "Healthchecks, or any address with `{status}` and `{msg}` in it; readable by its owner "
+            "only (docs/monitoring.md). The systemd credential `ping_url` is used in its place "
+            "where there is one."
+        ),
+    ] = None
+    ping_fail_on: Annotated[
+        FailOn,
+        Field(
+            description="From which verdict on a cycle is told to `ping_url_file` as one that "
+            "failed: `broken`, `partial` (or worse), or `never`. Accepted workflows do not count."
+        ),
+    ] = FailOn.NEVER
+    desktop_notifications: Annotated[
+        bool,
+        Field(
+            description="Whether to show messages on the desktop of the user that the cycles run "
+            "as. A service of the system cannot."
+        ),
+    ] = False
     schedule_interval: Annotated[
         Seconds,
         Flag("Seconds from the beginning of one cycle to the next.", "schedule"),
@@ -514,7 +597,8 @@ def _refuse_wrong_types(file: Path | None, values: Mapping[str, Any]) -> None:
 
 def _refuse_unknown_environment() -> None:
     known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
-    known |= {state.CONFIG_VARIABLE, state.HOST_NAME_VARIABLE, *state.FAILURE_VARIABLES}
+    known |= {state.CONFIG_VARIABLE, state.HOST_NAME_VARIABLE}
+    known |= {*state.FAILURE_VARIABLES, *state.CHANGE_VARIABLES}
     for name in sorted(os.environ):
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
             raise ConfigError(
@@ -555,7 +639,7 @@ def _remedy(key: str) -> str:
 
 
 def _shown(key: str, value: object) -> str:
-    if key == "comfyui_url" and any(mark in str(value) for mark in "@?#"):
+    if key in ("comfyui_url", "report_url") and any(mark in str(value) for mark in "@?#"):
         return "(not shown: it may hold a secret)"
     is_path = key in Settings.model_fields and str(value).startswith((os.sep, "~"))
     if _SECRET_NAME.search(key) and not is_path:

@@ -78,7 +78,7 @@ def header(file: Path) -> Header | None:
     """Look at a database without SQLite, which might change it.
 
     Returns:
-        What it says of itself; None if it is empty.
+        What it says of itself; None if it is empty, or has never had a table.
 
     Raises:
         OSError: it cannot be read, or is no regular file.
@@ -94,7 +94,11 @@ def header(file: Path) -> Header | None:
         return None
     if len(found) < _HEADER or not found.startswith(_MAGIC):
         raise DamagedError("is no database")
-    return Header(*(int.from_bytes(found[at : at + 4], "big") for at in (60, 68)))
+    # What was killed right after PRAGMA auto_vacuum has left but these bytes, which name nobody.
+    changes, version, application = (
+        int.from_bytes(found[at : at + 4], "big") for at in (40, 60, 68)
+    )
+    return Header(version, application) if changes or version or application else None
 
 
 def set_aside(file: Path) -> str | None:

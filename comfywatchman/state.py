@@ -33,6 +33,14 @@ FAILURE_VARIABLES = (
     "COMFYWATCHMAN_REASON",
 )
 """What ``on_failure_command`` finds in its environment. They are no settings."""
+CHANGE_VARIABLES = (
+    "COMFYWATCHMAN_MESSAGE",
+    "COMFYWATCHMAN_TOPICS",
+    "COMFYWATCHMAN_PRIORITY",
+    "COMFYWATCHMAN_SUBJECT",
+    "COMFYWATCHMAN_REPORT",
+)
+"""What ``on_change_command`` finds in its environment beside that. They are no settings."""
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _LARGEST = 2**30
 """Bytes of a file of state; those of ten thousand workflows take a tenth of it."""

@@ -28,6 +28,10 @@ SCHEDULE = "schedule.json"
 SCHEDULE_LOCK = "schedule.lock"
 SCHEDULE_LOG = "schedule.log"
 METRICS = "metrics.prom"
+QUIET = "quiet.json"
+NOTIFY = "notify.json"
+NOTIFY_LOCK = "notify.lock"
+NOTIFY_WANTED = "notify.wanted"
 FILES = (
     LAST_RUN,
     LATEST,
@@ -49,6 +53,10 @@ FILES = (
     SCHEDULE_LOCK,
     SCHEDULE_LOG,
     METRICS,
+    QUIET,
+    NOTIFY,
+    NOTIFY_LOCK,
+    NOTIFY_WANTED,
 )
 OF_OTHER_RELEASES = ("verdicts.json", "history.json")
 """What an older release left, or a newer one from which a host went back."""
@@ -74,12 +82,24 @@ _OURS = re.compile(
     rf"|{re.escape(SCHEDULE_LOG)}\.[0-9]+"
     rf"|(?:{_DATABASE})-(?:journal|wal|shm)"
 )
+_BESIDE = re.compile(rf"({_DATABASE})-(?:journal|wal|shm)")
 _PEOPLES_WORK = re.compile(rf"\.?{re.escape(WORKFLOW_COPIES)}(?:[.-].*)?")
+_REMEMBERED = re.compile(rf"(?:{re.escape(HISTORY)}|{re.escape(WORKFLOW_COPIES)})(?:[.-].*)?")
 
 
 def is_ours(name: str) -> bool:
     """Whether a file of this name in a state folder is ours, also a damaged or half-written one."""
     return _OURS.fullmatch(name) is not None
+
+
+def is_remembered(name: str) -> bool:
+    """Whether a file of ours holds what no later cycle could find out again."""
+    return is_ours(name) and _REMEMBERED.fullmatch(name) is not None
+
+
+def database_of(name: str) -> str:
+    """The name of the database that a file belongs to: a journal's, else the file's own."""
+    return _BESIDE.sub(r"\1", name)
 
 
 def holds_peoples_work(name: str) -> bool:

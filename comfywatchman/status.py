@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from comfywatchman import off_switch, ownership, state, state_files
+from comfywatchman.channels.sending import kept
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
+from comfywatchman.events import quiet
 from comfywatchman.moments import span
 from comfywatchman.schedule import service, timer
 
@@ -37,7 +39,9 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
         or None; see
         :mod:`comfywatchman.off_switch`), ``schedule`` (see
         :class:`comfywatchman.schedule.timer.Schedule`) and ``failed`` (why the service failed
-        without a cycle that could leave word, ``why`` and ``remedy``, or None).
+        without a cycle that could leave word, ``why`` and ``remedy``, or None), ``quiet`` (until
+        when nobody is told anything, or None) and ``not_told`` (a sentence for each channel that
+        could not be reached when it was tried last).
 
     Raises:
         ConfigError: the state may not be read.
@@ -79,6 +83,8 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
         "report": report,
         "schedule": schedule.as_json(),
         "failed": failed,
+        "quiet": held.until.isoformat() if (held := quiet.read(folder)) else None,
+        "not_told": kept.troubles(folder),
     }
 
 
@@ -135,8 +141,11 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
             f"Last report  {_when(report['started_at'], now)}: {visible(counts) or 'no workflows'}"
         )
         lines += [f"             {visible(file)}" for file in report["files"].values()]
+    lines += [f"Messages     {visible(each)}" for each in status["not_told"]]
     if last_run and last_run.get("history"):
         lines.append(f"History      {visible(str(last_run['history']))}")
+    if status["quiet"]:
+        lines.append(f"Quiet        nobody is told anything until {status['quiet']}")
     lines.append(f"State        {visible(status['state_dir'])}")
     return "\n".join(lines)
 

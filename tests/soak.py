@@ -8,6 +8,7 @@ fast this machine is: where a cycle is hit differs from run to run.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import random
@@ -28,7 +29,8 @@ from typing import Any
 
 from comfywatchman.results import LastRun, Report
 from tests.faults.conftest import BROKEN, KEPT, NEEDS_A_MODEL, RUNNABLE, make_host
-from tests.standin.comfyui import StandIn
+from tests.soak_history import Witness
+from tests.standin.comfyui import StandIn, recorded_node_types, removed
 
 BEHAVIOURS = """
     busy flaky flaky@/object_info reset-first starting:1,1 nonsense@/system_stats
@@ -53,6 +55,41 @@ LIMIT = 180
 """Seconds within which a cycle must have ended by itself."""
 
 
+def _with_new_input(offered: dict[str, Any]) -> dict[str, Any]:
+    offered["VAEDecode"]["input"]["required"]["strength"] = ["FLOAT", {"min": 0}]
+    return offered
+
+
+def _without_output(offered: dict[str, Any]) -> dict[str, Any]:
+    offered["EmptyImage"] |= {"output": [], "output_name": [], "output_is_list": []}
+    return offered
+
+
+def _without_node_type(offered: dict[str, Any]) -> dict[str, Any]:
+    del offered["EmptyLatentImage"]
+    return offered
+
+
+def _with_node_type(offered: dict[str, Any]) -> dict[str, Any]:
+    return {**offered, "NoSuchNode": offered["SaveImage"]}
+
+
+def _without_model(offered: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = removed(offered, ["ae.safetensors"])
+    return kept
+
+
+CHANGES = (
+    _with_new_input,
+    _without_output,
+    _without_node_type,
+    _with_node_type,
+    _without_model,
+    dict,
+)
+"""What becomes of the node types; the last takes all others back."""
+
+
 @dataclass
 class Figures:
     """What a soak saw. All in ``wrong`` must be empty."""
@@ -64,6 +101,7 @@ class Figures:
     refused_rivals: int = 0
     scheduled: int = 0
     scheduled_killed: int = 0
+    changed: int = 0
     seconds: list[float] = field(default_factory=list)
     wrong: dict[str, list[str]] = field(
         default_factory=lambda: {
@@ -71,6 +109,7 @@ class Figures:
             "overlapping cycles": [],
             "leaked processes": [],
             "leaked files": [],
+            "histories that are not whole": [],
             "cycles that did not work": [],
             "dead timers": [],
         }
@@ -84,6 +123,7 @@ class Figures:
             f"{self.killed} killed (kill -9), {self.killed_while_running} of them with the lock",
             f"{self.refused_rivals} more, started meanwhile, found the lock taken",
             f"{self.scheduled} more by `comfywatchman schedule`, {self.scheduled_killed} killed",
+            f"{self.changed} cycles found something changed, and the history has it",
             f"{statistics.median(seconds):.1f} s a cycle (median), {max(seconds):.1f} s at most",
         ]
         for what, cases in self.wrong.items():
@@ -110,6 +150,8 @@ class Soak:
         self.latest: Report | None = None
         self.open_files: list[int] = []
         self.left_by_killed: set[str] = set()
+        self.offered: dict[str, Any] | None = None
+        self.witness = Witness(self.host.state, folder / "aside")
 
     def run(self, count: int) -> None:
         """Run cycles, and kill a third of them: for one that was quicker, one more."""
@@ -152,6 +194,7 @@ class Soak:
     def _cycle(self, number: int, *, kill: bool) -> None:
         self.figures.cycles += 1
         self._change_workflows()
+        self._change_node_types()
         healthy = self.random.random() < 0.4
         behaviour = "ok" if healthy else self.random.choice(BEHAVIOURS.split())
         later = self.random.choice(BEHAVIOURS.split()) if self.random.random() < 0.3 else None
@@ -160,7 +203,7 @@ class Soak:
             behaviour = "delay:30"  # long enough that two cycles at once would be seen
         soon, moment, change = (self.random.random() for _ in range(3))
         until_killed: int | None = None
-        with StandIn(behaviour=behaviour) as comfyui:
+        with StandIn(behaviour=behaviour, object_info=self.offered) as comfyui:
             start = time.monotonic()
             switch = threading.Timer(
                 change * self.typical, setattr, (comfyui, "behaviour", later or behaviour)
@@ -219,6 +262,11 @@ class Soak:
             case _:
                 file.write_text(content)
 
+    def _change_node_types(self) -> None:
+        if self.random.random() < 0.3:
+            change = self.random.choice(CHANGES)
+            self.offered = change(copy.deepcopy(dict(recorded_node_types("full"))))
+
     def _look(
         self, processes: list[subprocess.Popen[str]], said: list[str], case: str, *, killed: bool
     ) -> None:
@@ -243,6 +291,7 @@ class Soak:
             if outcome == "failed" or (outcome == "running" and not hit):
                 self._wrong("cycles that did not work", f"{case}: {outcome}: {last_run.reason}")
         self._reports(last_run, [p.pid for p in processes], case)
+        self._history(last_run, case, hit=hit)
 
     def _reports(self, last_run: LastRun | None, pids: list[int], case: str) -> None:
         report = self._read("latest.json", Report)
@@ -262,6 +311,13 @@ class Soak:
             elif report.summary.total < len(list(self.host.workflows.iterdir())):
                 self._wrong("lost or torn reports", f"{case}: a workflow is missing")
         self.latest = report or self.latest
+
+    def _history(self, last_run: LastRun | None, case: str, *, hit: bool) -> None:
+        for wrong in self.witness.look(self.latest, last_run, hit=hit):
+            self._wrong("histories that are not whole", f"{case}: {wrong}")
+        if last_run is not None and last_run.history:
+            self._wrong("histories that are not whole", f"{case}: {last_run.history}")
+        self.figures.changed = self.witness.events
 
     def _read(self, name: str, model: Any) -> Any:
         try:
@@ -292,8 +348,8 @@ class Soak:
             if not name.endswith(tuple(self.left_by_killed) or "/"):
                 self._wrong("leaked files", name)
         for place in (self.temporary, Path(self.host.environment["HOME"])):
-            for name in place.iterdir():
-                self._wrong("leaked files", str(name))
+            for left_there in place.iterdir():
+                self._wrong("leaked files", str(left_there))
 
     def _overlap(self, requests: list[Any]) -> None:
         """Past the gate a cycle has the lock: requests of two of them must not alternate."""
@@ -314,6 +370,8 @@ class Soak:
         last_run = self.host.last_run
         if (process.returncode, last_run["outcome"]) != (0, "done") or self.host.files() != KEPT:
             self._wrong("dead timers", f"the last cycle: {said} {sorted(self.host.files())}")
+        self.latest = self._read("latest.json", Report)
+        self._history(self._read("last-run.json", LastRun), "the last cycle", hit=False)
 
     def schedule(self, count: int) -> None:
         """Have ``comfywatchman schedule`` run cycles, every third of which is killed."""

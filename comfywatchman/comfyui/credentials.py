@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import base64
-import os
-import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfywatchman import redaction, state
+from comfywatchman import private_file, redaction
 from comfywatchman.comfyui.http import httpx
 from comfywatchman.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from comfywatchman.settings import Settings
 
 TOKEN_CREDENTIAL = "comfyui_token"  # noqa: S105  (a file name, not a secret)
 BASIC_CREDENTIAL = "comfyui_basic_auth"
-_MAX_BYTES = 64 * 1024
 
 
 class BearerAuth(httpx.Auth):
@@ -72,31 +69,12 @@ def read(settings: Settings) -> httpx.Auth | None:
 def _source(key: str, file: Path | None, credential: str) -> tuple[str, Path] | None:
     if file is not None:
         return key, file
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    given = Path(folder, credential) if folder else None
-    return (f"systemd credential {credential}", given) if given and given.exists() else None
+    given = private_file.credential(credential)
+    return (f"systemd credential {credential}", given) if given else None
 
 
 def _secret(key: str, file: Path) -> str:
-    try:
-        with state.open_at_once(file) as stream:
-            mode = os.fstat(stream.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise ConfigError(f"{key}: {file} is not a regular file")
-            if mode & (stat.S_IRWXG | stat.S_IRWXO) and key.endswith("_file"):
-                raise ConfigError(
-                    f"{key}: {file} can be read by others (mode {stat.S_IMODE(mode):04o}); "
-                    f"run: chmod 600 '{file}'"
-                )
-            raw = stream.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"{key}: {file} cannot be read: {error.strerror}") from None
-    try:
-        text = raw.decode().strip()
-    except UnicodeDecodeError:
-        raise ConfigError(f"{key}: {file} is not UTF-8 text") from None
-    if not text or len(raw) > _MAX_BYTES or not text.isprintable():
-        raise ConfigError(f"{key}: {file} must hold one line of text, the secret, and no more")
+    text = private_file.read_line(key, file)
     if not text.isascii() and key.startswith(
         ("comfyui_token", f"systemd credential {TOKEN_CREDENTIAL}")
     ):

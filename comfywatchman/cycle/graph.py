@@ -24,6 +24,7 @@ from langgraph.types import Command
 
 from comfywatchman import __version__, off_switch, redaction, room
 from comfywatchman.acceptances.applying import applied
+from comfywatchman.channels.sending import kept as channels_kept
 from comfywatchman.checks.versions import beyond_what_is_known
 from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_source, files, inventory_file, inventory_source
@@ -35,7 +36,7 @@ from comfywatchman.comfyui.provenance.inquiry import Inquiry
 from comfywatchman.comfyui.provenance.kept_map import KeptMap
 from comfywatchman.comfyui.userdata_reader import UserdataReader
 from comfywatchman.cycle.asking import Asking
-from comfywatchman.cycle.memory import HistoryError, Memory, Remembered, Seen, World
+from comfywatchman.cycle.memory import Memory, Remembered, Seen
 from comfywatchman.cycle.progress import (
     Alarmed,
     Compared,
@@ -52,7 +53,9 @@ from comfywatchman.gate import comfyui as comfyui_gate
 from comfywatchman.gate import disk, gpu, lock
 from comfywatchman.gate.comfyui import ServerReading
 from comfywatchman.gate.gpu import NvmlReading
+from comfywatchman.history.error import HistoryError
 from comfywatchman.history.facts import Environment
+from comfywatchman.history.world import World
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.so_far import SoFar
 from comfywatchman.judging.workflow import judge_workflow, postpone
@@ -194,13 +197,13 @@ def take_lock(state: CycleState, runtime: CycleRuntime) -> CycleState:
     if not answer.ok:
         return {"gate": [answer]}
     before = context.store.last_run()
-    context.store.begin(context.clock.started_at(), context.target.shown())
     trouble = ""
     if before is not None and context.memory is not None:
-        try:
+        try:  # before its word is gone, should this cycle be killed
             context.memory.remember_interrupted(before)
         except HistoryError as error:
             trouble = str(error)
+    context.store.begin(context.clock.started_at(), context.target.shown())
     return {"gate": [answer], "before": before, "history_trouble": trouble}
 
 
@@ -465,7 +468,7 @@ def compare(state: CycleState, runtime: CycleRuntime) -> CycleState:
     )
     if remembered.changes is not None:
         runtime.stream_writer(Compared(remembered.changes))
-    return {"remembered": remembered}
+    return {"remembered": remembered, "history_trouble": context.memory.trouble}
 
 
 def report_alone(state: CycleState, error: NodeError) -> Command[Literal["report"]]:
@@ -527,6 +530,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         not_checked=[
             *filter(None, [beyond_what_is_known(state["catalog"]), _reflection(context.client)]),
             *_gaps(state),
+            *_not_told(context),
             *state["not_checked"],
         ],
         asked_server=asked,
@@ -534,6 +538,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         changes=remembered.changes if remembered else None,
         timeline=remembered.timeline if remembered else [],
         restart_pending=remembered.restart_pending if remembered else [],
+        notices=context.memory.notices() if context.memory else None,
     )
     made = applied(made, context.settings.config_file, whole=context.is_whole)
     for result in worth_showing(made):
@@ -563,6 +568,30 @@ def _gaps(state: CycleState) -> list[str]:
     if before is not None and before.history:
         said.append(f"the history lacks the cycle before this one: {before.history}")
     return said
+
+
+def _not_told(context: CycleContext) -> list[str]:
+    """By which channels nobody could be told of the cycles before."""
+    return channels_kept.troubles(context.store.folder) if context.store else []
+
+
+def tell(state: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Find out what is worth telling people; it goes into the outbox with the cycle itself."""
+    memory = runtime.context.memory
+    if memory is not None:
+        if "report" in state:
+            memory.tell(Outcome.DONE, "", state["report"])
+        else:
+            memory.tell(Outcome.SKIPPED, state["skip_reason"])
+    return {}
+
+
+def tell_nothing(
+    state: CycleState, runtime: CycleRuntime, error: NodeError
+) -> Command[Literal["remember"]]:
+    """Put the cycle on record all the same, whatever has gone wrong with telling of it."""
+    runtime.stream_writer(Noted(f"nobody is told of this cycle: {history_trouble(error.error)}"))
+    return Command(goto="remember")
 
 
 def remember(state: CycleState, runtime: CycleRuntime) -> CycleState:
@@ -655,6 +684,7 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
     graph.add_node("look_around", look_around)
     graph.add_node("compare", compare, error_handler=report_alone)
     graph.add_node("report", report)
+    graph.add_node("tell", tell, error_handler=tell_nothing)
     graph.add_node("remember", remember, error_handler=end_without_history)
 
     graph.add_conditional_edges(
@@ -679,7 +709,8 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
     graph.add_edge(["ask_about_packs", "take_inventory"], "look_around")
     graph.add_edge(["ask_server", "look_around"], "compare")
     graph.add_edge("compare", "report")
-    graph.add_edge("report", "remember")
-    graph.add_edge("skip", "remember")
+    graph.add_edge("report", "tell")
+    graph.add_edge("skip", "tell")
+    graph.add_edge("tell", "remember")
     graph.add_edge("remember", END)
     return graph.compile()

@@ -7,7 +7,9 @@ said in a sentence, in the journal, in ``last-run.json`` and in the next report.
 from __future__ import annotations
 
 import hashlib
+import socket
 import time
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,15 +18,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman import __version__
 from comfywatchman.comfyui.client import ComfyUIError
+from comfywatchman.escape import visible
+from comfywatchman.events import outbox, quiet, telling
+from comfywatchman.events.kept import Kept
 from comfywatchman.history import cause, comparison, wording
 from comfywatchman.history.environment import not_loaded, reading
 from comfywatchman.history.environment.budget import Blind, Budget
 from comfywatchman.history.environment.sources import Sources
-from comfywatchman.history.error import HistoryError
 from comfywatchman.history.facts import differences
 from comfywatchman.history.records import CycleRow, Full, state_key
 from comfywatchman.history.schema import FileNames, schema_digest
-from comfywatchman.history.world import World
 from comfywatchman.judging import cache
 from comfywatchman.judging.identity import identified
 from comfywatchman.results import ChangeKind, Outcome
@@ -34,6 +37,7 @@ from comfywatchman.workflow.prompt import WorkflowError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
+    from sqlite3 import Connection
 
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.comfyui.client import ComfyUIClient
@@ -41,12 +45,15 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.inventory import Inventory
     from comfywatchman.comfyui.provenance.knowledge import Knowledge
     from comfywatchman.history.copies import Copies
-    from comfywatchman.history.facts import Environment
+    from comfywatchman.history.facts import Environment, FactChange
+    from comfywatchman.history.records import Event
     from comfywatchman.history.store import History, Previous
+    from comfywatchman.history.world import World
     from comfywatchman.results import (
         Changes,
         LastRun,
         Milestone,
+        Notices,
         Report,
         RestartPending,
         WorkflowReport,
@@ -109,17 +116,32 @@ class Memory:
         history: opened for this cycle.
         settings: the settings.
         started_at: the start of the cycle, UTC.
+        channels: by which people are told.
     """
 
-    def __init__(self, history: History, settings: Settings, started_at: datetime) -> None:
+    def __init__(
+        self,
+        history: History,
+        settings: Settings,
+        started_at: datetime,
+        channels: Sequence[str] = (),
+    ) -> None:
         self._history = history
         self._settings = settings
         self._started_at = started_at
+        self._channels = channels
+        self._told: telling.Told | None = None
+        self._keys: dict[str, tuple[WorkflowReport, str]] = {}
 
     @property
     def notes(self) -> list[str]:
         """A sentence for each thing that a person should be told of the history's files."""
         return self._history.notes
+
+    @property
+    def trouble(self) -> str:
+        """Why there is nothing to compare with, where there should be; else empty."""
+        return "; ".join(self.notes) if self._previous is None else ""
 
     @cached_property
     def _previous(self) -> Previous | None:
@@ -135,8 +157,16 @@ class Memory:
         return {
             report.path: state.since
             for report in reports
-            if (state := states.get(report.path)) is not None and state.key == state_key(report)
+            if (state := states.get(report.path)) is not None and state.key == self._key(report)
         }
+
+    def _key(self, report: WorkflowReport) -> str:
+        """Its :func:`state_key`, made once."""
+        of, key = self._keys.get(report.path, (None, ""))
+        if of is not report:
+            key = state_key(report)
+            self._keys[report.path] = report, key
+        return key
 
     def environment(
         self,
@@ -184,7 +214,7 @@ class Memory:
         if previous is None:
             first = [comparison.with_past(r, None, [], self._started_at) for r in reports]
             return Remembered(first, None, [], pending)
-        keys = {report.path: state_key(report) for report in reports}
+        keys = {report.path: self._key(report) for report in reports}
         compared = comparison.compare(
             previous, reports, keys, unseen=seen.unseen, left_out=seen.left_out
         )
@@ -252,7 +282,7 @@ class Memory:
             self._started_at, report.duration_s, Outcome.DONE, report.reason, __version__
         )
         full = Full(report, environment, world, cache.program(), unseen)
-        self._history.remember(row, full)
+        self._history.remember(row, full, self._put)
 
     def remember_unfinished(self, outcome: Outcome, reason: str, duration_s: float) -> None:
         """Put a cycle on record that was skipped or failed.
@@ -261,7 +291,7 @@ class Memory:
             HistoryError: it could not be.
         """
         row = CycleRow(self._started_at, duration_s, outcome, reason, __version__)
-        self._history.remember(row, None)
+        self._history.remember(row, None, self._put)
 
     def remember_interrupted(self, last_run: LastRun) -> None:
         """Put the cycle before on record, if it left no other word of itself.
@@ -270,6 +300,39 @@ class Memory:
             HistoryError: it could not be.
         """
         self._history.record_interrupted(last_run)
+
+    def notices(self) -> Notices | None:
+        """What people have been told before this cycle; None where nobody is to be told."""
+        return self._history.ask(outbox.notices, None) if self._channels else None
+
+    def tell(self, outcome: Outcome, reason: str, report: Report | None = None) -> None:
+        """Find out what this cycle tells people; it is put on record with the cycle itself.
+
+        Args:
+            outcome: done, skipped or failed.
+            reason: why it was skipped or failed.
+            report: of one that is done, what it found.
+        """
+        self._told = None
+        if not self._channels:
+            return
+        settings, name = self._settings, socket.gethostname()
+        host = f"{name} ({settings.instance})" if settings.instance else name
+        way = telling.Way(
+            visible(host),
+            settings.report_url or f"{visible(host)}: comfywatchman report",
+            settings.reminders,
+            quiet.read(settings.resolved_state_dir, self._started_at),
+        )
+        kept = self._history.ask(outbox.kept, Kept())
+        cycle = telling.Cycle(outcome, self._started_at, reason, report)
+        self._told = telling.tell(cycle, _Past(self._history, self._previous), kept, way)
+
+    def _put(self, connection: Connection) -> None:
+        if self._told is not None:
+            outbox.keep(connection, self._told.kept)
+            if self._told.message is not None:
+                outbox.put(connection, self._told.message, self._channels)
 
     def _limits(self) -> dict[str, str | int]:
         settings = self._settings
@@ -284,17 +347,18 @@ class Memory:
         seen: Seen,
         compared: comparison.Comparison,
         previous: Previous,
-        facts: Sequence[Any],
+        facts: Sequence[FactChange],
         world: World,
     ) -> cause.Explained:
-        worse = [
-            cause.Worse(pair.now, pair.was)
-            for pair in compared.pairs
-            if pair.kind is ChangeKind.WORSE and pair.now is not None and pair.was is not None
-        ]
+        by_kind: dict[ChangeKind | None, list[cause.Worse]] = defaultdict(list)
+        for pair in compared.pairs:
+            if pair.now is not None and pair.was is not None:
+                by_kind[pair.kind].append(cause.Worse(pair.now, pair.was))
+        mended = cause.mended(by_kind[ChangeKind.MENDED], facts)
+        worse = by_kind[ChangeKind.WORSE]
         if not worse:
-            return cause.Explained()
-        return cause.explain(
+            return mended
+        explained = cause.explain(
             worse,
             previous.world(),
             world,
@@ -302,6 +366,11 @@ class Memory:
             copies=self._content(seen),
             program_changed=previous.program != cache.program(),
             seconds=_EXPLAINING * self._settings.cycle_time_limit,
+        )
+        return cause.Explained(
+            [*explained.causes, *mended.causes],
+            {**mended.by_path, **explained.by_path},
+            explained.not_known,
         )
 
     def _guarded(self, seen: Seen, previous: Previous | None) -> list[WorkflowReport]:
@@ -349,6 +418,29 @@ class Memory:
         return _Content(seen, self._history.copies, int(self._settings.max_workflow_size))
 
 
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """The history, as far as what is told rests on it."""
+
+    _history: History
+    _previous: Previous | None
+
+    def last_full(self) -> datetime | None:
+        return None if self._previous is None else self._previous.started_at
+
+    def cycles(self, since: datetime) -> Sequence[CycleRow]:
+        return self._history.cycles(since)
+
+    def events(self, since: datetime) -> Sequence[Event]:
+        return self._history.events(since)
+
+    def report_at(self, when: datetime) -> Report | None:
+        return self._history.report_at(when)
+
+    def was_withdrawn(self, message: str) -> bool:
+        return self._history.ask(lambda c: outbox.was_withdrawn(c, message), False)
+
+
 class _Content:
     """The content of workflows by its digest: as it is there now, else as it was kept."""
 
@@ -371,6 +463,3 @@ class _Content:
             if raw is not None and hashlib.sha256(raw).hexdigest() == digest:
                 return raw
         return None
-
-
-__all__ = ["HistoryError", "Memory", "Remembered", "Seen", "World"]

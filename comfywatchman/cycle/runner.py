@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from comfywatchman import __version__, discovery, integrity, ownership, room, state, state_files
+from comfywatchman.channels.sending import catalogue, starting
 from comfywatchman.clock import CycleClock
 from comfywatchman.comfyui import catalog_file, credentials
 from comfywatchman.comfyui.client import ComfyUIClient
@@ -20,10 +21,12 @@ from comfywatchman.comfyui.kept_workflows import KeptWorkflows, room_for
 from comfywatchman.comfyui.provenance import core
 from comfywatchman.comfyui.userdata_reader import UserdataReader
 from comfywatchman.cycle import graph
-from comfywatchman.cycle.memory import HistoryError, Memory
+from comfywatchman.cycle.memory import Memory
 from comfywatchman.cycle.progress import Ended, Listener, Noted
 from comfywatchman.errors import ConfigError, Exit
+from comfywatchman.events.outbox import Outbox
 from comfywatchman.gate import lock
+from comfywatchman.history.error import HistoryError
 from comfywatchman.history.store import History
 from comfywatchman.judging import cache
 from comfywatchman.report.store import ReportStore
@@ -94,7 +97,8 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
             memory = None
             if store is not None and not paths and settings.history_days:
                 history = stack.enter_context(_history(settings, store))
-                memory = Memory(history, settings, clock.started_at())
+                told_by = catalogue.messages_go_to(settings)
+                memory = Memory(history, settings, clock.started_at(), told_by)
             context = graph.CycleContext(
                 settings, target, client, store, only_one, clock, saved, reader, memory
             )
@@ -113,6 +117,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
                         paths=paths,
                         metrics=_measure(settings, store, paths, Outcome.FAILED),
                     )
+                _start_sending(settings, store, paths, listener)
             raise
         except Exception as error:  # noqa: BLE001  (the last guard: a bug must leave a record)
             outcome, reason, code = _failure(error, store)
@@ -147,6 +152,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
                 if code is not Exit.UNWRITABLE:
                     reason += f"; and {_unwritable(error, store)}"
                 code = Exit.UNWRITABLE if code is Exit.OK else code
+            _start_sending(settings, store, paths, listener)
     listener(Ended(outcome.value, reason))
     return Result(report, code)
 
@@ -167,11 +173,23 @@ def _history(settings: Settings, store: ReportStore) -> History:
 
 def _remember_failure(memory: Memory, reason: str, clock: CycleClock) -> str | None:
     """Put a failed cycle on record; why it could not be, if it could not."""
+    with suppress(Exception):  # what is told of a failure hides none
+        memory.tell(Outcome.FAILED, reason)
     try:
         memory.remember_unfinished(Outcome.FAILED, reason, clock.elapsed())
     except HistoryError as error:
         return str(error)
     return None
+
+
+def _start_sending(
+    settings: Settings, store: ReportStore, paths: list[str], listener: Listener
+) -> None:
+    """Have people told of a cycle over everything, without waiting for it."""
+    if not paths and catalogue.configured(settings):
+        late = starting.start(settings.instance, store.folder, settings.config_file)
+        if late:
+            listener(Noted(late))
 
 
 def _measure(
@@ -196,10 +214,20 @@ def _measure(
         if not stopped:
             schedule = timer.read(settings.instance, store.folder, timeout=1.0)
             interval_s = schedule.interval_s or settings.schedule_interval
-        ending = textfile.Ending(outcome, report, interval_s)
+        told = {} if stopped else _told(settings, store)
+        ending = textfile.Ending(outcome, report, interval_s, notifications=told)
         return textfile.write(store.folder, settings.instance, ending, settings.textfile_dir)
     except Exception as error:  # noqa: BLE001  (metrics end no cycle, whatever is wrong with them)
         return f"the metrics could not be made ({type(error).__name__}: {error})"
+
+
+def _told(settings: Settings, store: ReportStore) -> dict[tuple[str, str], int]:
+    """Messages since the last cycle, by kind of channel and by what became of them."""
+    if not catalogue.configured(settings):
+        return {}
+    with Outbox(store.folder) as outbox, suppress(HistoryError):
+        return outbox.take_counts()
+    return {}
 
 
 def _stream(context: CycleContext, listener: Listener) -> CycleState:

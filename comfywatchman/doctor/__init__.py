@@ -32,6 +32,7 @@ _CHECKS = (
     ("state_folder", "last_cycle", False),
     ("state_folder", "lock", False),
     ("state_folder", "metrics", True),
+    ("channels", "channels", True),
     ("schedule", "timer", False),
     ("schedule", "service", False),
     ("schedule", "clock", False),

@@ -92,16 +92,19 @@ class Copies:
         self._waiting: dict[bytes, _Copy] = {}
         self._waiting_size = 0
         self._left_out: list[str] = []
+        self._kept: set[bytes] | None = None
+        """What is kept; None if it has not been asked yet."""
         self._least_left: int | None = None
         """Bytes that are free, or taken by versions that may go; None if not known yet."""
 
     def has(self, digest: str) -> bool:
         """Whether a content is kept, or will be by the next :meth:`commit`."""
         key = bytes.fromhex(digest)
-        query = "SELECT 1 FROM content WHERE digest = ?"
-        return key in self._waiting or self._ask(
-            lambda c: c.execute(query, (key,)).fetchone() is not None, False
-        )
+        if self._kept is None:
+            query = "SELECT digest FROM content"
+            rows: list[tuple[bytes]] = self._ask(lambda c: c.execute(query).fetchall(), [])
+            self._kept = {found for (found,) in rows}
+        return key in self._waiting or key in self._kept
 
     def get(self, digest: str) -> bytes | None:
         """The bytes of a content; None if it is not kept, or not as it was."""
@@ -273,6 +276,7 @@ class Copies:
     def _write(self, change: Callable[[Connection], None]) -> None:
         if self._database is None:
             return
+        self._kept = None
         try:
             self._database.write(change)
         except HistoryError as error:

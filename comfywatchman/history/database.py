@@ -165,14 +165,16 @@ class Database:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        if 0 < version < len(self._migrations):
+            self._copy(connection, version)
         for number, migrate in enumerate(self._migrations[version:], start=version + 1):
-            if number == version + 1 and version:
-                self._copy(connection, version)
             with transaction(connection):
-                migrate(connection)
-                connection.execute(f"PRAGMA application_id = {self._application}")
-                connection.execute(f"PRAGMA user_version = {number}")
-            version = number
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                if version < number:  # else another process has done it meanwhile
+                    migrate(connection)
+                    connection.execute(f"PRAGMA application_id = {self._application}")
+                    connection.execute(f"PRAGMA user_version = {number}")
+                    version = number
         return int(version)
 
     def _copy(self, connection: Connection, version: int) -> None:

@@ -82,6 +82,21 @@ CREATE TABLE declaration (name BLOB PRIMARY KEY, digest BLOB NOT NULL, content B
 CREATE TABLE kept (name TEXT PRIMARY KEY, digest BLOB NOT NULL, content BLOB NOT NULL) STRICT;
 """
 
+_OUTBOX: Final = """
+-- What people are to be told (events/), and what has become of it on each channel.
+CREATE TABLE message (id TEXT PRIMARY KEY, at INTEGER NOT NULL, content BLOB NOT NULL)
+    STRICT, WITHOUT ROWID;
+CREATE INDEX message_at ON message (at);
+CREATE TABLE delivery (
+    message TEXT NOT NULL, channel TEXT NOT NULL, state TEXT NOT NULL, tries INTEGER NOT NULL,
+    last_try INTEGER, why TEXT NOT NULL, PRIMARY KEY (message, channel)
+) STRICT, WITHOUT ROWID;
+-- How often a channel of a kind took a message or did not, until a cycle counts it.
+CREATE TABLE told (
+    kind TEXT NOT NULL, result TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (kind, result)
+) STRICT, WITHOUT ROWID;
+"""
+
 
 def run(connection: Connection, script: str) -> None:
     """Run statements, without the commit that ``executescript`` begins with."""
@@ -97,4 +112,8 @@ def _begin(connection: Connection) -> None:
     run(connection, _TABLES)
 
 
-MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_begin,)
+def _add_outbox(connection: Connection) -> None:
+    run(connection, _OUTBOX)
+
+
+MIGRATIONS: Final[tuple[Callable[[Connection], None], ...]] = (_begin, _add_outbox)

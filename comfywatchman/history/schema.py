@@ -7,7 +7,6 @@ being another one, so they are told apart from what its code declares.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +14,7 @@ from comfywatchman.comfyui.catalog import COMBO, InputSpec, NodeType
 from comfywatchman.comfyui.inventory import place_of
 from comfywatchman.comfyui.names import looks_like_file
 from comfywatchman.findings import quoted
+from comfywatchman.history import packing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,8 +42,11 @@ _COSMETIC: Final = frozenset(
 _COSMETIC_OPTIONS: Final = frozenset({"tooltip", "display_name"})
 _GROUPS: Final = frozenset({"required", "optional", "hidden", "options", "inputs"})
 _DEEPEST: Final = 24
+_NESTING: Final = (dict, list)
 _LIMITS: Final = {"min": "minimum", "max": "maximum", "step": "step"}
 _MOST_CHOICES: Final = 3
+_MOST_TOLD: Final = 100_000
+"""Choices of which it is remembered whether they name a file."""
 
 
 class FileNames:
@@ -57,10 +60,20 @@ class FileNames:
         self._models = {name for names in inventory.models.values() for name in names}
         self._embeddings = inventory.embeddings or frozenset()
         self._files = inventory.files
+        self._told: dict[str, bool] = {}
 
     def __contains__(self, choice: object) -> bool:
         if not isinstance(choice, str):
             return False
+        told = self._told.get(choice)
+        if told is None:
+            # A hundred node types list the same ten thousand files.
+            if len(self._told) >= _MOST_TOLD:
+                self._told.clear()
+            told = self._told[choice] = self._is_file(choice)
+        return told
+
+    def _is_file(self, choice: str) -> bool:
         if looks_like_file(choice) or choice in self._models or choice in self._embeddings:
             return True
         folder, path = place_of(choice)
@@ -92,7 +105,7 @@ def without_files(
 def schema_digest(declaration: Any, files: FileNames) -> str:
     """SHA-256 in hexadecimal of a declaration without files; the order of inputs counts."""
     plain = without_files(declaration, files.__contains__)
-    return hashlib.sha256(json.dumps(plain, sort_keys=False).encode()).hexdigest()
+    return hashlib.sha256(packing.dump(plain)).hexdigest()
 
 
 def mapped(
@@ -215,14 +228,17 @@ def _mapped(value: Any, key: Key, change: Callable[[Key, list[Any]], list[Any]],
     if depth > _DEEPEST:
         return value
     if isinstance(value, dict):
-        made = {
-            name: _mapped(inner, key if name in _GROUPS else (*key, str(name)), change, depth + 1)
-            for name, inner in value.items()
-        }
-        return made if any(made[name] is not value[name] for name in made) else value
+        made = {}
+        for name, inner in value.items():
+            if isinstance(inner, _NESTING):
+                within = key if name in _GROUPS else (*key, str(name))
+                changed = _mapped(inner, within, change, depth + 1)
+                if changed is not inner:
+                    made[name] = changed
+        return {**value, **made} if made else value
     if not isinstance(value, list):
         return value
-    if not any(isinstance(item, (list, dict)) for item in value):
+    if not any(isinstance(item, _NESTING) for item in value):
         return change(key, value)
     spec = len(value) <= 2 and isinstance(value[0], (str, list))
     items = [
@@ -237,11 +253,11 @@ def _without_show(value: Any, is_file: Callable[[str], bool], depth: int) -> Any
         return None
     if isinstance(value, dict):
         return {
-            name: _without_show(inner, is_file, depth + 1)
+            name: _without_show(inner, is_file, depth + 1) if isinstance(inner, _NESTING) else inner
             for name, inner in value.items()
             if name not in _COSMETIC_OPTIONS and not (name == "default" and _is(inner, is_file))
         }
-    if isinstance(value, list):
+    if isinstance(value, list) and any(isinstance(item, _NESTING) for item in value):
         return [_without_show(item, is_file, depth + 1) for item in value]
     return value
 

@@ -158,16 +158,28 @@ class History:
 
         return self.ask(ask, None)
 
-    def remember(self, cycle: CycleRow, full: Full | None) -> None:
+    def remember(
+        self,
+        cycle: CycleRow,
+        full: Full | None,
+        beside: Callable[[Connection], None] | None = None,
+    ) -> None:
         """Put a cycle on record as a whole; what has not changed is not written again.
 
         Args:
             cycle: how it went.
             full: what it found, if it was over everything.
+            beside: writes what else is to be on record if and only if this is.
 
         Raises:
             HistoryError: it could not be, and the history is as it was.
         """
+
+        def change(connection: Connection) -> None:
+            writing.write(connection, what, self._days)
+            if beside is not None:
+                beside(connection)
+
         try:
             what = writing.prepare(cycle, full)
         except (RecursionError, TypeError, ValueError) as error:
@@ -177,7 +189,7 @@ class History:
         if full is not None:
             self.copies.settle(full.report.workflows, what.at, full.unseen)
         if self._database is not None:
-            self._database.write(lambda connection: writing.write(connection, what, self._days))
+            self._database.write(change)
         elif self._trouble:
             raise HistoryError(self._trouble)
 

@@ -26,7 +26,7 @@ NOT_FOUND: Final = frozenset(
 _NOT_FRAME: Final = frozenset(
     {
         *("started_at", "duration_s", "reason", "summary", "workflows", "changes", "timeline"),
-        *("gate", "asked_server"),
+        *("gate", "asked_server", "notices"),
     }
 )
 _OWN: Final = frozenset({"gate", "asked_server"})

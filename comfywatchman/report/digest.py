@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from comfywatchman.escape import visible
 from comfywatchman.latest import kept_for_the_latest
+from comfywatchman.moments import shown
 from comfywatchman.results import Severity, SubjectKind, Verdict
 
 if TYPE_CHECKING:
@@ -215,6 +216,20 @@ def server_phrase(server: Server) -> str:
     if server.catalog_file:
         return f"{name}, as saved in {server.catalog_file}"
     return f"{name} at {server.url}" if server.url else name
+
+
+def told_phrase(report: Report) -> str:
+    """What people had been told when the report was made; empty where that is nothing."""
+    notices = report.notices
+    if notices is None:
+        return ""
+    said = []
+    if notices.last_told is not None:
+        said.append(f"people were told last of the check of {shown(notices.last_told)}")
+    if notices.pending:
+        verb = "is" if notices.pending == 1 else "are"
+        said.append(f"{plural(notices.pending, 'message')} {verb} still to be sent")
+    return "; ".join(said)
 
 
 def asked_phrase(report: Report) -> str:

@@ -25,6 +25,7 @@ from comfywatchman.report.digest import (
     plural,
     proportions,
     server_phrase,
+    told_phrase,
 )
 from comfywatchman.results import Verdict
 
@@ -89,6 +90,7 @@ def render(report: Report) -> str:
         acceptances=accepted.worth_showing(report),
         pending=pending.lines(report),
         pending_heading=pending.HEADING,
+        told=told_phrase(report),
         not_checked=[
             (sentence, plural(workflows, "workflow") if workflows else "")
             for sentence, workflows in contents.not_checked[:BLIND_SPOT_LIMIT]

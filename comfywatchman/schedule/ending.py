@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import signal
 
+KILLED = "the cycle was ended in the middle"
+"""How the reason begins of a cycle that could not leave word itself."""
 FAIL_ON = 1
 NOT_BEGUN = 200
 """Exit codes from here on are systemd's own: the program was not started (systemd.exec(5))."""

@@ -119,7 +119,7 @@ def handle(
     if failure.log:
         say(_INFO, f"all it said: {failure.log}")
     try:
-        if _put_on_record(folder, f"the cycle was ended in the middle: {reason}"):
+        if _put_on_record(folder, f"{ending.KILLED}: {reason}"):
             say(_INFO, f"{folder / state_files.LAST_RUN} said that it still runs; it now says this")
     except (OSError, ValueError) as error:
         say(_WARNING, f"{folder / state_files.LAST_RUN} could not be brought up to date: {error}")

@@ -96,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     install.add_argument("--scope", choices=("user", "system"), help="whose service manager")
     uninstall = commands.add_parser("uninstall", description="Take ComfyWatchman off this machine.")
     uninstall.add_argument("--keep-state", action="store_true", help="reports and history stay")
+    uninstall.add_argument(
+        "--remove-copies", action="store_true", help="the copies of your workflows go as well"
+    )
     for each in (install, uninstall):
         each.add_argument("--user", metavar="NAME", help="who runs ComfyUI")
         each.add_argument(
@@ -384,6 +387,7 @@ def _uninstall(options: argparse.Namespace, more: Sequence[str]) -> int:
         "comfywatchman_scope": one.scope,
         "comfywatchman_instance": one.instance,
         "comfywatchman_keep_state": bool(options.keep_state),
+        "comfywatchman_remove_copies": bool(options.remove_copies),
     }
     log = options.log_dir / "uninstall.log"
     code, _ = _play(["uninstall"], variables, allowed, more, log)

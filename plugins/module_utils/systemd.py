@@ -64,9 +64,12 @@ class Units:
         self.service = name_of(instance) + ".service"
         self.timer = name_of(instance) + ".timer"
         self.notify = name_of(instance) + "-notify@.service"
-        self.all = [self.service, self.timer, self.notify]
-        # Those of an instance called "notify" have no "@" in that place.
-        self.patterns = [self.timer, self.service, self.notify.replace("@", "@*")]
+        # Those of an instance called "notify" have a "-" in that place, and no "@".
+        self.sender = name_of(instance) + ".notify.service"
+        self.all = [self.service, self.timer, self.notify, self.sender]
+        self.patterns = [self.timer, self.service, self.sender, self.notify.replace("@", "@*")]
+        # Has a login start what shows messages.
+        self.login = os.path.join("graphical-session.target.d", name_of(instance) + ".conf")
 
 
 class Systemd:

@@ -159,7 +159,12 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import
     unclaimed,
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.releases import first_damage
-from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import is_ours
+from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import (
+    database_of,
+    holds_peoples_work,
+    is_ours,
+    is_remembered,
+)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
     CommandError,
     Systemd,
@@ -462,7 +467,7 @@ class Activation:
         """``{path: (content or None, mode, group)}`` of the units: those wanted, or others."""
         wanted = self.wanted.units if units is None else units
         drop_ins = [f"{name}.d/50-site.conf" for name in (self.names.service, self.names.timer)]
-        ours = {*self.names.all, *drop_ins, *wanted} if self.scheduled else set()
+        ours = {*self.names.all, self.names.login, *drop_ins, *wanted} if self.scheduled else set()
         return {
             os.path.join(self.paths["units"], name): (wanted.get(name), self.file_mode, -1)
             for name in sorted(ours)
@@ -580,7 +585,8 @@ class Activation:
                 make_directories(os.path.dirname(os.path.join(staged, name)), 0o755)
                 write(os.path.join(staged, name), content, 0o644)
             if self.scheduled:
-                units = [os.path.join(staged, n) for n in (self.names.service, self.names.timer)]
+                names = (self.names.service, self.names.timer, self.names.sender)
+                units = [os.path.join(staged, n) for n in names if n in self.wanted.units]
                 complaint = self.systemd.verify(units)
                 if complaint:
                     raise RejectedError(f"systemd does not accept the units: {complaint}")
@@ -740,11 +746,15 @@ class Activation:
             os.utime(stamp)
 
     def move_state(self):
-        for old, new in self.state_moves().items():
-            if os.path.lexists(new):  # newer: from the proof
-                os.unlink(old)
-            else:
+        moves = self.state_moves()
+        comes = [
+            old for old, new in moves.items() if not os.path.lexists(new) or outweighs(old, new)
+        ]
+        for old, new in moves.items():
+            if old in comes:
                 shutil.move(old, new)
+            elif not holds_peoples_work(os.path.basename(old)):
+                os.unlink(old)  # there is a newer one, from the proof
         if self.state_before not in ("", self.paths["state"]):
             remove_if_empty(self.state_before)
 
@@ -845,6 +855,22 @@ class Activation:
     def turn_timer(self, *actions):
         for action in actions:
             attempt(self.systemd.systemctl, action, self.names.timer)
+
+
+def outweighs(old, new):
+    """Whether what was remembered before takes the place of what a proof left: the larger stays."""
+    if not is_remembered(os.path.basename(old)):
+        return False
+    before, since = (
+        os.path.join(os.path.dirname(path), database_of(os.path.basename(path)))
+        for path in (old, new)
+    )
+    return size_of(before) >= size_of(since)
+
+
+def size_of(file):
+    """Bytes in a file; 0 if it is not there."""
+    return os.path.getsize(file) if os.path.exists(file) else 0
 
 
 def differing(files):

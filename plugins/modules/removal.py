@@ -10,8 +10,9 @@ short_description: Remove an installation of ComfyWatchman
 description:
   - Stops the units, also those that are started because one of them was stopped, and removes
     them, the command on the PATH, the settings, the secrets, what node_exporter reads, the
-    releases and, unless they shall stay, the reports. In the end the service manager knows none of
-    the units.
+    releases and, unless they shall stay, the reports and the history. In the end the service
+    manager knows none of the units.
+  - Copies of workflows are people's work, and go only where that is asked for.
   - Works without the user and without their service manager too, and where their home has moved
     since. What is in a user's folders is removed with the rights of that user, or of whoever owns
     what a user has left who is gone.
@@ -33,6 +34,11 @@ options:
     elements: str
     default: []
   keep_state: {description: Whether reports and history stay., type: bool, default: false}
+  remove_copies:
+    description: >-
+      Whether the copies of workflows go as well.
+    type: bool
+    default: false
   lease: {description: What the probe returned of it; is renewed., type: dict, default: {}}
 """
 
@@ -55,6 +61,12 @@ actions:
   elements: str
   returned: always
   sample: [remove /home/comfy/.config/systemd/user/comfywatchman.timer]
+left:
+  description: the files of the state folder that stay, or would
+  type: list
+  elements: str
+  returned: always
+  sample: [/home/comfy/.local/state/comfywatchman/workflow-copies.sqlite3]
 """
 
 import os
@@ -84,7 +96,10 @@ from ansible_collections.comfywatchman.ops.plugins.module_utils.installation imp
 )
 from ansible_collections.comfywatchman.ops.plugins.module_utils.lease import Held, LostError
 from ansible_collections.comfywatchman.ops.plugins.module_utils.ownership import other_hosts
-from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import is_ours
+from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import (
+    holds_peoples_work,
+    is_ours,
+)
 from ansible_collections.comfywatchman.ops.plugins.module_utils.systemd import (
     CommandError,
     Systemd,
@@ -124,7 +139,7 @@ class Removal:
     """
 
     def __init__(self, given, owner):
-        self.keep_state = given["keep_state"]
+        self.keep_state, self.remove_copies = given["keep_state"], given["remove_copies"]
         self.name = name_of(given["instance"])
         self.units = Units(given["instance"])
         account = account_of(given["user"])
@@ -161,22 +176,31 @@ class Removal:
                 *ours_in(place.textfile_dir, self.name),
                 os.path.join(units, "timers.target.wants", self.units.timer),
                 *(os.path.join(units, name + ".d", "50-site.conf") for name in self.units.all),
-                *(os.path.join(units, name) for name in self.units.all),
+                *(os.path.join(units, name) for name in [*self.units.all, self.units.login]),
                 place.stamp,
                 *(os.path.join(config, name) for name in of_config),
             ]
         if "root" not in place.others:
             paths += [os.path.join(root, name) for name in [*links, OWNER]]
-        if not self.keep_state and "state" not in place.others:
+        if "state" not in place.others:
             paths += self.state_paths(place.paths["state"])
         return paths
 
     def state_paths(self, state):
-        """The whole state directory if the role made it, otherwise what is ours in it."""
-        if state in self.made:
-            return [state]
-        names = os.listdir(state) if os.path.isdir(state) else []
-        return [os.path.join(state, name) for name in names if is_ours(name)]
+        """The whole state directory if the role made it and nothing stays, else what is ours."""
+        files = files_of(state)
+        goes = [file for file in files if not self.stays(file)]
+        return [state] if state in self.made and goes == files and not self.keep_state else goes
+
+    def stays(self, file):
+        """Whether one of our files in a state directory is to be left there."""
+        return not self.remove_copies if is_copy(file) else self.keep_state
+
+    def left(self):
+        """Our files that stay."""
+        folders = [place.paths["state"] for place in self.places if "state" not in place.others]
+        files = [file for folder in folders for file in files_of(folder)]
+        return [file for file in dict.fromkeys(files) if self.stays(file)]
 
     def empty_directories(self):
         usual = [
@@ -184,6 +208,7 @@ class Removal:
             for place in (place.paths for place in self.places)
             for path in (
                 *(os.path.join(place["units"], name + ".d") for name in self.units.all),
+                os.path.join(place["units"], os.path.dirname(self.units.login)),
                 place["root"],
                 place["config"],
                 # One of this name is ours, also where no note says who made it.
@@ -247,6 +272,17 @@ class Removal:
             time.sleep(0.1)
 
 
+def files_of(state):
+    """Our files in a state directory."""
+    names = sorted(os.listdir(state)) if os.path.isdir(state) else []
+    return [os.path.join(state, name) for name in names if is_ours(name)]
+
+
+def is_copy(file):
+    """Whether a file holds copies of workflows."""
+    return holds_peoples_work(os.path.basename(file))
+
+
 def remove(path):
     """Remove a file, a link or a whole folder; of a folder in one of root's, what is in it."""
     if not os.path.isdir(path) or os.path.islink(path):
@@ -265,6 +301,7 @@ def work(module):
         Held({} if module.check_mode else given["lease"]).renew()
         removal = Removal(given, owner(given))
         reload, actions = removal.plan()
+        left = removal.left()
         if not module.check_mode:
             if actions:
                 removal.apply(reload)
@@ -278,7 +315,19 @@ def work(module):
             module.warn(stranger)
         for name, host in place.others.items():
             module.warn(f"{place.paths[name]} belongs to the host {host.shown}: it was left alone.")
-    module.exit_json(changed=bool(actions), actions=actions)
+    copies = [file for file in left if is_copy(file)]
+    if copies and not given["keep_state"]:
+        module.warn(
+            f"Copies of workflows, which are people's work, stay: {', '.join(copies)}. They go too "
+            "with comfywatchman_remove_copies=true, or by hand."
+        )
+    told = "".join(f"{text}\n" for text in [*actions, *(f"leave {file}" for file in left)])
+    module.exit_json(
+        changed=bool(actions),
+        actions=actions,
+        left=left,
+        diff={"prepared": told} if actions else {},
+    )
 
 
 def owner(given):
@@ -298,6 +347,7 @@ def main():
             "home": {"type": "str", "required": True},
             "made": {"type": "list", "elements": "str", "default": []},
             "keep_state": {"type": "bool", "default": False},
+            "remove_copies": {"type": "bool", "default": False},
             "lease": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,

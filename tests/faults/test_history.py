@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import os
 import signal
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faults.conftest import BROKEN, NEEDS_A_MODEL, RUNNABLE
+from tests.faults.conftest import BROKEN, NEEDS_A_MODEL, RUNNABLE, bind
 from tests.standin.comfyui import StandIn, recorded_node_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.faults.conftest import Host
+    from tests.faults.disk import FailingDisk
 
 
 @pytest.fixture
@@ -87,6 +89,9 @@ def test_a_model_that_is_gone_and_comes_back(host: Host, server: StandIn) -> Non
     server.object_info, server.without = None, frozenset()
     back = cycle(host, server)
     assert [(w["name"], w["kind"]) for w in back["workflows"]] == [("model.json", "mended")]
+    [cause] = back["causes"]
+    assert (cause["text"], cause["sureness"]) == ("vae/ae.safetensors is new", "likely")
+    assert back["workflows"][0]["causes"] == [cause["id"]]
 
 
 def test_a_workflow_that_was_edited(host: Host, server: StandIn) -> None:
@@ -201,6 +206,135 @@ def test_a_change_of_the_program_is_told_once_as_such(host: Host, server: StandI
         connection.execute("UPDATE meta SET value = ? WHERE name = 'program'", ('"other"',))
     changes = cycle(host, server)
     assert worse(changes) == {}
+
+
+def told_everywhere(host: Host, server: StandIn, words: str) -> dict[str, Any]:
+    """That a cycle is not in the history is told where people look; what the next one says."""
+    assert words in host.last_run["history"]
+    assert words in " ".join(host.run("status").stdout.split())
+    changes = cycle(host, server)
+    [lacks] = [s for s in host.latest["not_checked"] if "the cycle before this one" in s]
+    assert words in lacks
+    assert host.last_run["history"] is None
+    assert "history.sqlite3" not in host.run("status").stdout
+    return changes
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (errno.ENOSPC, "could not be written: database or disk is full; make room there"),
+        (errno.EDQUOT, "could not be written: disk I/O error"),
+        (errno.EIO, "could not be written: disk I/O error"),
+    ],
+)
+def test_a_disk_that_fails_the_history_alone_costs_no_report_and_no_change(
+    host: Host, server: StandIn, failing_disk: FailingDisk, error: int, words: str
+) -> None:
+    cycle(host, server)
+    since = host.latest["started_at"]
+    save(host, "good.json", BROKEN)
+    fails = failing_disk.environment(host.state / "history.sqlite3", error)
+    host.environment |= fails
+    done = host.run(comfyui_url=server.url, min_free_vram="0")
+    assert (done.returncode, host.last_run["outcome"]) == (0, "done")
+    assert "this cycle is not in the history" in done.stderr
+    assert words in done.stderr
+    assert list(worse(host.latest["changes"])) == ["good.json"]
+    for name in fails:
+        del host.environment[name]
+    again = told_everywhere(host, server, words)
+    assert (again["since"], list(worse(again))) == (since, ["good.json"])
+
+
+def test_a_disk_without_room_for_copies_is_told_and_they_are_made_later(
+    host: Host, server: StandIn, failing_disk: FailingDisk
+) -> None:
+    fails = failing_disk.environment(host.state / "workflow-copies.sqlite3", errno.ENOSPC)
+    host.environment |= fails
+    assert cycle(host, server) is None
+    assert "disk is full" in host.last_run["history"]
+    for name in fails:
+        del host.environment[name]
+    cycle(host, server)
+    assert host.last_run["history"] is None
+    with sqlite3.connect(host.state / "workflow-copies.sqlite3") as connection:
+        assert connection.execute("SELECT count(*) FROM seen").fetchone() == (2,)
+
+
+def test_a_history_that_may_not_be_written_costs_no_report(host: Host, server: StandIn) -> None:
+    cycle(host, server)
+    bind(host)
+    (host.state / "history.sqlite3").chmod(0o400)
+    assert cycle(host, server) is None
+    assert any("what changed" in s and "denied" in s for s in host.latest["not_checked"])
+    (host.state / "history.sqlite3").chmod(0o600)
+    told_everywhere(host, server, "Permission denied")
+
+
+def test_a_folder_in_the_place_of_the_history_costs_no_report(host: Host, server: StandIn) -> None:
+    cycle(host, server)
+    (host.state / "history.sqlite3").unlink()
+    (host.state / "history.sqlite3").mkdir()
+    assert cycle(host, server) is None
+    assert any("what changed" in sentence for sentence in host.latest["not_checked"])
+    (host.state / "history.sqlite3").rmdir()
+    told_everywhere(host, server, "history.sqlite3")
+
+
+@pytest.mark.parametrize("held", ["EXCLUSIVE", "IMMEDIATE"])
+def test_a_lock_that_another_process_holds_costs_no_report(
+    host: Host, server: StandIn, held: str
+) -> None:
+    cycle(host, server)
+    connection = database(host)
+    connection.execute(f"BEGIN {held}")
+    changes = cycle(host, server)
+    assert (changes is None) is (held == "EXCLUSIVE")
+    connection.execute("ROLLBACK")
+    connection.close()
+    told_everywhere(host, server, "locked")
+
+
+KILLED = """
+import os, signal
+from comfywatchman import cli
+from comfywatchman.history import retention
+from comfywatchman.history.store import History
+from comfywatchman.report.store import ReportStore
+
+{point} = lambda *_, **more: os.kill(os.getpid(), signal.SIGKILL)
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("point", "kept"),
+    [("History.remember", False), ("retention.apply", False), ("ReportStore.finish", True)],
+    ids=["before the history", "while it is written", "before its end is told"],
+)
+def test_kill_9_between_the_report_and_the_last_word(
+    host: Host, server: StandIn, point: str, kept: bool
+) -> None:
+    cycle(host, server)
+    first = host.latest["started_at"]
+    save(host, "good.json", BROKEN)
+    program, host.program = host.program, ["-c", KILLED.format(point=point)]
+    killed = host.run(comfyui_url=server.url, min_free_vram="0")
+    assert killed.returncode == -signal.SIGKILL
+    second = host.latest["started_at"]
+    assert second > first
+    assert list(worse(host.latest["changes"])) == ["good.json"]
+    host.program = program
+    changes = cycle(host, server)
+    assert changes["since"] == (second if kept else first)
+    assert list(worse(changes)) == ([] if kept else ["good.json"])
+    assert changes["skipped"] == (0 if kept else 1)
+    told = host.run("history", "--format", "json").stdout
+    assert told.count('"good.json"') == 1
+    with database(host) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("SELECT count(*) FROM cycle").fetchone() == (3,)
 
 
 def test_a_forecast_names_what_another_catalog_would_break(host: Host, server: StandIn) -> None:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
+import json
 import os
 import re
+import sqlite3
+import threading
+import zlib
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pytest
 
+from comfywatchman.history import packing
 from tests.faults.test_schedule import OFTEN, wait_for
 from tests.standin.comfyui import StandIn
+from tests.standin.healthchecks import Healthchecks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.faults.conftest import Host
 
@@ -25,8 +33,38 @@ LOGIN = "anna:pass-w0rd"
 LEAKS = (TOKEN, "pass-w0rd", base64.b64encode(LOGIN.encode()).decode())
 
 
+def unpacked(file: Path) -> str:
+    """All that a database holds, each value as it was before it was packed."""
+    texts: list[str] = []
+    with closing(sqlite3.connect(file)) as connection:
+        connection.text_factory = bytes
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        for (table,) in tables.fetchall():
+            for row in connection.execute(f"SELECT * FROM {table.decode()}"):
+                for value in row:
+                    content = value if isinstance(value, bytes) else str(value).encode()
+                    for read in (packing.unpack, zlib.decompress):
+                        with suppress(ValueError, zlib.error):
+                            texts.append(read(content).decode(errors="replace"))
+                    texts.append(content.decode(errors="replace"))
+    return "\n".join(texts)
+
+
+def text_of(file: Path) -> str:
+    text = file.read_text(errors="replace")
+    return f"{text}\n{unpacked(file)}" if text.startswith("SQLite format 3") else text
+
+
+def test_a_secret_in_a_database_would_be_seen(host: Host, comfyui: StandIn) -> None:
+    (host.workflows / "named.json").write_text(json.dumps({"1": {"class_type": TOKEN}}))
+    assert host.run(comfyui_url=comfyui.url).returncode == 0
+    for name in ("history.sqlite3", "workflow-copies.sqlite3"):
+        assert TOKEN.encode() not in (host.state / name).read_bytes()
+        assert TOKEN in text_of(host.state / name)
+
+
 def assert_nowhere(host: Host, *printed: str) -> None:
-    texts = [*printed, *(f.read_text(errors="replace") for f in host.state.rglob("*"))]
+    texts = [*printed, *(text_of(file) for file in host.state.rglob("*"))]
     assert [leak for leak in LEAKS if any(leak in text for text in texts)] == []
 
 
@@ -39,7 +77,7 @@ def readings(text: str) -> list[str]:
 
 def assert_nowhere_in_any_form(host: Host, *printed: str) -> None:
     files = [f for f in host.state.parent.rglob("*") if f.is_file() and f.name != "the secret"]
-    texts = {str(file): file.read_text(errors="replace") for file in files}
+    texts = {str(file): text_of(file) for file in files}
     texts |= {f"printed {number}": text for number, text in enumerate(printed)}
     wanted = [TOKEN, "pass-w0rd", *(base64.b64encode(s.encode()).decode() for s in (TOKEN, LOGIN))]
     assert [
@@ -207,9 +245,54 @@ def test_what_a_failure_is_told_by_holds_no_credential(host: Host, reflecting: S
     command = f"/bin/sh -c 'env >{told}'"
     process = host.start("schedule", on_failure_command=command, **OFTEN)
     try:
-        wait_for(told.exists, "the command", 20)
+        wait_for(lambda: told.exists() and told.read_text(), "the command", 20)
     finally:
         process.terminate()
         stdout, stderr = process.communicate(timeout=60)
     assert "COMFYWATCHMAN_REASON=" in told.read_text()
     assert_nowhere_in_any_form(host, stdout, stderr)
+
+
+def test_where_messages_go_is_seen_by_nobody(host: Host, comfyui: StandIn, tmp_path: Path) -> None:
+    """Not in what is kept or said, nor on any command line, nor in an environment."""
+    hang = threading.Event()
+    with Healthchecks(hang=hang) as server:
+        where = server.url.removeprefix("http")
+        urls, ping = tmp_path / "notify", tmp_path / "ping"
+        urls.write_text(f"json{where}/{TOKEN}?+X-Key=pass-w0rd\nnosuch://{TOKEN}")
+        ping.write_text(f"{server.url}/{TOKEN}/pass-w0rd")
+        urls.chmod(0o600)
+        ping.chmod(0o600)
+        settings = {"notify_urls_file": urls, "ping_url_file": ping, "comfyui_url": comfyui.url}
+        settings |= {"on_change_command": f"/bin/sh -c 'env >{tmp_path}/told'"}
+        sending = host.start("notify", "--test", **settings)
+        seen: dict[str, bytes] = {}
+        wait_for(lambda: _look(sending.pid, seen, b"channels.sending.trying") > 2, "tries", 60)
+        hang.set()
+        stdout, stderr = sending.communicate(timeout=60)
+        server.status = 500
+        ended = [host.run(**settings)]  # which has them sent
+        noted = host.state / "notify.json"
+        wait_for(lambda: noted.exists() and b"HTTP 500" in noted.read_bytes(), "the sender", 60)
+        ended += [host.run("notify", "--send", **settings)]
+        ended += [host.run(each, **settings) for each in ("status", "doctor", "report")]
+    assert "nosuch (line 2): not sent: " in stdout
+    assert "ping could not be reached" in ended[2].stdout
+    assert any("ping could not be reached" in e.stdout for e in ended[3:])
+    urls.unlink()
+    ping.unlink()
+    texts = [text.decode(errors="replace") for text in seen.values()]
+    texts += [stdout, stderr, *(e.stdout for e in ended), *(e.stderr for e in ended)]
+    assert_nowhere_in_any_form(host, *texts)
+    assert TOKEN not in (tmp_path / "told").read_text()
+
+
+def _look(pid: int, seen: dict[str, bytes], command: bytes) -> int:
+    """Note command lines and environments of a process and its children; how many run a command."""
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    found = [pid, *(int(child) for file in children for child in file.read_text().split())]
+    for each in found:
+        for name in ("cmdline", "environ"):
+            with contextlib.suppress(OSError):
+                seen[f"{each} {name}"] = Path(f"/proc/{each}/{name}").read_bytes()
+    return sum(command in text for text in seen.values())

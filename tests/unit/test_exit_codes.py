@@ -60,6 +60,10 @@ def wrong_settings(folder: Path, _: ExitStack) -> None:
     (folder / "config.toml").write_text("min_free_vram = 'plenty'\n")
 
 
+def no_toml(folder: Path, _: ExitStack) -> None:
+    (folder / "config.toml").write_text("state_dir =\n")
+
+
 def no_fleet(folder: Path, _: ExitStack) -> None:
     for file in (folder / "fleet").rglob("*.json"):
         file.unlink()
@@ -159,10 +163,18 @@ CASES = {
     ("history", 74): Case("history --state-dir state", a_history, into=FULL),
     ("history", 78): Case("history --state-dir state"),
     ("notify", 0): Case("notify --failed-unit comfywatchman.service --state-dir state"),
+    ("notify", 1): Case("notify --test --state-dir state"),
     ("notify", 2): Case("notify"),
     ("notify", 70): Case(
         "notify --failed-unit x.service", lacking="comfywatchman.schedule.failure"
     ),
+    ("notify", 74): Case("notify --test --state-dir state", into=FULL),
+    ("notify", 78): Case("notify --send --config config.toml", wrong_settings),
+    ("quiet", 0): Case("quiet until 2h --state-dir state"),
+    ("quiet", 2): Case("quiet until yesterday --state-dir state"),
+    ("quiet", 70): Case("quiet --state-dir state", lacking="comfywatchman.events.quiet"),
+    ("quiet", 74): Case("quiet until 2h --state-dir /proc/self"),
+    ("quiet", 78): Case("quiet --config config.toml", no_toml),
     ("report", 0): Case("report --state-dir state", a_report),
     ("report", 2): Case("report --nonsense"),
     ("report", 70): Case("report --state-dir state", lacking="comfywatchman.report.store"),

@@ -27,15 +27,15 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     for rooms in (
         (
             "__init__ results findings escape redaction errors room state state_files sqlite_file "
-            "lenient_json latest discovery flag exclusion streams clock moments host integrity "
-            "started address"
+            "private_file lenient_json latest discovery flag exclusion streams clock moments host "
+            "integrity started address"
         ),
         "settings off_switch ownership",
         "comfyui workflow gate schedule",
         "checks",
         "judging",
         "report history acceptances",
-        "metrics",
+        "metrics events channels",
         "basis cycle conversion forecast status fleet schemas doctor workstation",
         "command_line",
         "commands",

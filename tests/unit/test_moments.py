@@ -66,6 +66,40 @@ def test_what_is_still_to_come(text: str) -> None:
         moments.read(text, NOW)
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("90min", "2026-11-25 16:00"),
+        ("12h", "2026-11-26 02:30"),
+        (" 7d ", "2026-12-02 14:30"),
+        ("23:45", "2026-11-25 14:45"),
+        ("23:30", "2026-11-26 14:30"),
+        ("8:00", "2026-11-25 23:00"),
+        ("today", "2026-11-25 14:59"),
+        ("2026-11-25", "2026-11-25 14:59"),
+        ("2026-11-26", "2026-11-26 14:59"),
+        ("2026-11-26T08:00", "2026-11-25 23:00"),
+        ("2026-11-26 08:00Z", "2026-11-26 08:00"),
+    ],
+)
+def test_what_is_meant_of_what_is_to_come(text: str, meant: str) -> None:
+    assert moments.shown(moments.read_coming(text, NOW)) == f"{meant} UTC"
+
+
+@pytest.mark.parametrize(
+    "text", ["soon", "7", "-7d", "24:00", "9:60", "2026-13-01", "999999w", "\uff12d", *HOSTILE[:-1]]
+)
+def test_what_means_nothing_to_come(text: str) -> None:
+    with pytest.raises(ValueError, match="is no time: give how long from now, such as 90min"):
+        moments.read_coming(text, NOW)
+
+
+@pytest.mark.parametrize("text", ["0h", "2h ago", "yesterday", "2026-11-24", "2026-11-25T23:30"])
+def test_what_is_over(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is over: it is 2026-11-25 14:30 UTC"):
+        moments.read_coming(text, NOW)
+
+
 def test_moments_at_the_ends_of_the_calendar_can_be_shown() -> None:
     early = datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
     assert moments.shown(early).endswith("-01-01 00:00 UTC")

@@ -125,6 +125,15 @@ NONSENSE = [
     ('on_failure_command = "/bin/true"', "must be a list of texts"),
     ("on_failure_command = [1]", "must be text"),
     ('on_failure_command = ["mail"]', "absolute path of a program"),
+    ('on_change_command = "/bin/true"', "must be a list of texts"),
+    ("notify_urls_file = 5", "must be text"),
+    ('ping_url_file = "relative"', "absolute path"),
+    ('ping_fail_on = "sometimes"', "'never', 'partial' or 'broken'"),
+    ("desktop_notifications = 1", "must be true or false"),
+    ("report_url = 5", "must be text"),
+    ('report_url = "reports.example"', "begins with http:// or https://"),
+    ('report_url = "http://reports.example/a b"', "neither blanks nor a login"),
+    ('reminders = "often"', "'none', 'daily' or 'diminishing'"),
     ("schedule_interval = 0", "greater than 0"),
     ("schedule_jitter = -1", "greater than or equal to 0"),
     ('schedule_first_delay = "5min"', "must be a number of seconds"),
@@ -138,6 +147,10 @@ NONSENSE = [
         'comfyui_token = "c2VjcmV0/dG9r"',
         'comfyui_token_file = "c2VjcmV0/dG9r"',
         'comfyui_basic_auth_file = "anna:c2VjcmV0/dG9r"',
+        'report_url = "https://anna:c2VjcmV0@reports.example"',
+        'notify_urls_file = "ntfy://c2VjcmV0/dG9r"',
+        'ping_url = "https://hc-ping.com/c2VjcmV0/dG9r"',
+        'ping_url_file = "https://hc-ping.com/c2VjcmV0/dG9r"',
         'comfyui_url = "http://127.0.0.1:8188/?token=c2VjcmV0/dG9r"',
         'comfyui_url = "http://127.0.0.1:8188/#c2VjcmV0/dG9r"',
         'comfyui_url = "http://anna:c2VjcmV0@127.0.0.1:8188"',
@@ -224,9 +237,13 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         settings.load({}, tmp_path)
 
 
-def test_every_setting_is_a_flag_of_the_same_name_but_two() -> None:
+def test_settings_of_cycles_are_flags_of_the_same_name() -> None:
     flags = {p.name for command in (check, schedule) for p in build(command).params}
-    assert set(settings.Settings.model_fields) - flags == {"instance", "on_failure_command"}
+    assert set(settings.Settings.model_fields) - flags == {
+        *("instance", "on_failure_command", "on_change_command"),
+        *("notify_urls_file", "ping_url_file", "ping_fail_on", "desktop_notifications"),
+        *("report_url", "reminders"),
+    }
 
 
 def test_a_command_in_the_environment_is_read_as_a_shell_reads_words(

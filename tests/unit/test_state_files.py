@@ -57,6 +57,16 @@ def test_what_people_made_is_told_from_the_rest(ending: str) -> None:
     assert not state_files.holds_peoples_work("workflow-copies.sqlite3.zip")
 
 
+@pytest.mark.parametrize("name", ["history.sqlite3", "workflow-copies.sqlite3"])
+def test_what_is_remembered_is_told_from_what_the_next_cycle_finds_again(name: str) -> None:
+    for ending in ("", "-journal", ".damaged", ".before-1"):
+        assert state_files.is_remembered(name + ending)
+    assert state_files.database_of(f"{name}-journal") == state_files.database_of(name) == name
+    assert state_files.database_of(f"{name}.before-1") == f"{name}.before-1"
+    for other in ("server-workflows.sqlite3", "latest.json", f"my {name}", f"{name}.zip"):
+        assert not state_files.is_remembered(other)
+
+
 def test_the_collection_has_this_very_file() -> None:
     assert (PLUGINS / "module_utils" / "state_files.py").resolve() == MODULE.resolve()
 

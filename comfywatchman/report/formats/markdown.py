@@ -34,6 +34,7 @@ from comfywatchman.report.digest import (
     left_out,
     plural,
     server_phrase,
+    told_phrase,
 )
 from comfywatchman.report.markup import code, prose
 from comfywatchman.results import Verdict
@@ -65,7 +66,7 @@ def render(report: Report) -> str:
         f"- Checked {when:%Y-%m-%d %H:%M:%S} UTC in {report.duration_s:.1f} s",
         f"- ComfyWatchman {prose(report.comfywatchman_version)}",
         f"- {prose(server_phrase(report.server))}, {plural(report.server.node_types, 'node type')}",
-        *(f"- {prose(others)}" for others in [left_out(report)] if others),
+        *(f"- {prose(others)}" for others in [left_out(report), told_phrase(report)] if others),
         *([f"- {asked_phrase(report)}"] if report.asked_server else []),
         *(f"- {answer.name}: {prose(answer.reason)}" for answer in gate_worth_showing(report)),
         "",

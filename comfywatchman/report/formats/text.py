@@ -33,6 +33,7 @@ from comfywatchman.report.digest import (
     plural,
     proportions,
     server_phrase,
+    told_phrase,
 )
 from comfywatchman.report.terminal import (
     ALARM,
@@ -95,7 +96,7 @@ def _written(page: Page, report: Report) -> str:
         page.blank()
         counts = headline(report.summary) + accepted.among(report)
         page.say(f"{counts}, in {report.duration_s:.1f} s", style=BOLD)
-        if others := left_out(report):
+        for others in filter(None, [left_out(report), told_phrase(report)]):
             page.say(others, style=DIM)
     return page.text()
 

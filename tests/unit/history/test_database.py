@@ -12,7 +12,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -115,6 +115,10 @@ def test_who_only_looks_makes_nothing(tmp_path: Path, kept: Path) -> None:
     assert (kept / FILE).read_bytes() == before
 
 
+def test_a_new_one_is_kept_in_no_older_form(kept: Path) -> None:
+    assert not [file for file in kept.iterdir() if ".before-" in file.name]
+
+
 def test_a_newer_one_is_read_and_left_alone(kept: Path) -> None:
     execute(kept, "PRAGMA user_version = 99")
     before = (kept / FILE).read_bytes()
@@ -144,6 +148,16 @@ def execute(folder: Path, statement: str) -> None:
         connection.execute(statement)
 
 
+def test_one_that_was_killed_before_its_first_table_is_gone_on_with(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    assert (tmp_path / FILE).stat().st_size
+    remember(tmp_path, 0, [workflow("/w/a")])
+    with opened(tmp_path) as history:
+        assert history.notes == []
+        assert history.previous()
+
+
 def test_an_older_one_is_brought_up_to_date_and_a_copy_kept(
     kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,18 +168,19 @@ def test_an_older_one_is_brought_up_to_date_and_a_copy_kept(
         connection.execute("ALTER TABLE cycle ADD COLUMN yet_more TEXT")
         raise OSError("no room")
 
+    newest = len(migrations.MIGRATIONS)
     monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, add, fail))
     with opened(kept, readonly=True) as history:
         assert "the next cycle brings it up to date" in str(history.trouble)
     with opened(kept) as history:
         assert "no room" in str(history.trouble) or "cannot be used" in str(history.trouble)
     with closing(sqlite3.connect(kept / FILE)) as now:
-        assert now.execute("PRAGMA user_version").fetchone() == (2,)
+        assert now.execute("PRAGMA user_version").fetchone() == (newest + 1,)
         assert "yet_more" not in str(now.execute("SELECT sql FROM sqlite_schema").fetchall())
-    copy = kept / f"{FILE}.before-1"
+    copy = kept / f"{FILE}.before-{newest}"
     assert copy.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(copy)) as before:
-        assert before.execute("PRAGMA user_version").fetchone() == (1,)
+        assert before.execute("PRAGMA user_version").fetchone() == (newest,)
         assert before.execute("SELECT count(*) FROM cycle").fetchone() == (3,)
     monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS[:-1], add_again))
     with opened(kept) as history:
@@ -176,6 +191,24 @@ def test_an_older_one_is_brought_up_to_date_and_a_copy_kept(
 
 def add_again(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE cycle ADD COLUMN yet_more TEXT")
+
+
+def test_two_processes_that_make_it_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Raced(tuple):  # type: ignore[type-arg]
+        """The other one is quicker, once this one has seen that there is nothing."""
+
+        def __getitem__(self, part: Any) -> Any:
+            monkeypatch.setattr(migrations, "MIGRATIONS", tuple(self))
+            remember(tmp_path, 0, [workflow("/w/a")])
+            return super().__getitem__(part)
+
+    monkeypatch.setattr(migrations, "MIGRATIONS", Raced(migrations.MIGRATIONS))
+    with opened(tmp_path) as history:
+        assert history.notes == []
+        assert history.previous()
+    assert not list(tmp_path.glob("*.damaged"))
 
 
 @pytest.mark.parametrize("size", [1, 3, 100, 4096, 20000])
@@ -268,7 +301,7 @@ def test_a_lock_that_nobody_gives_back_is_told(kept: Path, monkeypatch: pytest.M
 
 
 def test_a_disk_without_room_costs_that_cycle_alone(tmp_path: Path) -> None:
-    with mounted(tmp_path, 300_000) as disk:
+    with mounted(tmp_path, 330_000) as disk:
         if isinstance(disk, str):
             pytest.skip(disk)
         told, _ = child(

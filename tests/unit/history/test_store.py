@@ -8,8 +8,11 @@ from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
+from comfywatchman.history.error import HistoryError
 from comfywatchman.history.facts import Environment, FactKind
 from comfywatchman.history.records import state_key
 from comfywatchman.history.world import World
@@ -390,3 +393,26 @@ def test_no_days_are_no_history(tmp_path: Path) -> None:
         assert history.previous() is history.trouble is None
         assert history.notes == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_written_beside_a_cycle_is_there_if_and_only_if_the_cycle_is(
+    tmp_path: Path,
+) -> None:
+    def fail(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO meta VALUES ('beside', 1)")
+        raise OSError("no room")
+
+    def write(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO meta VALUES ('beside', 2)")
+
+    def beside(connection: sqlite3.Connection) -> list[int]:
+        rows = connection.execute("SELECT value FROM meta WHERE name = 'beside'")
+        return [value for (value,) in rows]
+
+    with opened(tmp_path) as history:
+        with pytest.raises(HistoryError, match="could not be written"):
+            history.remember(row(0), full(0, []), fail)
+        assert history.previous() is None
+        assert history.ask(beside, []) == []
+        history.remember(row(0), None, write)
+        assert history.ask(beside, []) == [2]

@@ -1,11 +1,20 @@
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
 from comfywatchman.report import html
-from comfywatchman.report.digest import Place, digest, headline, proportions
+from comfywatchman.report.digest import Place, digest, headline, proportions, told_phrase
 from comfywatchman.report.formats import markdown, text
-from comfywatchman.results import Report, Severity, Subject, SubjectKind, Summary, Verdict
+from comfywatchman.results import (
+    Notices,
+    Report,
+    Severity,
+    Subject,
+    SubjectKind,
+    Summary,
+    Verdict,
+)
 from tests.unit.report.sample import (
     by_hand,
     found,
@@ -175,3 +184,27 @@ def test_what_was_left_out_is_counted_in_every_form(render: Callable[[Report], s
     assert "left out" not in render(some)
     told = render(some.model_copy(update={"left_out": 1_204})).replace("\\_", "_")
     assert "1,204 workflows left out by workflow_exclude" in told.replace("`", "")
+
+
+NOON = "2026-11-20 12:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("notices", "said"),
+    [
+        (None, ""),
+        (Notices(), ""),
+        (Notices(pending=1), "1 message is still to be sent"),
+        (
+            Notices(pending=2, last_told=datetime(2026, 11, 20, 12, tzinfo=UTC)),
+            f"people were told last of the check of {NOON}; 2 messages are still to be sent",
+        ),
+    ],
+)
+def test_what_people_were_told_is_in_every_form(notices: Notices | None, said: str) -> None:
+    report = realistic().model_copy(update={"notices": notices})
+    assert told_phrase(report) == said
+    for form in (text.render(report, width=200), markdown.render(report), html.render(report)):
+        assert said.rpartition("; ")[2] in form
+        assert ("still to be sent" in form) is bool(said)
+        assert ("people were told last" in form) is (NOON in said)

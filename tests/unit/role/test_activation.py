@@ -522,7 +522,10 @@ def test_the_oldest_releases_go_but_none_in_use(host_with_two: Host) -> None:
 def test_reports_move_and_what_is_of_somebody_else_stays(host: Host, tmp_path: Path) -> None:
     before = tmp_path / "reports of all kinds"
     before.mkdir()
-    ours = [*state_files.FILES, *state_files.OF_OTHER_RELEASES, ".latest.json.7.8.part"]
+    kept = (state_files.HISTORY, state_files.WORKFLOW_COPIES)
+    beside = [f"{name}{end}" for name in kept for end in ("-journal", ".before-2", ".damaged")]
+    more = [*state_files.OF_OTHER_RELEASES, ".latest.json.7.8.part", *beside]
+    ours = [*state_files.FILES, *more]
     others = {"report.pdf", "inventory.csv", "schedule.ics", "history.txt", "last-will.odt"}
     for name in {*ours, *others}:
         (before / name).touch()
@@ -530,6 +533,38 @@ def test_reports_move_and_what_is_of_somebody_else_stays(host: Host, tmp_path: P
     host.activate("1", state_dir_before=str(before))
     assert {path.name for path in before.iterdir()} == others
     assert {path.name for path in host.state.iterdir()} >= {*ours} - {state_files.LAST_RUN}
+
+
+def test_what_is_remembered_moves_though_the_proof_has_begun_anew(
+    host: Host, tmp_path: Path
+) -> None:
+    before = tmp_path / "reports"
+    before.mkdir()
+    host.state.mkdir(mode=0o700, exist_ok=True)
+    remembered = [state_files.HISTORY, state_files.WORKFLOW_COPIES]
+    for name in [*remembered, state_files.LATEST]:
+        (before / name).write_text("of two years")
+        (host.state / name).write_text("one cycle")
+    (before / f"{state_files.HISTORY}-journal").write_text("half of a transaction")
+    (host.state / f"{state_files.HISTORY}-journal").touch()
+    host.activate("1.0-a", state_dir_before=str(before))
+    assert {(host.state / name).read_text() for name in remembered} == {"of two years"}
+    journal = host.state / f"{state_files.HISTORY}-journal"
+    assert journal.read_text() == "half of a transaction"
+    assert (host.state / state_files.LATEST).read_text() == "one cycle"
+    assert not before.exists()
+
+
+def test_copies_of_workflows_are_never_thrown_away_for_others(host: Host, tmp_path: Path) -> None:
+    before = tmp_path / "reports"
+    before.mkdir()
+    host.state.mkdir(mode=0o700, exist_ok=True)
+    for name in (state_files.HISTORY, state_files.WORKFLOW_COPIES):
+        (before / name).write_text("little")
+        (host.state / name).write_text("what an earlier installation left here")
+    host.activate("1.0-a", state_dir_before=str(before))
+    assert [path.name for path in before.iterdir()] == [state_files.WORKFLOW_COPIES]
+    assert (host.state / state_files.WORKFLOW_COPIES).read_text().startswith("what an earlier")
 
 
 def test_what_is_of_another_host_is_neither_moved_nor_taken(host: Host, tmp_path: Path) -> None:

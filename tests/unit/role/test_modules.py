@@ -24,12 +24,12 @@ def systemd(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_an_instance_finds_its_own_units_alone(systemd: ModuleType) -> None:
-    instances = ["", "gpu1", "gpu10", "notify", "notify-gpu1", "gpu1-notify"]
+    instances = ["", "gpu1", "gpu10", "notify", "notify-gpu1", "gpu1-notify", "notify-notify"]
     units = {}
     for instance in instances:
         names = systemd.Units(instance)
         telling = names.notify.replace("@", f"@{names.service}")
-        units[instance] = {names.timer, names.service, telling}
+        units[instance] = {names.timer, names.service, names.sender, telling}
     for instance in instances:
         patterns = systemd.Units(instance).patterns
         found = {

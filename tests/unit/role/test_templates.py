@@ -127,6 +127,11 @@ def test_the_service_of_a_user() -> None:
         "Type=oneshot",
         "WorkingDirectory=/home/a/releases/1",
         "ExecStart=/home/a/releases/1/venv/bin/python -m comfywatchman.cli --run-check",
+        (
+            """ExecStopPost=-+:sh -c 'test ! -e "$1/notify.wanted" || exec systemctl --user """
+            """--no-ask-password start --no-block "$2"' sh "/home/a/.local/state/cw" """
+            "comfywatchman.notify.service"
+        ),
         'Environment="COMFYWATCHMAN_CONFIG=/home/a/.config/comfywatchman/config.toml"',
         "Environment=PYTHONUNBUFFERED=1 PYTHONUTF8=1 LANGSMITH_TRACING=false",
         (
@@ -234,6 +239,49 @@ def test_the_notification_of_a_failure() -> None:
     assert directive(unit, "ExecStart") == (
         ':"/srv/a b/1/venv/bin/python" -m comfywatchman.cli notify --failed-unit %i'
     )
+
+
+@pytest.mark.parametrize("scope", ["user", "system"])
+def test_what_sends_has_the_sandbox_of_the_check_and_secrets_of_its_own(scope: str) -> None:
+    secrets = {"comfyui_token": "hunter2", "notify_urls": "hunter3", "ping_url": "hunter4"}
+    given = {"comfywatchman_scope": scope, "__comfywatchman_credentials": secrets}
+    sender, check = (
+        render(template, **given)
+        for template in ("comfywatchman.notify.service.j2", "comfywatchman.service.j2")
+    )
+    assert directive(sender, "ExecStart") == (
+        "/home/a/releases/1/venv/bin/python -m comfywatchman.cli notify --send"
+    )
+    sandbox = {
+        line
+        for line in directives(sender)
+        if re.match("Protect|Restrict|System|Private|Capab|Lock|No|ReadWrite|UMask|UnsetEnv", line)
+    }
+    assert {"ProtectSystem=strict", "NoNewPrivileges=true"} < sandbox < set(directives(check))
+    folder = "/home/a/.config/comfywatchman"
+    credentials = [line for line in directives(sender) if line.startswith("LoadCredential")]
+    assert credentials == [
+        f"LoadCredential=comfyui_token:{folder}/comfyui_token",
+        f"LoadCredential=notify_urls:{folder}/notify_urls",
+        f"LoadCredential=ping_url:{folder}/ping_url",
+    ]
+    assert directive(check, "LoadCredential") == f"comfyui_token:{folder}/comfyui_token"
+    settings = tomllib.loads(render("config.toml.j2", **given))
+    assert settings["notify_urls_file"] == f"{folder}/notify_urls"
+    assert not re.search("hunter", sender + check + str(settings))
+    # A command of the operator's own is not confined.
+    mine = render("comfywatchman.notify.service.j2", comfywatchman_on_change_command=["/bin/x"])
+    assert not re.search("Protect|Restrict|NoNew", mine)
+
+
+def test_a_login_starts_what_shows_messages_and_does_not_wait_for_it() -> None:
+    wants = render("graphical-session.conf.j2", __comfywatchman_name="comfywatchman-gpu1")
+    assert directives(wants) == ["[Unit]", "Wants=comfywatchman-gpu1.notify.service"]
+    unit = render("comfywatchman.notify.service.j2")
+    assert directive(unit, "After") == "graphical-session.target"
+    given = {"comfywatchman_desktop_notifications": True, "comfywatchman_scope": "system"}
+    problems = internal_variable("__comfywatchman_input_problems", **given)
+    assert any("a service of the system has no desktop" in problem for problem in problems)
 
 
 def test_the_timer() -> None:
@@ -481,7 +529,12 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     python.write_text("#!/bin/sh\n")
     python.chmod(0o755)
     release = str(tmp_path / "100% $HOME")
-    units = ("comfywatchman.service", "comfywatchman.timer", "comfywatchman-notify@.service")
+    units = (
+        "comfywatchman.service",
+        "comfywatchman.timer",
+        "comfywatchman-notify@.service",
+        "comfywatchman.notify.service",
+    )
     for unit in units:
         (tmp_path / unit).write_text(
             render(unit + ".j2", comfywatchman_scope="system", comfywatchman_user="root",

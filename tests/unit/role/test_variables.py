@@ -84,14 +84,21 @@ def test_every_entry_point_has_the_same_options(entry: str) -> None:
 
 
 def test_every_setting_of_the_program_is_a_variable() -> None:
-    by_credential = {"comfyui_token_file", "comfyui_basic_auth_file"}
+    by_credential = {
+        "comfyui_token_file",
+        "comfyui_basic_auth_file",
+        "notify_urls_file",
+        "ping_url_file",
+    }
     settings = set(Settings.model_fields) - by_credential
     assert {name for name in settings if f"comfywatchman_{name}" not in OPTIONS} == set()
-    assert {"comfywatchman_comfyui_token", "comfywatchman_comfyui_basic_auth"} <= set(OPTIONS)
+    assert {f"comfywatchman_{name.removesuffix('_file')}" for name in by_credential} <= set(OPTIONS)
 
 
 def test_every_setting_of_the_program_is_written() -> None:
-    written = render("config.toml.j2", __comfywatchman_instance="a", comfywatchman_ca_file="/ca")
+    secrets = {"comfyui_token": "x", "notify_urls": "x", "ping_url": "x"}
+    given = {"__comfywatchman_instance": "a", "__comfywatchman_credentials": secrets}
+    written = render("config.toml.j2", comfywatchman_ca_file="/ca", **given)
     assert set(tomllib.loads(written)) == set(Settings.model_fields) - {
         "comfyui_token_file",
         "comfyui_basic_auth_file",
@@ -102,6 +109,8 @@ def test_secrets_are_kept_from_the_log() -> None:
     assert {name for name, option in OPTIONS.items() if option.get("no_log")} == {
         "comfywatchman_comfyui_token",
         "comfywatchman_comfyui_basic_auth",
+        "comfywatchman_notify_urls",
+        "comfywatchman_ping_url",
         "comfywatchman_pip_environment",
     }
     module = (collection.PLUGINS / "modules" / "activation.py").read_text()

@@ -80,7 +80,7 @@ def test_the_id_of_a_start_is_the_own_one(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_every_exit_code_of_ours_has_its_words() -> None:
-    for code in set(Exit) - {Exit.OK, Exit.LOCKED}:
+    for code in set(Exit) - {Exit.OK, Exit.LOCKED, Exit.UNKNOWN}:  # no cycle ends in the last one
         why, remedy = ending.explain("exit-code", str(int(code)))
         assert "exit code" not in why
         assert remedy

@@ -83,6 +83,21 @@ def test_without_a_name_ones_own_is_taken_off(
     assert [call["comfywatchman_user"] for call in calls] == ["bob", "anna", "anna"]
 
 
+def test_what_stays_and_what_goes_is_said_to_the_role(
+    bob: Account, records: Path, calls: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    act_as(monkeypatch, bob, bob.uid)
+    lay_out(bob.home)
+    for arguments in ([], ["--keep-state"], ["--remove-copies"]):
+        assert call(monkeypatch, "uninstall", *arguments) == 0
+    chosen = ("comfywatchman_keep_state", "comfywatchman_remove_copies")
+    assert [tuple(call[name] for name in chosen) for call in calls] == [
+        (False, False),
+        (True, False),
+        (False, True),
+    ]
+
+
 def test_without_a_name_one_installs_for_oneself(
     bob: Account,
     records: Path,

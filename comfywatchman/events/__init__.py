@@ -1,0 +1,1 @@
+"""What people are told of cycles: what is worth it, once, and by whatever way it goes."""
