@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from comfywatchman.fleet import command as fleet
+from comfywatchman.state import CHANGE_VARIABLES
 from tests.unit.collection import ansible
 from tests.unit.fleet import sample
 from tests.unit.role import collection
@@ -120,6 +121,7 @@ def test_each_change_is_told_once(watch: Watch) -> None:
     watch.sees(well("a"), well("b", **SILENT))
     assert watch.looks() == ["silent"]
     told = watch.told()[-1]
+    assert set(told) >= {*CHANGE_VARIABLES, "COMFYWATCHMAN_HOST"}  # as on_change_command has them
     assert told["COMFYWATCHMAN_SUBJECT"] == "b fell silent"
     assert told["COMFYWATCHMAN_PRIORITY"] == "warning"
     assert told["COMFYWATCHMAN_REPORT"] == str(watch.folder / "fleet-report" / "fleet.html")
