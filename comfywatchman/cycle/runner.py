@@ -27,6 +27,7 @@ from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.events.outbox import Outbox
 from comfywatchman.gate import lock
 from comfywatchman.history.error import HistoryError
+from comfywatchman.history.facts import FactKind
 from comfywatchman.history.store import History
 from comfywatchman.judging import cache
 from comfywatchman.report.store import ReportStore
@@ -133,7 +134,9 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
             history_trouble = final.get("history_trouble") or None
             if outcome is Outcome.FAILED and memory is not None:
                 history_trouble = _remember_failure(memory, reason, clock)
-            metrics_trouble = _measure(settings, store, paths, outcome, final.get("report"))
+            metrics_trouble = _measure(
+                settings, store, paths, outcome, final.get("report"), _commit(final)
+            )
             if metrics_trouble:
                 listener(Noted(metrics_trouble))
             try:
@@ -198,6 +201,7 @@ def _measure(
     paths: list[str],
     outcome: Outcome,
     report: Report | None = None,
+    commit: str = "",
     *,
     stopped: bool = False,
 ) -> str | None:
@@ -215,10 +219,17 @@ def _measure(
             schedule = timer.read(settings.instance, store.folder, timeout=1.0)
             interval_s = schedule.interval_s or settings.schedule_interval
         told = {} if stopped else _told(settings, store)
-        ending = textfile.Ending(outcome, report, interval_s, notifications=told)
+        ending = textfile.Ending(outcome, report, interval_s, commit, told)
         return textfile.write(store.folder, settings.instance, ending, settings.textfile_dir)
     except Exception as error:  # noqa: BLE001  (metrics end no cycle, whatever is wrong with them)
         return f"the metrics could not be made ({type(error).__name__}: {error})"
+
+
+def _commit(final: CycleState) -> str:
+    """The commit of ComfyUI's code; empty where it is not known."""
+    environment = final.get("environment")
+    facts = environment.facts.get(FactKind.COMFYUI, {}) if environment is not None else {}
+    return str(facts.get("", {}).get("commit") or "")
 
 
 def _told(settings: Settings, store: ReportStore) -> dict[tuple[str, str], int]:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.faults.conftest import BROKEN, NEEDS_A_MODEL, RUNNABLE, bind
 from tests.standin.comfyui import StandIn, recorded_node_types
+from tests.standin.main import lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -438,3 +439,12 @@ def test_what_makes_no_sense_is_refused(
     done = host.run("history", *arguments)
     assert done.returncode == 2
     assert why in " ".join(done.stderr.split())
+
+
+def test_the_metrics_name_the_commit_that_comfyui_is_at(host: Host, server: StandIn) -> None:
+    comfyui = lay_out(host.workflows.parent / "ComfyUI")
+    (comfyui / ".git").mkdir()
+    (comfyui / ".git/HEAD").write_text("0123456789abcdef0123456789abcdef01234567\n")
+    cycle(host, server, comfyui_dir=str(comfyui))
+    metrics = (host.state / "metrics.prom").read_text()
+    assert 'commit="0123456789abcdef0123456789abcdef01234567"' in metrics
