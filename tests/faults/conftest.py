@@ -40,7 +40,7 @@ BROKEN = {"1": {"class_type": "NoSuchNode", "inputs": {}}}
 REPORTS = {"latest.json", "report.md", "report.html", "inventory.json"}
 HISTORY = {"history.sqlite3", "history.sqlite3-journal"}
 COPIES = {"workflow-copies.sqlite3", "workflow-copies.sqlite3-journal"}
-UNFINISHED = {"last-run.json", "cycle.lock", "host.json", *HISTORY}
+UNFINISHED = {"last-run.json", "cycle.lock", "host.json", "metrics.prom", *HISTORY}
 """What a cycle leaves that was skipped."""
 KEPT = {*REPORTS, *UNFINISHED, *COPIES, "verdicts.cache"}
 
