@@ -64,10 +64,13 @@ def exit_code(fleet: Fleet, fail_on: FailOn) -> Exit:
     Args:
         fleet: the fleet.
         fail_on: 1 if a host is not well (``hosts``), or also if a workflow is broken
-            (``broken``), or broken or partial (``partial``), on a host.
+            (``broken``), or broken or partial (``partial``), on a host where nobody has accepted
+            it as it is.
     """
     wrong = {"broken": {"broken"}, "partial": {"broken", "partial"}}.get(fail_on, set())
-    well = fleet.well and not any(g.state in wrong for w in fleet.workflows for g in w.groups)
+    well = fleet.well and not any(
+        g.state in wrong and g.accepted is None for w in fleet.workflows for g in w.groups
+    )
     return Exit.OK if well or fail_on == "never" else Exit.FAIL_ON
 
 

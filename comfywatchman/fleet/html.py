@@ -96,11 +96,13 @@ def data(fleet: Fleet) -> dict[str, Any]:
 
     Returns:
         ``states`` (their names), ``made`` (ISO 8601), ``hosts`` (as in ``fleet.json``),
+        ``acceptances`` (each distinct one once),
         ``findings`` (each distinct one once: code, severity, message, fix, where), ``changes`` (the
         hosts of each, in the order of the page) and ``workflows`` (``[name, groups]``). A group is
         ``[state, verdict, findings, left out, outputs lost, not checked, hosts]``: state and
         verdict by their place in ``states``, findings by theirs in ``findings``, hosts as runs:
-        place of the first, number, place of the next, ...
+        place of the first, number, place of the next, ...; one that is accepted has last the place
+        of how in ``acceptances``.
     """
     place = {host.name: position for position, host in enumerate(fleet.hosts)}
 
@@ -113,8 +115,10 @@ def data(fleet: Fleet) -> dict[str, Any]:
             group.outputs_lost,
             group.not_checked,
             _runs(place[name] for name in group.hosts),
+            *([acceptances.setdefault(said, len(acceptances))] if (said := group.accepted) else []),
         ]
 
+    acceptances: dict[str, int] = {}
     workflows = [[w.name, [group_of(group) for group in w.groups]] for w in fleet.workflows]
     return {
         "states": STATES,
@@ -126,6 +130,7 @@ def data(fleet: Fleet) -> dict[str, Any]:
             for _, found in _changes(fleet)
             for change in found
         ],
+        "acceptances": list(acceptances),
         "workflows": workflows,
     }
 
@@ -148,6 +153,7 @@ def _host(host: Host) -> dict[str, Any]:
         "timer": host.timer and host.timer.sub,
         "cycle": host.cycle and [host.cycle.outcome, host.cycle.reason, host.cycle.age_s],
         "counts": [host.broken, host.partial, host.unknown, host.runnable],
+        **({"accepted": host.accepted} if host.accepted else {}),
     }
 
 

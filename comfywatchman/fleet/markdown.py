@@ -108,7 +108,8 @@ def _verdicts(host: Host) -> str:
         "unknown": host.unknown,
         "runnable": host.runnable,
     }
-    return ", ".join(f"{number:,} {verdict}" for verdict, number in counts.items() if number)
+    said = ", ".join(f"{number:,} {verdict}" for verdict, number in counts.items() if number)
+    return f"{said}; {host.accepted:,} of them accepted" if host.accepted else said
 
 
 def _workflows(fleet: Fleet) -> list[str]:
@@ -129,24 +130,32 @@ def _workflows(fleet: Fleet) -> list[str]:
             )
             for workflow in workflows[:ROW_LIMIT]
         ]
-    lines = ["## Workflows", "", *_table(head, rows), *_more(len(workflows) - ROW_LIMIT), ""]
+    said = telling.accepted(fleet)
+    lines = ["## Workflows", "", *([said, ""] if said else []), *_table(head, rows)]
+    lines += [*_more(len(workflows) - ROW_LIMIT), ""]
     return lines + _reasons(workflows, fleet.findings)
 
 
 def _matrix_row(workflow: Workflow, hosts: Iterable[Host]) -> tuple[str, ...]:
-    states = {name: group.state for group in workflow.groups for name in group.hosts}
+    states = {
+        name: group.state + " (accepted)" * telling.counts_for_nothing(group)
+        for group in workflow.groups
+        for name in group.hosts
+    }
     return code(workflow.name), *(
         states.get(host.name, "silent" if host.state == "silent" else "") for host in hosts
     )
 
 
 def _elsewhere(workflow: Workflow) -> str:
-    counts = {
-        state: sum(len(group.hosts) for group in workflow.groups if group.state == state)
-        for state in STATES
-        if state != "runnable"
-    }
-    return ", ".join(f"{number:,} {state}" for state, number in counts.items() if number)
+    said = []
+    for state in STATES:
+        groups = [group for group in workflow.groups if group.state == state]
+        if groups and state != "runnable":
+            let_be = sum(len(g.hosts) for g in groups if telling.counts_for_nothing(g))
+            among = f" ({let_be:,} accepted)" if let_be else ""
+            said.append(f"{sum(len(g.hosts) for g in groups):,} {state}{among}")
+    return ", ".join(said)
 
 
 def _reasons(workflows: Iterable[Workflow], findings: Sequence[FleetFinding]) -> list[str]:
@@ -164,6 +173,7 @@ def _reasons(workflows: Iterable[Workflow], findings: Sequence[FleetFinding]) ->
         first = findings[group.findings[0]]
         fix = f" Fix: {prose(first.fix)}" if first.fix else ""
         on = f"{code(workflow.name)} is {group.state} on {_names(group.hosts)}"
+        on += f", {prose(group.accepted)}" if group.accepted else ""
         lines.append(f"- {on}: {prose(first.message)}{fix}")
     return ["## Why", "", *lines, *_more(len(bad) - ROW_LIMIT), ""]
 

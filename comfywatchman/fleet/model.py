@@ -82,6 +82,8 @@ class Host:
     partial: int = 0
     broken: int = 0
     unknown: int = 0
+    accepted: int = 0
+    """How many of them somebody has accepted as they are."""
 
     @property
     def needs_attention(self) -> bool:
@@ -117,6 +119,9 @@ class Group:
     not_checked: list[str]
     """Why it is unknown, if it is."""
     hosts: list[str]
+    accepted: str | None = None
+    """That somebody has accepted it as it is, until when, who, and why, in one sentence; null if
+    nobody has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from comfywatchman.fleet.model import (
     Workflow,
 )
 from comfywatchman.fleet.shape import DamagedError, Shape
-from comfywatchman.fleet.words import CACHED, identity, moment, shown, shown_name, span
+from comfywatchman.fleet.words import CACHED, counted, identity, moment, shown, shown_name, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,7 +43,9 @@ _VERDICTS: Final = get_args(Verdict)
 _SEVERITIES: Final = {"error": 0, "warning": 1, "info": 2}
 
 _FindingKey = tuple[str, str, str, str | None, str]
-_CellKey = tuple[Verdict, tuple[_FindingKey, ...], int, tuple[str, ...], tuple[str, ...]]
+_CellKey = tuple[
+    Verdict, tuple[_FindingKey, ...], int, tuple[str, ...], tuple[str, ...], str | None
+]
 
 
 def survey(collected: Iterable[Collected], now: float, stale_after: float | None = None) -> Fleet:
@@ -166,6 +168,7 @@ class _Reading:
             timer=timer,
             cycle=cycle,
             **{verdict: counts.count(verdict) for verdict in _VERDICTS},
+            accepted=sum(cell[-1] is not None for cell in self.workflows.values()),
         )
 
     def _state(self) -> HostState:
@@ -336,12 +339,13 @@ class _Reading:
             name, cell = _cell(workflow)
             # Two of one name, e.g. in two folders: the one that needs a person counts.
             if name in self.workflows:
-                cell = min(cell, self.workflows[name], key=lambda c: STATES.index(c[0]))
+                cell = min(cell, self.workflows[name], key=_needs_a_person)
             self.workflows[name] = cell
         started = moment(report.need("started_at"))
         age = self._age(started, status)
         if age is None:
             raise DamagedError("it does not say when it was made")
+        self._say_what_was_not_told(report, status)
         limit = self._limit(status)
         if age < -_CLOCK_S:
             self.stale = True
@@ -358,6 +362,19 @@ class _Reading:
             elif not self.silent:
                 self._problem("stale", said)
         return max(0.0, age)
+
+    def _say_what_was_not_told(self, report: Shape, status: Shape) -> None:
+        notices = report.child("notices")
+        pending = int((notices and notices.number("pending")) or 0)
+        if notices is None or pending <= 0:
+            return
+        age = self._age(moment(notices.text("last_told")), status)
+        last = "" if age is None else f"; what was told last is of {span(max(0.0, age))} ago"
+        self._note(
+            "messages",
+            f"as of its last full report, {counted(pending, 'message')} could not be told yet"
+            f"{last}: comfywatchman status there says why",
+        )
 
     def _read_changes(self) -> list[changes.Cycle] | None:
         report, status = self.found.report, self.found.status
@@ -407,7 +424,22 @@ def _cell(workflow: Shape) -> tuple[str, _CellKey]:
         max(0, len(merged) - FINDING_LIMIT),
         tuple(_place(output.text("node_type"), output.text("node_id"), None) for output in lost),
         tuple(map(shown, blind)),
+        _acceptance(workflow),
     )
+
+
+def _acceptance(workflow: Shape) -> str | None:
+    found = workflow.child("accepted")
+    if found is None:
+        return None
+    by = f" by {shown_name(who)}" if (who := found.text("by")) else ""
+    # Without its id: hosts on which the same was said of the same are one group.
+    return shown(f"accepted until {shown_name(found.need('until'))}{by}: {found.need('reason')}")
+
+
+def _needs_a_person(cell: _CellKey) -> tuple[bool, bool, int]:
+    verdict, accepted = cell[0], cell[-1]
+    return verdict == "runnable", accepted is not None, STATES.index(verdict)
 
 
 def _fix(finding: Shape) -> str | None:
@@ -452,8 +484,9 @@ def _workflow(
                 outputs_lost=list(lost),
                 not_checked=list(not_checked),
                 hosts=hosts,
+                accepted=accepted,
             )
-            for (state, (verdict, found, left_out, lost, not_checked)), hosts in ordered
+            for (state, (verdict, found, left_out, lost, not_checked, accepted)), hosts in ordered
         ],
     )
 

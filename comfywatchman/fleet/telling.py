@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from comfywatchman.fleet.changes import RECENT_S
-from comfywatchman.fleet.words import moment, span
+from comfywatchman.fleet.words import counted, moment, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from comfywatchman.fleet.model import Fleet, FleetChange, PackVariant
+    from comfywatchman.fleet.model import Fleet, FleetChange, Group, PackVariant
 
 _LATER_S: Final = 3600.0
 _COMMIT_SHOWN: Final = 7
@@ -26,7 +26,7 @@ def what_changed(fleet: Fleet) -> str:
     if unknown == total and not fleet.worse_hosts:
         return ""
     worse = f"{len(fleet.worse_hosts):,}" if fleet.worse_hosts else "none"
-    sentence = f"{worse} of {_count(total, 'host')} got worse in the last 24 hours"
+    sentence = f"{worse} of {counted(total, 'host')} got worse in the last 24 hours"
     causes = sorted(
         (c for c in fleet.changes if c.cause and c.kind != "program" and age(fleet, c) <= RECENT_S),
         key=lambda change: (-change.worse, -len(change.hosts)),
@@ -34,8 +34,31 @@ def what_changed(fleet: Fleet) -> str:
     if causes:
         sentence += f": {causes[0].text} ({what_it_did(causes[0])})"
         if more := len(causes) - 1:
-            sentence += f" and {_count(more, 'other cause')}"
-    return sentence + (f"; of {_count(unknown, 'host')} it is not known" if unknown else "")
+            sentence += f" and {counted(more, 'other cause')}"
+    return sentence + (f"; of {counted(unknown, 'host')} it is not known" if unknown else "")
+
+
+def accepted(fleet: Fleet) -> str:
+    """How many workflows somebody has accepted as they are, by reports that are fresh.
+
+    For example ``2 workflows are accepted as they are, on 3 hosts``; empty where none is.
+    """
+    hosts, number = set[str](), 0
+    for workflow in fleet.workflows:
+        on = {h for g in workflow.groups if counts_for_nothing(g) for h in g.hosts}
+        hosts |= on
+        number += bool(on)
+    if not number:
+        return ""
+    verb, it = ("is", "it is") if number == 1 else ("are", "they are")
+    return (
+        f"{counted(number, 'workflow')} {verb} accepted as {it}, on {counted(len(hosts), 'host')}"
+    )
+
+
+def counts_for_nothing(group: Group) -> bool:
+    """Whether somebody has accepted it as it is, on hosts whose reports are fresh."""
+    return group.accepted is not None and group.state == group.verdict
 
 
 def groups(fleet: Fleet) -> Iterator[tuple[str, list[FleetChange]]]:
@@ -53,11 +76,11 @@ def groups(fleet: Fleet) -> Iterator[tuple[str, list[FleetChange]]]:
 
 def what_it_did(change: FleetChange) -> str:
     """How much, and on how many hosts, e.g. ``14 workflows on 6 hosts``."""
-    on = f"on {_count(len(change.hosts), 'host')}"
+    on = f"on {counted(len(change.hosts), 'host')}"
     if not change.worse:
         return on
     anew = "judged anew " if change.kind == "program" else ""
-    return f"{_count(change.worse, 'workflow')} {anew}{on}"
+    return f"{counted(change.worse, 'workflow')} {anew}{on}"
 
 
 def when(fleet: Fleet, change: FleetChange) -> str:
@@ -97,7 +120,7 @@ def variant(of: PackVariant) -> str:
     commit = of.commit[:_COMMIT_SHOWN] if of.commit else None
     parts = [
         f"{of.version} ({commit})" if of.version and commit else of.version or commit or "",
-        _count(of.node_types, "node type"),
+        counted(of.node_types, "node type"),
         "disabled" if of.enabled is False else "",
         "could not be imported" if of.import_failed else "",
     ]
@@ -106,7 +129,3 @@ def variant(of: PackVariant) -> str:
 
 def _before(fleet: Fleet, at: str) -> float:
     return max(0.0, (moment(fleet.made_at) or 0.0) - (moment(at) or 0.0))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"

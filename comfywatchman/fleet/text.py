@@ -26,7 +26,11 @@ _HEAD = ("HOST", "STATE", "RELEASE", "TIMER", "REPORT", "RUNNABLE", "PARTIAL", "
 
 def render(fleet: Fleet) -> str:
     """The fleet in lines of text, without a newline at the end."""
-    lines = [headline(fleet), *filter(None, [telling.what_changed(fleet)]), ""]
+    lines = [
+        headline(fleet),
+        *filter(None, [telling.what_changed(fleet), telling.accepted(fleet)]),
+        "",
+    ]
     shown = [h for h in fleet.hosts if len(fleet.hosts) <= HOST_LIMIT or h.state != "well"]
     rows = [_HEAD, *map(_row, shown[:HOST_LIMIT])]
     if shown:

@@ -56,6 +56,11 @@ def moment(text: str | None) -> float | None:
         raise DamagedError(f"{text[:40]!r} is no time") from None
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, e.g. ``1,234 hosts``."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def span(seconds: float) -> str:
     """A length of time as people say it, e.g. ``3 h 20 min``."""
     minutes = int(abs(seconds) // 60)

@@ -209,6 +209,52 @@ def test_a_cell_says_why(show: Show, studio: Fleet) -> None:
     assert "There is no report of this host." in cell("notes only.json", "gpu-cloud-1")
 
 
+def test_what_is_accepted_is_marked_and_its_reason_told(show: Show, studio: Fleet) -> None:
+    page = show(studio)
+    rows, columns = page.evaluate(WORKFLOWS), page.evaluate(HOSTS)
+    ((name, on),) = ((w.name, g.hosts[0]) for w in studio.workflows for g in w.groups if g.accepted)
+    at = f"elementAt({rows.index(name)}, {columns.index(on)})"
+    assert page.evaluate(f"{at}.textContent") == "broken accepted"
+    assert page.evaluate(f"{at}.innerText.trim().split(/\\s/)[0]") == "broken"
+    assert page.evaluate(f"getComputedStyle({at}, '::after').content") == '""'
+    assert page.evaluate("document.querySelectorAll('.cell.let-be').length") == 1
+    page.evaluate(f"{at}.id = 'this'")
+    page.click("#this")
+    said = "accepted until 2026-12-31 by anna: the studio does without"
+    assert said in page.evaluate(DRAWER)
+    assert page.evaluate("document.querySelector('.cursor').ariaLabel") == (
+        f"{name} on {on}: broken, accepted"
+    )
+    page.click("#drawer .links button:nth-of-type(1)")
+    assert said in page.evaluate(DRAWER)
+    page.press("Escape", code=27)
+    page.evaluate(f"showHost({columns.index(on)})")
+    assert f"{name} broken, accepted" in page.evaluate(DRAWER)
+    page.press("Escape", code=27)
+    hosts = "document.querySelector('#hosts tbody').innerText"
+    assert page.evaluate(hosts).count("1 of them accepted") == 1
+    assert complaints(page) == []
+
+
+def test_a_cell_that_is_accepted_costs_a_few_bytes(studio: Fleet) -> None:
+    said = "accepted until 2026-12-31: " + "x" * 200
+    many = [
+        replace(w, groups=[replace(g, accepted=said) for g in w.groups]) for w in studio.workflows
+    ]
+    cells = sum(len(w.groups) for w in many)
+    without = html.render(
+        replace(
+            studio,
+            workflows=[
+                replace(w, groups=[replace(g, accepted=None) for g in w.groups])
+                for w in studio.workflows
+            ],
+        )
+    )
+    grown = len(html.render(replace(studio, workflows=many))) - len(without)
+    assert len(said) < grown < len(said) + 3 * cells + 200
+
+
 def test_everything_can_be_done_with_the_keyboard(show: Show, studio: Fleet) -> None:
     page = show(studio)
     page.evaluate("document.querySelector('#grid').focus()")

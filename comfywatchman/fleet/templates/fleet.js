@@ -1,4 +1,4 @@
-const { states, made, hosts, findings, changes, workflows } = JSON.parse(byId("data").textContent);
+const { states, made, hosts, findings, changes, acceptances, workflows } = JSON.parse(byId("data").textContent);
 const SYMBOLS = { broken: "✕", partial: "◐", unknown: "?", stale: "~", silent: "–", runnable: "✓" };
 const ABSENT = 255;
 const NO_GROUP = 65535;
@@ -215,10 +215,13 @@ const gap = (columnsLeftOut) => {
   return element;
 };
 // Copies of one cell for each state are the cheapest there is: a window shows a thousand or two.
-const kinds = (textOf) =>
-  Object.fromEntries([...states, "absent"].map((name) => [name, make("div", { class: `cell ${name}`, role: "gridcell" }, textOf(name))]));
-const withSymbol = kinds((name) => SYMBOLS[name] || "");
-const withWord = kinds((name) => (name === "absent" ? "" : name));
+const kinds = (textOf, more = "", said = () => "") =>
+  Object.fromEntries([...states, "absent"].map((name) => [name, make("div", { class: `cell ${name}${more}`, role: "gridcell" }, textOf(name), said())]));
+const symbolOf = (name) => SYMBOLS[name] || "";
+const wordOf = (name) => (name === "absent" ? "" : name);
+const letBe = (textOf) => kinds(textOf, " let-be", () => make("span", { class: "unseen" }, " accepted"));
+const withSymbol = [kinds(symbolOf), letBe(symbolOf)];
+const withWord = [kinds(wordOf), letBe(wordOf)];
 
 function headLine(left, right) {
   const corner = make("div", { class: "corner", role: "columnheader" }, "can run it now / hosts shown");
@@ -232,14 +235,16 @@ function headLine(left, right) {
 
 function line(r, left, right) {
   const w = rows[r];
-  const [name] = workflows[w];
+  const [name, groups] = workflows[w];
   const tally = make("span", {}, `${count(runnableIn[r])} / ${count(columns.length)}`);
   const label = make("div", { class: "label", role: "rowheader", title: name }, bdi(name), tally);
   const row = make("div", { class: "line", role: "row", "aria-rowindex": String(r + 2), "data-row": String(r), "data-left": String(left) }, label, gap(left));
   row.style.top = `${size.head + r * ROW}px`;
-  const cells = size.column < WORDS ? withSymbol : withWord;
+  const [usual, accepted] = size.column < WORDS ? withSymbol : withWord;
   for (let c = left; c < right; c += 1) {
-    const state = stateOf[w * width + columns[c]];
+    const at = w * width + columns[c];
+    const state = stateOf[at];
+    const cells = isAccepted(groups[groupOf[at]]) ? accepted : usual;
     const cell = cells[states[state] || "absent"].cloneNode(true);
     if (chosen.size && !chosen.has(state)) cell.classList.add("dim");
     row.append(cell);
@@ -265,7 +270,9 @@ function markCursor() {
   element.id = "at";
   element.classList.add("cursor");
   if (row < 0 || column < 0) return;
-  const word = states[stateOf[rows[row] * width + columns[column]]] || "absent";
+  const at = rows[row] * width + columns[column];
+  const said = isAccepted(workflows[rows[row]][1][groupOf[at]]) ? ", accepted" : "";
+  const word = `${states[stateOf[at]] || "absent"}${said}`;
   element.setAttribute("aria-label", `${workflows[rows[row]][0]} on ${hosts[columns[column]].name}: ${word}`);
   element.setAttribute("aria-colindex", String(column + 2));
 }
@@ -396,9 +403,10 @@ function showHost(h) {
   const wrong = [];
   for (let w = 0; w < height; w += 1) {
     const at = w * width + h;
-    if (groupOf[at] !== NO_GROUP && stateOf[at] !== RUNNABLE) wrong.push([w, states[stateOf[at]]]);
+    const group = workflows[w][1][groupOf[at]];
+    if (group && stateOf[at] !== RUNNABLE) wrong.push([w, states[stateOf[at]], isAccepted(group) && ", accepted"]);
   }
-  const entries = wrong.slice(0, NAMES_AT_MOST).map(([w, state]) => make("li", {}, link(workflows[w][0], () => showCell(w, h)), " ", badge(state)));
+  const entries = wrong.slice(0, NAMES_AT_MOST).map(([w, state, said]) => make("li", {}, link(workflows[w][0], () => showCell(w, h)), " ", badge(state), said || ""));
   const more = wrong.length - NAMES_AT_MOST;
   open(
     [bdi(host.name)],
@@ -411,8 +419,9 @@ function showHost(h) {
   );
 }
 
-function reasons([, , found, leftOut, lost, notChecked]) {
+function reasons([, , found, leftOut, lost, notChecked, , acceptance]) {
   return [
+    ...(acceptance === undefined ? [] : [make("p", {}, bdi(acceptances[acceptance]))]),
     ...(lost.length ? [make("h4", {}, "Outputs lost"), make("p", {}, lost.flatMap((output) => [make("code", {}, bdi(output)), " "]))] : []),
     ...(found.length ? [make("ul", { class: "found" }, found.map(finding))] : []),
     ...(leftOut ? [make("p", { class: "quiet" }, `and ${count(leftOut)} more in the host's own report`)] : []),
@@ -431,6 +440,7 @@ function finding(number) {
     fix ? make("p", { class: "fix" }, fix) : null,
   );
 }
+const isAccepted = (group) => group !== undefined && group[7] !== undefined && group[0] === group[1];
 const hostsIn = ({ 6: runs }) => inRuns(runs);
 function* inRuns(runs) {
   for (let i = 0; i < runs.length; i += 2) for (let n = 0; n < runs[i + 1]; n += 1) yield runs[i] + n;
@@ -518,7 +528,7 @@ function hostRow(h) {
     make("td", {}, host.timer ? bdi(host.timer) : "–"),
     make("td", {}, bdi(outcome), age === null ? "" : `, ${ago(age)}`, why),
     make("td", { class: "nowrap" }, host.report === null ? "none" : ago(host.report)),
-    make("td", {}, verdicts),
+    make("td", {}, verdicts, host.accepted ? make("span", { class: "nowrap" }, `${count(host.accepted)} of them accepted`) : null),
   );
 }
 

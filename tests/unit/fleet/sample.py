@@ -56,6 +56,19 @@ def workflow(name: str, verdict: str, *findings: dict[str, Any]) -> dict[str, An
     }
 
 
+def acceptance(reason: str = "the studio does without", **more: Any) -> dict[str, Any]:
+    """What a report says of a workflow that somebody has accepted as it is."""
+    return {"id": "3f9a21bc", "reason": reason, "until": "2026-12-31", "by": "anna"} | more
+
+
+def accepting(verdicts: Mapping[str, str], *names: str, **more: Any) -> dict[str, Any]:
+    """A full report in which the workflows of these names are accepted."""
+    made = report(verdicts) | {"schema_version": 2}
+    for each in made["workflows"]:
+        each["accepted"] = acceptance(**more) if each["name"] in names else None
+    return made
+
+
 def finding(code: str, message: str, **more: Any) -> dict[str, Any]:
     return {
         "code": code,
@@ -235,6 +248,9 @@ def studio(folder: Path) -> Path:
             [worse(name, lost) for name in names_of[: 3 + number % 2]],
             [fact("4 model files in checkpoints are gone", kind="model", name="checkpoints")],
         )
+    own = hosts[6]["report"]["workflows"]
+    let_be = next(n for n, w in enumerate(own) if w["verdict"] == "broken")
+    own[let_be] = own[let_be] | {"accepted": acceptance()}
     edited = cause(f"{names_of[0]} was edited", kind="workflow", name=names_of[0])
     guess = cause(
         "one of 2 changes",
@@ -281,6 +297,8 @@ def hostile(folder: Path) -> Path:
             "changes": changes([tale, by], [worse(text, tale)], [fact(text, kind=text)] * 9),
             "timeline": [milestone(NOW - HOUR * 9, tale, texts=[text, f"1 {text}"], worse=number)],
         }
+        bad["accepted"] = acceptance(text, until=text, by=text)
+        made["notices"] = {"pending": number + 1}
         made["workflows"] = [bad, workflow(f"also {text}", "partial") | {"path": text}]
         run = {"outcome": text, "reason": text, "started_at": at(NOW)}
         timer = status()["timer"] | {"sub": text}

@@ -59,6 +59,15 @@ def test_exit_code(tmp_path: Path, verdict: str, fail_on: str, code: int) -> Non
     assert run(tmp_path, DAYS, "--fail-on", fail_on).returncode == code
 
 
+@pytest.mark.parametrize("verdict", ["broken", "partial"])
+def test_what_is_accepted_fails_nothing(tmp_path: Path, verdict: str) -> None:
+    both = {"a.json": verdict, "b.json": verdict}
+    sample.write(tmp_path, [host("a", report=sample.accepting(both, "a.json", "b.json"))])
+    assert run(tmp_path, DAYS, "--fail-on", verdict).returncode == 0
+    sample.write(tmp_path, [host("b", report=sample.accepting(both, "a.json"))])
+    assert run(tmp_path, DAYS, "--fail-on", verdict).returncode == 1
+
+
 def test_a_host_that_is_not_well_can_be_let_pass(tmp_path: Path) -> None:
     sample.write(tmp_path, [host("a", report=None)])
     assert run(tmp_path, DAYS).returncode == 1

@@ -81,7 +81,7 @@ def test_a_small_fleet_is_a_table_of_hosts_and_workflows(tmp_path: Path) -> None
     shown = markdown.render(picture(sample.studio(tmp_path)))
     row = next(line for line in shown.splitlines() if line.startswith("| `flux/packaging.json`"))
     assert [cell.strip() for cell in row.split("|")[2:-1]] == [
-        *("broken", "runnable", "silent", "runnable", "runnable", "silent"),
+        *("broken (accepted)", "runnable", "silent", "runnable", "runnable", "silent"),
         *("runnable", "stale", "runnable"),
     ]
     assert "- `ben`: its timer is not waiting but elapsed: run the playbook deploy" in shown
@@ -182,3 +182,31 @@ def test_a_skip_and_its_reason_are_told(tmp_path: Path) -> None:
     said = "its last cycle was skipped, 1 min ago: the GPU is busy"
     assert f"a: {said}" in text.render(fleet)
     assert f"- `a`: {said}" in markdown.render(fleet)
+
+
+def accepted(at: Path, hosts: int = 2) -> Fleet:
+    """One workflow that is accepted on all hosts but the last, and one nowhere."""
+    both = {"a.json": "broken", "b.json": "partial"}
+    made = [host(f"h{n:02d}", report=sample.accepting(both, "a.json")) for n in range(hosts)]
+    made[-1]["report"] = report(both)
+    return picture(sample.write(at, made))
+
+
+def test_what_is_accepted_is_named_in_text(tmp_path: Path) -> None:
+    lines = text.render(accepted(tmp_path, 3)).splitlines()
+    assert lines[1] == "1 workflow is accepted as it is, on 2 hosts"
+    assert "accepted" not in text.render(picture(many(tmp_path / "none")))
+
+
+def test_what_is_accepted_is_named_in_markdown(tmp_path: Path) -> None:
+    shown = markdown.render(accepted(tmp_path))
+    assert "\n1 workflow is accepted as it is, on 1 host\n" in shown
+    assert "| `a.json` | broken (accepted) | broken |" in shown
+    assert "1 broken, 1 partial; 1 of them accepted |" in shown
+    assert (
+        "- `a.json` is broken on `h00`, accepted until 2026\\-12\\-31 by anna: the studio does "
+        "without: checkpoint"
+    ).replace("\\-", "-") in shown
+    assert "- `a.json` is broken on `h01`: checkpoint" in shown
+    many_hosts = markdown.render(accepted(tmp_path / "many", 20))
+    assert "| `a.json` | 0 of 20 |  | 20 broken (19 accepted) |" in many_hosts

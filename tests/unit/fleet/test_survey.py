@@ -14,9 +14,11 @@ from comfywatchman.fleet.folder import NEWEST_INVENTORY, NEWEST_REPORT
 from comfywatchman.fleet.model import Fleet, Host
 from comfywatchman.fleet.survey import survey
 from comfywatchman.fleet.words import identity
-from comfywatchman.results import REPORT_SCHEMA_VERSION
+from comfywatchman.report.accepted import in_words
+from comfywatchman.results import REPORT_SCHEMA_VERSION, Notices
 from tests.unit.fleet import sample
 from tests.unit.fleet.sample import HOUR, NOW, at, finding, host, packed, report, status, workflow
+from tests.unit.report import sample as reports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -374,3 +376,113 @@ def test_a_nodes_title_stands_beside_its_id(tmp_path: Path) -> None:
 def test_the_newest_schema_that_is_read_is_the_one_that_is_written() -> None:
     assert NEWEST_REPORT == REPORT_SCHEMA_VERSION
     assert NEWEST_INVENTORY == INVENTORY_SCHEMA_VERSION
+
+
+WORDS = "accepted until 2026-12-31 by anna: the studio does without"
+
+
+def test_what_is_accepted_on_a_host_is_a_group_of_its_own(tmp_path: Path) -> None:
+    bad = {"a.json": "broken", "b.json": "runnable"}
+    fleet = picture(
+        tmp_path,
+        *(host(name, report=sample.accepting(bad, "a.json")) for name in ("a", "b")),
+        host("c", report=sample.accepting(bad)),
+        host("d", report=sample.accepting(bad, "a.json", by=None, code="value_not_in_list")),
+        host("e", report=sample.accepting(bad, "a.json", id="another")),
+        host("f", report=report(bad)),
+    )
+    groups = {tuple(g.hosts): g.accepted for g in fleet.workflows[0].groups}
+    assert groups == {
+        ("a", "b", "e"): WORDS,
+        ("c", "f"): None,
+        ("d",): "accepted until 2026-12-31: the studio does without",
+    }
+    assert {g.state for g in fleet.workflows[0].groups} == {"broken"}
+    assert [h.accepted for h in fleet.hosts] == [1, 1, 0, 1, 1, 0]
+    assert [h.broken for h in fleet.hosts] == [1] * 6
+
+
+def test_a_report_as_a_host_writes_it(tmp_path: Path) -> None:
+    whole = reports.realistic()
+    bad = next(w for w in whole.workflows if w.verdict == "broken")
+    made = reports.accepted(whole, bad.name).model_copy(update={"notices": Notices(pending=2)})
+    told = json.loads(made.model_dump_json()) | {"started_at": at(NOW)}
+    fleet = picture(tmp_path, host("a", report=told))
+    (found,) = (g.accepted for w in fleet.workflows for g in w.groups if g.accepted)
+    (entry,) = (w.accepted for w in made.workflows if w.accepted)
+    assert f"{found} ({entry.id})" == in_words(entry)
+    assert codes(fleet.hosts[0]) == {"messages"}
+    assert fleet.hosts[0].accepted == made.accepted.total == 1
+
+
+def test_what_is_accepted_of_a_stale_host_is_not_known_to_hold(tmp_path: Path) -> None:
+    old = sample.accepting({"a.json": "broken"}, "a.json") | {"started_at": at(NOW - 9 * HOUR)}
+    found = picture(tmp_path, host("a", report=old)).workflows[0].groups[0]
+    assert (found.state, found.verdict, found.accepted) == ("stale", "broken", WORDS)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "other", "shown"),
+    [("broken", "partial", "partial"), ("broken", "broken", "broken"), ("partial", "runnable", "")],
+)
+def test_of_two_of_one_name_the_one_nobody_accepted_counts(
+    tmp_path: Path, accepted: str, other: str, shown: str
+) -> None:
+    both = [
+        workflow("a.json", accepted) | {"accepted": sample.acceptance()},
+        workflow("a.json", other),
+    ]
+    for order in (both, both[::-1]):
+        (found,) = picture(tmp_path, host("a", report=report({}) | {"workflows": order})).workflows
+        expected = (shown, None) if shown else (accepted, WORDS)
+        assert [(g.state, g.accepted) for g in found.groups] == [expected]
+
+
+def test_a_long_name_leaves_room_for_the_reason(tmp_path: Path) -> None:
+    made = sample.accepting({"a.json": "broken"}, "a.json", by="x" * 5_000)
+    (found,) = picture(tmp_path, host("a", report=made)).workflows[0].groups
+    assert found.accepted is not None
+    assert found.accepted.endswith(": the studio does without")
+
+
+@pytest.mark.parametrize(
+    "wrong", ["yes", {"reason": 1, "until": "2026-12-31"}, {"reason": "x"}, {"until": "2026-12-31"}]
+)
+def test_an_acceptance_that_is_none_is_damage(tmp_path: Path, wrong: object) -> None:
+    made = report({}) | {"workflows": [workflow("a.json", "broken") | {"accepted": wrong}]}
+    found = only(tmp_path, report=made)
+    assert (found.state, codes(found)) == ("silent", {"damaged"})
+
+
+@pytest.mark.parametrize(
+    ("notices", "said"),
+    [
+        (None, None),
+        ({"pending": 0, "last_told": at(NOW - HOUR)}, None),
+        (
+            {"pending": 1, "last_told": at(NOW - 5 * HOUR)},
+            "1 message could not be told yet; what was told last is of 5 h ago",
+        ),
+        ({"pending": 1234, "last_told": None}, "1,234 messages could not be told yet"),
+        ({"pending": 2}, "2 messages could not be told yet"),
+    ],
+)
+def test_what_could_not_be_told_is_a_remark(
+    tmp_path: Path, notices: object, said: str | None
+) -> None:
+    fleet = picture(tmp_path, host("a", report=report({}) | {"notices": notices}))
+    (found,) = fleet.hosts
+    assert (found.state, fleet.well) == ("well", True)
+    assert [(r.code, r.problem) for r in found.remarks] == [("messages", False)] * (
+        said is not None
+    )
+    if said is not None:
+        assert found.remarks[0].message == (
+            f"as of its last full report, {said}: comfywatchman status there says why"
+        )
+
+
+@pytest.mark.parametrize("wrong", [[], {"pending": "1"}, {"pending": 1, "last_told": "soon"}])
+def test_notices_that_are_none_are_damage(tmp_path: Path, wrong: object) -> None:
+    found = only(tmp_path, report=report({}) | {"notices": wrong})
+    assert codes(found) == {"damaged"}
