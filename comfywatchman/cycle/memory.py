@@ -395,7 +395,7 @@ class Memory:
             if now is None and (raw := content(digest)) is not None:
                 now = shrunk.nodes(raw)
             if now is not None and shrunk.has_shrunk(mark.nodes, now):
-                told = [*report.findings, shrunk.finding(mark, now)]
+                told = [*report.findings, shrunk.finding(mark, now, report.path)]
                 reports[position] = identified(report.model_copy(update={"findings": told}))
         return reports
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -65,18 +66,19 @@ def has_shrunk(before: int, now: int) -> bool:
     return before >= FEWEST and 2 * now < before
 
 
-def finding(mark: Mark, now: int) -> Finding:
+def finding(mark: Mark, now: int, path: str) -> Finding:
     """What is said of it.
 
     Args:
         mark: how it was; a copy of that is kept.
         now: how many nodes it has.
+        path: of the file, as reports name it.
     """
     left = f"{now:,} of {mark.nodes:,} nodes are left" if now else f"none of {mark.nodes:,} nodes"
     return WORKFLOW_SHRUNK.finding(
         f"the file has lost most of its workflow: {left}{'' if now else ' is left'}",
         fix="If it was not meant, write the version before into a new file with: comfywatchman "
-        "history --restore-copy WORKFLOW --to FILE",
+        f"history --restore-copy {shlex.quote(path)} --to FILE",
     )
 
 

@@ -46,7 +46,7 @@ def test_more_than_half_must_be_gone(before: int, now: int, *, expected: bool) -
 
 def test_it_says_how_much_is_left_and_where_the_rest_is() -> None:
     mark = shrunk.Mark(datetime(2026, 11, 25, tzinfo=UTC), 20, "0" * 64)
-    some, none = shrunk.finding(mark, 3), shrunk.finding(mark, 0)
+    some, none = (shrunk.finding(mark, left, "/w/a b.json") for left in (3, 0))
     assert some.message.endswith("3 of 20 nodes are left")
-    assert "--restore-copy" in (some.fix or "")
+    assert "comfywatchman history --restore-copy '/w/a b.json' --to FILE" in (some.fix or "")
     assert none.message.endswith("none of 20 nodes is left")
