@@ -615,6 +615,8 @@ class LastGood(_Frozen):
     """That of the last full cycle."""
     at: datetime | None
     """Start of the newest full cycle in which it was ``runnable``, UTC; null if it never was."""
+    edited: bool = False
+    """Whether its own file is another one than then."""
     host_changes: list[HostChange] = []
     """What changed on the host since then."""
 
@@ -628,6 +630,8 @@ class HistoryReport(_Frozen):
     """Host name of the machine it was asked on."""
     since: datetime | None
     """From when on, UTC; null: from the beginning."""
+    began: datetime | None = None
+    """Start of the first cycle on record, UTC: of what was before, nothing is known."""
     workflow: str | None = None
     """The path of the workflow that was asked about; null: all."""
     verdicts: list[PastVerdict] = []

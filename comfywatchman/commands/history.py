@@ -180,6 +180,7 @@ def _found(history: History, workflow: str | None, since: datetime | None) -> Hi
         comfywatchman_version=__version__,
         host=socket.gethostname(),
         since=since,
+        began=history.began(),
         workflow=path,
         verdicts=[] if path is None else history.past(since or began).get(path, []),
         events=[
@@ -221,6 +222,7 @@ def _show_last_good(
         workflow=path,
         verdict=state.verdict,
         at=at,
+        edited=at is not None and history.content_at(path, at) != state.content_digest,
         host_changes=list(wording.of_host(differences(then, previous.facts()))),
     )
     if output_format is Format.JSON:

@@ -263,6 +263,21 @@ def last_good(connection: Connection, path: str) -> int | None:
     return int(since if last is None else last)
 
 
+def content_at(connection: Connection, path: str, when: int) -> str | None:
+    """SHA-256 of a workflow as it was at a time, in hexadecimal; None if that is not known."""
+    row = connection.execute(
+        "SELECT content_digest FROM state JOIN workflow ON workflow = workflow.id"
+        " WHERE path = ? AND since <= ? ORDER BY state.id DESC LIMIT 1",
+        (path, when),
+    ).fetchone()
+    return bytes(row[0]).hex() if row is not None and row[0] is not None else None
+
+
+def began(connection: Connection) -> int | None:
+    """Start of the first cycle on record; None if there is none."""
+    return connection.execute("SELECT min(at) FROM cycle").fetchone()[0]  # type: ignore[no-any-return]
+
+
 def _workflow_json(row: Iterable[Any]) -> bytes:
     path, name, verdict, since, digest, content = row
     beside = {

@@ -257,6 +257,15 @@ class History:
                 return packing.time_of(found)
         return None
 
+    def content_at(self, path: str, when: datetime) -> str | None:
+        """SHA-256 of a workflow as it was at a time, in hexadecimal; None if that is not known."""
+        return self.ask(lambda c: reading.content_at(c, path, packing.stamp(when)), None)
+
+    def began(self) -> datetime | None:
+        """Start of the first cycle on record; None if there is none."""
+        found = self.ask(reading.began, None)
+        return None if found is None else packing.time_of(found)
+
     def cycles(self, since: datetime) -> list[CycleRow]:
         """The cycles from a time on, the newest first; of each day long ago one."""
         return self.ask(lambda c: reading.cycles(c, packing.stamp(since)), [])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def render(history: HistoryReport, page: Page) -> str:
     """What the history says, the newest first, as text that ends with a newline."""
-    since = f"since {shown(history.since)}" if history.since else "since the history began"
+    since = _since(history)
     if not history.events:
         page.say(f"Nothing changed on {history.host} {since}", style=BOLD)
     else:
@@ -37,6 +37,14 @@ def render(history: HistoryReport, page: Page) -> str:
     return page.text()
 
 
+def _since(history: HistoryReport) -> str:
+    asked = shown(history.since) if history.since else ""
+    began = shown(history.began) if history.began else ""
+    if not asked or asked < began:  # both are ISO 8601
+        return f"since the history began, {began}" if began else "since the history began"
+    return f"since {asked}"
+
+
 def render_last_good(found: LastGood, page: Page) -> str:
     """Under what a workflow last ran here, as text that ends with a newline."""
     page.say(found.workflow, style=BOLD)
@@ -46,6 +54,8 @@ def render_last_good(found: LastGood, page: Page) -> str:
         page.say(f"It was never seen to run on {found.host}")
         return page.text()
     page.say(f"It last ran on {found.host} at {shown(found.at)}", style=BOLD)
+    if found.edited:
+        page.say("Its own file was edited since then: --restore-copy lists the versions kept")
     if not found.host_changes:
         page.say("Nothing that can be seen of the host has changed since then", style=DIM)
         return page.text()

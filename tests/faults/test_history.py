@@ -404,6 +404,17 @@ def test_the_last_good_environment_is_told_and_written(host: Host, server: Stand
     assert "never seen to run" in never.stderr
 
 
+def test_an_edit_is_told_beside_the_last_good_environment(host: Host, server: StandIn) -> None:
+    cycle(host, server)
+    assert "since the history began, 20" in host.run("history").stdout
+    save(host, "good.json", BROKEN)
+    cycle(host, server)
+    told = " ".join(host.run("history", "--last-good", "good.json").stdout.split())
+    assert "Its own file was edited since then" in told
+    found = json.loads(host.run("history", "--last-good", "good.json", "--format", "json").stdout)
+    assert found["edited"]
+
+
 def test_a_copy_is_written_out_and_over_nothing(host: Host, server: StandIn) -> None:
     good = host.workflows / "good.json"
     original = good.read_bytes()

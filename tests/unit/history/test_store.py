@@ -260,6 +260,11 @@ def test_the_last_cycle_in_which_it_ran_is_known(tmp_path: Path) -> None:
     with opened(tmp_path) as history:
         assert history.last_good("/w/a") == when(2)
         assert history.last_good("/w/fine") == when(4)
+        assert history.began() == when(0)
+        assert history.content_at("/w/a", when(2)) == digest("/w/a")
+        assert (
+            history.content_at("/w/a", when(-1)) is history.content_at("/w/none", when(2)) is None
+        )
         assert history.last_good("/w/never") is history.last_good("/w/none") is None
 
 
