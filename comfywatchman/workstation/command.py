@@ -220,6 +220,7 @@ def _target(options: argparse.Namespace, caller: Account, before: Installation |
                 servers=found,
                 search=choice.search,
                 before=before,
+                noted=_noted_for_another(options.instance or "", wanted),
             )
             break
         except Unsure as question:
