@@ -66,7 +66,11 @@ def test_without_a_name_ones_own_is_taken_off(
 ) -> None:
     act_as(monkeypatch, bob, bob.uid)
     assert call(monkeypatch, "uninstall") == 0
-    assert "not installed here for bob" in capsys.readouterr().out
+    assert capsys.readouterr().out == (
+        "ComfyWatchman is not installed here for bob, but for anna: --user anna.\n"
+    )
+    assert call(monkeypatch, "uninstall", "--instance", "gpu1") == 0
+    assert capsys.readouterr().out == "ComfyWatchman is not installed here for bob.\n"
     assert calls == []
     lay_out(bob.home)
     assert call(monkeypatch, "uninstall") == 0
