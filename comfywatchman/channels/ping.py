@@ -1,8 +1,6 @@
 """A dead man's switch: it is told how each cycle ended, and raises the alarm when nobody tells it.
 
-Either a check of Healthchecks, by its protocol (``/fail``, ``/log``, ``rid``, ``?create=1``, a body
-as long as ``Ping-Body-Limit`` says), or any address with ``{status}``, ``{msg}`` and ``{ping}`` in
-it, as of a push monitor of Uptime Kuma. The address is a secret.
+How, :mod:`comfywatchman.channels.sending.dead_man` says. The address is a secret.
 
 What is told is how the last cycle ended, and an ending is told once. One that could not be told is
 worth nothing once the next is there, so pings are in no outbox. ``/start`` is not sent: what sends
@@ -16,11 +14,12 @@ import socket
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import orjson
 
 from comfywatchman import private_file, state, state_files
+from comfywatchman.channels.sending import dead_man
 from comfywatchman.channels.sending.target import ChannelError, Target
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
@@ -38,8 +37,6 @@ KIND = "ping"
 CREDENTIAL = "ping_url"
 SKIPPING: Final = timedelta(hours=24)
 """For how long cycles may be skipped before the switch is left to run out."""
-BODY_LIMIT: Final = 10_000
-"""Bytes of a body, until the server has said how many it takes."""
 _STATES: Final = {"": "up", "fail": "down"}
 """Of a push monitor, by the path of Healthchecks; ``log`` is for it to say nothing."""
 _SECONDS: Final = 8.0
@@ -158,20 +155,20 @@ def send(
     from comfywatchman.comfyui.http import httpx
 
     url, told = given["url"], given["due"]
-    limit = kept.get("limit", BODY_LIMIT)
+    limit = kept.get("limit", dead_man.BODY_LIMIT)
     keep = {"cycle": told["cycle"], "limit": limit, "skipping_since": told.get("skipping_since")}
-    if is_push(url):
+    if dead_man.is_push(url):
         status = "up" if given.get("test") else _STATES.get(told["action"])
         if status is None:
             return keep
-        words = {"{status}": status, "{msg}": _line(told["body"]), "{ping}": told["duration_ms"]}
-        for mark, value in words.items():
-            url = url.replace(mark, quote(str(value), safe=""))
+        url = dead_man.push_url(url, status, told["body"], told["duration_ms"])
         request = httpx.Request("GET", url)
     else:
-        run = uuid.uuid5(uuid.NAMESPACE_URL, told["cycle"])
-        body = told["body"].encode()[:limit].decode(errors="ignore").encode()
-        request = httpx.Request("POST", _address(url, told["action"], str(run)), content=body)
+        run = str(uuid.uuid5(uuid.NAMESPACE_URL, told["cycle"]))
+        content = dead_man.body(told["body"], limit)
+        request = httpx.Request(
+            "POST", dead_man.check_url(url, told["action"], run), content=content
+        )
     try:
         with httpx.Client(verify=_authorities(given["ca_file"]), timeout=_SECONDS) as client:
             answer = client.send(request)
@@ -181,36 +178,10 @@ def send(
         why = str(error).replace(url, "***") if isinstance(error, httpx.ConnectError) else ""
         why = why or type(error).__name__
         raise ChannelError(f"the server cannot be reached: {visible(why, limit=200)}") from None
-    if answer.is_redirect:
-        raise ChannelError(f"it is elsewhere (HTTP {answer.status_code}): correct the address")
-    if answer.status_code == 409:
-        raise ChannelError(
-            "several checks have this slug (HTTP 409): use the address with the UUID"
-        )
-    if answer.status_code == 404:
-        raise ChannelError("there is no such check (HTTP 404); ?create=1 makes one of a slug")
-    if not answer.is_success:
-        raise ChannelError(f"the server refused it (HTTP {answer.status_code})")
-    if answer.text.startswith("OK (not found)"):
-        raise ChannelError("there is no such check; ?create=1 makes one of a slug")
+    if refused := dead_man.refusal(answer.status_code, answer.text):
+        raise ChannelError(refused)
     says = answer.headers.get("Ping-Body-Limit", "")
     return keep | ({"limit": int(says)} if says.isdecimal() and len(says) < 10 else {})
-
-
-def is_push(url: str) -> bool:
-    """Whether it is an address with marks, rather than a check of Healthchecks."""
-    return any(mark in url for mark in ("{status}", "{msg}", "{ping}"))
-
-
-def _address(url: str, action: str, run: str) -> str:
-    parts = urlsplit(url)
-    path = f"{parts.path.rstrip('/')}/{action}" if action else parts.path
-    query = "&".join(filter(None, (parts.query, f"rid={run}")))
-    return urlunsplit((parts.scheme, parts.netloc, path, query, ""))
-
-
-def _line(text: str) -> str:
-    return text.partition("\n")[0][:200]
 
 
 def _authorities(ca_file: str | None) -> Any:

@@ -122,17 +122,18 @@ def compare(inventories: Sequence[HostInventory]) -> Differences:
             )
         )
     left_out = sum(len(files) for _, files in ordered) - sum(len(d.names) for d in kept)
-    sizes = _other_sizes(inventories)
+    sizes, sizes_left_out = _other_sizes(inventories)
     return Differences(
         models=kept,
         models_left_out=left_out,
-        sizes=sizes[:DIFFERENCE_LIMIT],
-        sizes_left_out=max(0, len(sizes) - DIFFERENCE_LIMIT),
+        sizes=sizes,
+        sizes_left_out=sizes_left_out,
         packs=_other_packs(inventories),
     )
 
 
-def _other_sizes(inventories: Sequence[HostInventory]) -> list[ModelSizes]:
+def _other_sizes(inventories: Sequence[HostInventory]) -> tuple[list[ModelSizes], int]:
+    """Those within the limit, and how many are beyond it."""
     first: dict[tuple[str, str], int] = {}
     differ: set[tuple[str, str]] = set()
     for inventory in inventories:
@@ -140,14 +141,14 @@ def _other_sizes(inventories: Sequence[HostInventory]) -> list[ModelSizes]:
             if size is not None and first.setdefault(model, size) != size:
                 differ.add(model)
     found = []
-    for folder, name in sorted(differ):
+    for folder, name in sorted(differ)[:DIFFERENCE_LIMIT]:
         hosts: dict[int, list[str]] = {}
         for inventory in inventories:
             if (size := inventory.models.get((folder, name))) is not None:
                 hosts.setdefault(size, []).append(inventory.host)
         ordered = sorted(hosts.items(), key=lambda each: (-len(each[1]), each[0]))
         found.append(ModelSizes(folder, name, [ModelSize(*each) for each in ordered]))
-    return found
+    return found, len(differ) - len(found)
 
 
 def _other_packs(inventories: Sequence[HostInventory]) -> list[PackDifference]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from comfywatchman.fleet import telling
 from comfywatchman.fleet.model import HOST_STATES
-from comfywatchman.fleet.words import span
+from comfywatchman.fleet.words import counted, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,13 +78,12 @@ def headline(fleet: Fleet) -> str:
     if not fleet.hosts:
         return "there are no hosts"
     counts = Counter(host.state for host in fleet.hosts)
-    number = len(fleet.hosts)
     states = ", ".join(
         f"{counts[state]:,} {state if state != 'problem' else 'with a problem'}"
         for state in reversed(HOST_STATES)
         if counts[state]
     )
-    return f"{number:,} host{'s' * (number != 1)}: {states}"
+    return f"{counted(len(fleet.hosts), 'host')}: {states}"
 
 
 def _row(host: Host) -> tuple[str, ...]:

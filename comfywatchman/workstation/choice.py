@@ -77,6 +77,7 @@ def choose(
     servers: Sequence[Server],
     search: Callable[[Iterable[Path]], list[Place]],
     before: Installation | None,
+    noted: Installation | None = None,
 ) -> Target:
     """Choose.
 
@@ -90,6 +91,7 @@ def choose(
         servers: the servers that run.
         search: finds ComfyUI in homes and in the usual places.
         before: what is installed already.
+        noted: what root has noted down of somebody else's, to be named where nothing is found.
 
     Raises:
         Unsure: a person has to say.
@@ -112,7 +114,7 @@ def choose(
         return Target(owner, given.folder, given.url, "as it was given")
     if known:
         return _one_of(known, given, user, caller)
-    return _on_disk(given, user, caller, search, servers, is_root=is_root)
+    return _on_disk(given, user, caller, search, servers, noted, is_root=is_root)
 
 
 def _running(
@@ -181,6 +183,7 @@ def _on_disk(
     caller: Account,
     search: Callable[[Iterable[Path]], list[Place]],
     servers: Sequence[Server],
+    noted: Installation | None,
     *,
     is_root: bool,
 ) -> Target:
@@ -199,11 +202,19 @@ def _on_disk(
     if not targets:
         asked = f" at {visible(given.url, limit=NAME_LIMIT)}" if given.url else ""
         others = [server.pid for server in servers]
+        # Where its settings cannot be read, its user's name would lead no further.
+        whose = noted.user if given.user is None and noted and noted.folder else None
         raise Unsure(
             f"No ComfyUI was found for {visible((user or caller).name)}: no server of theirs runs"
             f"{asked}, and none is in the usual places. Give its folder, the one that holds models "
             "and input, with --comfyui-dir, and who runs it, if that is somebody else, with --user."
-            + (f" (Process {others[0]} is a ComfyUI of somebody else.)" if others else ""),
+            + (f" (Process {others[0]} is a ComfyUI of somebody else.)" if others else "")
+            + (
+                f" (ComfyWatchman is installed here for {_shown(whose)}: --user "
+                f"{_shown(shlex.quote(whose))}.)"
+                if whose
+                else ""
+            ),
             "folder",
         )
     return _only(targets, "ComfyUI folders are here")

@@ -195,10 +195,10 @@ def _installed(
     return None
 
 
-def _noted_for_another(instance: str, account: Account) -> Installation | None:
-    """The installation of that name that root has noted down, if it is somebody else's."""
+def _noted_for_another(instance: str | None, account: Account) -> Installation | None:
+    """The first that root has noted down for somebody else, of that name, or of any."""
     for each in installed.find(account.name, account.home):
-        if each.noted and each.instance == instance and each.user != account.name:
+        if each.noted and instance in (None, each.instance) and each.user != account.name:
             return each
     return None
 
@@ -220,6 +220,7 @@ def _target(options: argparse.Namespace, caller: Account, before: Installation |
                 servers=found,
                 search=choice.search,
                 before=before,
+                noted=_noted_for_another(options.instance or "", wanted),
             )
             break
         except Unsure as question:
@@ -351,16 +352,15 @@ def _uninstall(options: argparse.Namespace, more: Sequence[str]) -> int:
         if options.instance in (None, each.instance)
     ]
     if not there:
-        unseen = os.geteuid() not in (0, account.uid) and account.uid >= 0
-        _say(
-            f"ComfyWatchman is not installed here for {visible(account.name, limit=NAME_LIMIT)}"
-            + (
-                ", as far as may be seen without root; to look again as root: sudo ./dev "
-                + _called("uninstall")
-                if unseen
-                else "."
-            )
-        )
+        said = f"ComfyWatchman is not installed here for {visible(account.name, limit=NAME_LIMIT)}"
+        noted = None if options.user else _noted_for_another(options.instance, account)
+        if os.geteuid() not in (0, account.uid) and account.uid >= 0:
+            again = f"sudo ./dev {_called('uninstall')}"
+            _say(f"{said}, as far as may be seen without root; to look again as root: {again}")
+        elif noted:
+            _say(f"{said}, but for {noted.user}: --user {shlex.quote(noted.user)}.")
+        else:
+            _say(f"{said}.")
         return Exit.OK
     if options.look:
         return GO_ON

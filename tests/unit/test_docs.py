@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,3 +32,12 @@ def test_generated_documentation_is_up_to_date(generator: ModuleType) -> None:
         if not file.exists() or file.read_text(encoding="utf-8") != content
     ]
     assert stale == [], "run: python docs/generate.py"
+
+
+def test_each_playbook_is_listed_where_they_are() -> None:
+    names = {file.stem for file in (ROOT / "playbooks").glob("*.yml")}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `playbooks/(\w+)\.yml` \|", readme, re.MULTILINE)) == names
+    collection = (ROOT / "docs" / "collection.md").read_text(encoding="utf-8")
+    listed = collection.partition(" are the playbooks of")[0].rpartition("\n\n")[2]
+    assert re.findall(r"`(\w+)`", listed) == sorted(names)

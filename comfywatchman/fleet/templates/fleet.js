@@ -467,7 +467,7 @@ const changeLists = [...document.querySelectorAll("#changes .changes")];
 const changeRows = [...document.querySelectorAll("#changes .change")];
 
 function concerns(runs, on) {
-  for (let i = 0; i < runs.length; i += 2) for (let n = 0; n < runs[i + 1]; n += 1) if (on[runs[i] + n]) return true;
+  for (const h of inRuns(runs)) if (on[h]) return true;
   return false;
 }
 

@@ -9,7 +9,7 @@ Only what that has taken counts as told, so each is told at least once, and agai
 killed in between. Last, the dead man's switch hears whether all is well.
 
 Exit code: 0, also where hosts are not well; 1 if they could not be looked at or it could not be
-told. Standard library only.
+told. Standard library only, but for dead_man.py, which lies beside it.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ import subprocess
 import sys
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import dead_man
+
 AT_MOST = 10  # hosts or differences that are named under one heading
-BODY_LIMIT = 10_000  # bytes that Healthchecks takes, where it is not set otherwise
 TELLING_SECONDS = 30
 PING_SECONDS = 10
 STATES = {
@@ -298,37 +298,30 @@ class Switch:
         Raises:
             WatchError: it was not taken.
         """
-        is_push = any(mark in self.url for mark in ("{status}", "{msg}", "{ping}"))
+        is_push = dead_man.is_push(self.url)
         if not self.url or (is_push and action == "start"):
             return
-        content = body.encode()[:BODY_LIMIT].decode(errors="ignore").encode()
         try:
-            url = self._push(action, body) if is_push else self._check(action)
-            request = urllib.request.Request(url, None if is_push else content)  # noqa: S310
-            with urllib.request.urlopen(request, timeout=PING_SECONDS):  # noqa: S310
-                pass
+            if is_push:
+                status, took = "down" if action else "up", time.monotonic() - self.began
+                url = dead_man.push_url(self.url, status, body, round(1000 * took))
+            else:
+                url = dead_man.check_url(self.url, action, self.run)
+            request = urllib.request.Request(  # noqa: S310
+                url, None if is_push else dead_man.body(body)
+            )
+            with urllib.request.urlopen(request, timeout=PING_SECONDS) as answer:  # noqa: S310
+                text = answer.read(100).decode(errors="replace")
+                refused = dead_man.refusal(answer.status, text)
         except urllib.error.HTTPError as error:
-            raise WatchError(f"the dead man's switch refused it: HTTP {error.code}") from None
+            refused = dead_man.refusal(error.code, "")
         # The words of these may hold the address.
         except (OSError, ValueError, http.client.HTTPException) as error:
             why = getattr(error, "reason", None)
             why = why if isinstance(why, OSError) else type(error).__name__
             raise WatchError(f"the dead man's switch cannot be reached: {why}") from None
-
-    def _push(self, action: str, body: str) -> str:
-        duration = round(1000 * (time.monotonic() - self.began))
-        line = body.partition("\n")[0][:200]
-        url = self.url
-        marks = {"status": "down" if action else "up", "ping": str(duration), "msg": line}
-        for mark, value in marks.items():
-            url = url.replace(f"{{{mark}}}", urllib.parse.quote(value, safe=""))
-        return url
-
-    def _check(self, action: str) -> str:
-        parts = urllib.parse.urlsplit(self.url)
-        path = f"{parts.path.rstrip('/')}/{action}" if action else parts.path
-        query = "&".join(filter(None, (parts.query, f"rid={self.run}")))
-        return urllib.parse.urlunsplit((parts.scheme, parts.netloc, path, query, ""))
+        if refused:
+            raise WatchError(f"the dead man's switch was not told: {refused}")
 
 
 def remembered(file: Path) -> Picture | None:

@@ -91,6 +91,9 @@ def test_playbooks_work_and_write_nothing_into_it(installed: Installed) -> None:
         assert done.returncode == 2, done.stdout + done.stderr
         assert said in done.stdout
     assert (installed.home / "fleet-report" / "fleet.html").stat().st_size > 10_000
+    done = installed.run("ansible-playbook", "-i", hosts, "comfywatchman.ops.monitoring")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ComfyWatchmanMissing" in (installed.home / "comfywatchman-rules.yml").read_text()
     assert digests(installed.folder) == before
 
 

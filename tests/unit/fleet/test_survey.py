@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from comfywatchman.comfyui.inventory_file import INVENTORY_SCHEMA_VERSION
-from comfywatchman.fleet import command, folder
+from comfywatchman.fleet import command, differences, folder
 from comfywatchman.fleet.folder import NEWEST_INVENTORY, NEWEST_REPORT
 from comfywatchman.fleet.model import Fleet, Host
 from comfywatchman.fleet.survey import survey
@@ -310,6 +310,16 @@ def test_models_of_one_name_and_another_size_differ(tmp_path: Path) -> None:
         ("vae", "x", [(7, ["a", "b"]), (8, ["c"])]),
         ("vae", "y", [(1, ["a"]), (2, ["b"])]),
     ]
+
+
+def test_of_too_many_models_of_another_size_the_rest_is_counted(tmp_path: Path) -> None:
+    def stocked(name: str, size: int) -> dict[str, Any]:
+        sizes = {f"{n:04}": size for n in range(differences.DIFFERENCE_LIMIT + 7)}
+        return host(name, inventory=sample.known_inventory({"vae": sizes}, {}))
+
+    fleet = picture(tmp_path, stocked("a", 1), stocked("b", 2))
+    assert [m.name for m in fleet.model_sizes][-1] == f"{differences.DIFFERENCE_LIMIT - 1:04}"
+    assert fleet.model_sizes_left_out == 7
 
 
 @pytest.mark.parametrize(

@@ -247,7 +247,7 @@ class Switch(HTTPServer):
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, str, str]] = []
-        self.status = 200
+        self.status, self.text = 200, "OK"
         switch = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -256,8 +256,9 @@ class Switch(HTTPServer):
                 body = self.rfile.read(length).decode()
                 switch.heard.append((self.command, self.path, body))
                 self.send_response(switch.status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(switch.text)))
                 self.end_headers()
+                self.wfile.write(switch.text.encode())
 
             do_GET = do_POST  # noqa: N815
 
@@ -341,12 +342,24 @@ def test_a_switch_that_does_not_hear_is_told_without_its_address(
     assert len(watch.told()) == 1
 
 
-def test_a_switch_that_refuses_is_told(watch: Watch, switch: Switch) -> None:
-    switch.status = 404
+@pytest.mark.parametrize(
+    ("status", "text", "said"),
+    [
+        (404, "not found", "HTTP 404"),
+        (409, "ambiguous slug", "several checks have this slug"),
+        (503, "", "HTTP 503"),
+        # By a UUID, Healthchecks says so only here.
+        (200, "OK (not found)", "there is no such check"),
+    ],
+)
+def test_a_switch_that_refuses_is_told(
+    watch: Watch, switch: Switch, status: int, text: str, said: str
+) -> None:
+    switch.status, switch.text = status, text
     ping_by(watch, f"http://127.0.0.1:{switch.server_port}/secret")
     watch.sees(well("a"))
     done = watch.run()
-    assert (done.returncode, "HTTP 404" in done.stderr) == (1, True)
+    assert (done.returncode, said in done.stderr) == (1, True), done.stderr
     assert "secret" not in done.stdout + done.stderr
 
 

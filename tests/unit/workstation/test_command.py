@@ -66,7 +66,11 @@ def test_without_a_name_ones_own_is_taken_off(
 ) -> None:
     act_as(monkeypatch, bob, bob.uid)
     assert call(monkeypatch, "uninstall") == 0
-    assert "not installed here for bob" in capsys.readouterr().out
+    assert capsys.readouterr().out == (
+        "ComfyWatchman is not installed here for bob, but for anna: --user anna.\n"
+    )
+    assert call(monkeypatch, "uninstall", "--instance", "gpu1") == 0
+    assert capsys.readouterr().out == "ComfyWatchman is not installed here for bob.\n"
     assert calls == []
     lay_out(bob.home)
     assert call(monkeypatch, "uninstall") == 0
@@ -116,6 +120,40 @@ def test_without_a_name_one_installs_for_oneself(
     told = capsys.readouterr().err
     assert told.startswith("It is installed here for anna, and would be removed there: ")
     assert "--instance bob" in told
+
+
+def test_who_has_none_is_told_for_whom_root_has_noted_one_down(
+    bob: Account,
+    records: Path,
+    calls: list[dict[str, object]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """ComfyUI is off, and it is the caller of sudo who asks."""
+    (tmp_path / "config.toml").write_text(f'comfyui_dir = "{tmp_path}"\n')
+    paths = {"root": "/a/c", "config": str(tmp_path)}
+    noted = {"user": "anna", "scope": "user", "paths": paths}
+    for name in ("installation.json", "installation-gpu1.json"):
+        (records / name).write_text(json.dumps(noted))
+    monkeypatch.setattr(command.servers, "find", lambda *_: [])
+    monkeypatch.setattr(command.choice, "search", lambda _: [])
+    monkeypatch.setattr(command.rights, "reason", lambda *_: None)
+    monkeypatch.setattr(command, "_show_report", lambda *_: None)
+    act_as(monkeypatch, bob, 0)
+    for more in ([], ["--instance", "gpu1"]):
+        assert call(monkeypatch, "install", *more) == 2
+        told = capsys.readouterr().err
+        assert told.startswith("No ComfyUI was found for bob: ")
+        assert "(ComfyWatchman is installed here for anna: --user anna.)" in told
+        assert call(monkeypatch, "install", *more, "--user", "anna") == 0
+    assert call(monkeypatch, "install", "--user", "bob") == 2
+    assert call(monkeypatch, "install", "--instance", "other") == 2
+    # What may not be read could not be gone on with by that name either.
+    (tmp_path / "config.toml").unlink()
+    assert call(monkeypatch, "install") == 2
+    assert "--user anna" not in capsys.readouterr().err
+    assert [call["comfywatchman_user"] for call in calls] == ["anna", "anna"]
 
 
 def test_what_cannot_be_opened_is_shown_as_text(

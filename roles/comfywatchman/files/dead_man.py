@@ -1,0 +1,1 @@
+../../../comfywatchman/channels/sending/dead_man.py
