@@ -105,10 +105,12 @@ def compare(
             new.append(report)
         else:
             pairs.append(_pair(previous, report, state, keys[report.path]))
-    for report, state in _moved(new, states):
-        del states[state.path]
-        new.remove(report)
-        pairs.append(_pair(previous, report, state, keys[report.path]))
+    moved = {report.path: state for report, state in _moved(new, states)}
+    for report in new:
+        state = moved.get(report.path)
+        if state is not None:
+            del states[state.path]
+            pairs.append(_pair(previous, report, state, keys[report.path]))
     hidden: set[str] = set()
     for path, state in states.items():
         if _lies_in(path, unseen):
@@ -118,6 +120,7 @@ def compare(
     pairs += [
         Pair(report, None, kind=None if is_postponed(report.findings) else ChangeKind.NEW)
         for report in new
+        if report.path not in moved
     ]
     return Comparison(previous.started_at, previous.skipped, pairs, frozenset(hidden))
 

@@ -184,6 +184,14 @@ def test_a_file_that_moved_is_the_same_one() -> None:
     assert kinds(found) == {"/w/sub/b.json": None}
 
 
+def test_files_that_moved_together_are_the_same_ones() -> None:
+    found = compared(
+        [workflow(f"/old/{i}.json", RUNNABLE, digest=str(i)) for i in range(4)],
+        [workflow(f"/new/{i}.json", RUNNABLE, digest=str(i)) for i in range(4)],
+    )
+    assert kinds(found) == {f"/new/{i}.json": None for i in range(4)}
+
+
 def test_a_file_that_is_seen_another_way_is_the_same_one() -> None:
     on_server = workflow("userdata:anna/workflows/a.json", RUNNABLE, digest="1")
     on_disk = workflow("/srv/user/anna/workflows/a.json", BROKEN, "x", digest="2")
