@@ -10,9 +10,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from comfywatchman.comfyui.names import last_part
-from comfywatchman.comfyui.provenance.pack import alike
 from comfywatchman.history.cause import words
 from comfywatchman.history.cause.explain import Explained
+from comfywatchman.history.cause.suspects import is_pack
 from comfywatchman.history.cause.trial import Judged, Worse, key_of
 from comfywatchman.history.facts import FactKind
 from comfywatchman.results import Severity, Sureness
@@ -78,5 +78,4 @@ def _is_about(fact: FactChange, finding: Finding) -> bool:
         return False
     if fact.kind is FactKind.NODE_TYPE:
         return fact.name in (finding.subject.name, finding.node_type)
-    names = {alike(fact.name), alike(str(fact.after.get("id") or fact.name))}
-    return alike(finding.subject.name) in names
+    return is_pack(fact, finding.subject.name)

@@ -14,7 +14,15 @@ from comfywatchman.comfyui.inventory import Inventory
 from comfywatchman.history.cause import Explained, Worse, explain
 from comfywatchman.history.facts import FactChange, FactKind
 from comfywatchman.history.world import World
-from comfywatchman.results import Cause, CauseKind, Severity, Sureness, Verdict, WorkflowReport
+from comfywatchman.results import (
+    Cause,
+    CauseKind,
+    Severity,
+    Sureness,
+    UsedPack,
+    Verdict,
+    WorkflowReport,
+)
 from tests.changes import judged
 
 if TYPE_CHECKING:
@@ -362,6 +370,21 @@ def test_of_several_changes_none_is_guessed() -> None:
     assert result.one.sureness is Sureness.ONE_OF
     assert result.one.candidates == ["pack 1.2.0 → 1.3.0", "ComfyUI 0.8.0 → 0.9.0"]
     assert told(None, now, UPDATED, reports={"was": was}).one.sureness is Sureness.LIKELY
+
+
+def test_a_pack_is_known_by_whatever_name_the_workflow_gives_it() -> None:
+    now = world(Sampler=sampler(["LATENT"]))
+    was = judged("flow", orjson.dumps(PROMPT), world())
+    needs = judged("flow", orjson.dumps(PROMPT), now).model_copy(
+        update={"packs": [UsedPack(name="Owner/The_Pack", version=None)]}
+    )
+    reports = {"was": was, "now": needs}
+    versions = ({"id": "the-pack", "version": "1"}, {"id": "the-pack", "version": "2"})
+    ours = FactChange(FactKind.PACK, "folder", *versions)
+    result = told(None, now, ours, COMFYUI, reports=reports)
+    assert result.one.candidates == ["folder 1 → 2", "ComfyUI 0.8.0 → 0.9.0"]
+    other = FactChange(FactKind.PACK, "another", {"version": "1"}, {"version": "2"})
+    assert told(None, now, other, COMFYUI, reports=reports).texts == ["ComfyUI 0.8.0 → 0.9.0"]
 
 
 def test_where_nothing_changed_that_is_said() -> None:

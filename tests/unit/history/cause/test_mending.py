@@ -45,6 +45,14 @@ def test_a_pack_that_is_back() -> None:
     assert "kjnodes" in text
 
 
+def test_a_pack_that_is_back_under_the_name_of_its_repository() -> None:
+    value = {"id": "kijai/ComfyUI-KJNodes", "version": "1.2"}
+    fact = FactChange(FactKind.PACK, "kj", None, value)
+    assert mend(error(SubjectKind.PACK, "comfyui-kjnodes"), fact) == [
+        (CauseKind.PACK, "kj 1.2 was installed")
+    ]
+
+
 def test_an_edit_is_named_where_nothing_else_is_known() -> None:
     gone = error(SubjectKind.MODEL, "a.safetensors")
     assert mend(gone, edited=True) == [(CauseKind.WORKFLOW, "a.json was edited")]
