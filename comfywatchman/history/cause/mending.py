@@ -14,7 +14,7 @@ from comfywatchman.history.cause import words
 from comfywatchman.history.cause.explain import Explained
 from comfywatchman.history.cause.suspects import is_pack
 from comfywatchman.history.cause.trial import Judged, Worse, key_of
-from comfywatchman.history.facts import FactKind
+from comfywatchman.history.facts import FILES, FactKind
 from comfywatchman.results import Severity, Sureness
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from comfywatchman.history.facts import FactChange
     from comfywatchman.results import Cause, Finding
-
-_FILES = (FactKind.MODEL, FactKind.EMBEDDING, FactKind.INPUT_FILE)
 
 
 def mended(workflows: Iterable[Worse], facts: Sequence[FactChange]) -> Explained:
@@ -40,7 +38,7 @@ def mended(workflows: Iterable[Worse], facts: Sequence[FactChange]) -> Explained
     by_file: dict[str, list[FactChange]] = defaultdict(list)
     others: list[FactChange] = []
     for fact in facts:
-        if fact.kind in _FILES:
+        if fact.kind in FILES:
             if fact.before is None:
                 by_file[last_part(fact.name)].append(fact)
         elif fact.kind in (FactKind.PACK, FactKind.NODE_TYPE):

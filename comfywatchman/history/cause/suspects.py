@@ -8,7 +8,7 @@ from comfywatchman.comfyui.names import last_part
 from comfywatchman.comfyui.provenance.pack import alike, pack
 from comfywatchman.history.cause import words
 from comfywatchman.history.cause.trial import Judged, key_of
-from comfywatchman.history.facts import FactKind
+from comfywatchman.history.facts import FILES, FactKind
 from comfywatchman.results import Severity, SubjectKind, Sureness
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from comfywatchman.history.facts import FactChange
     from comfywatchman.results import Cause, Finding, WorkflowReport
 
-_FILES = frozenset({FactKind.MODEL, FactKind.EMBEDDING, FactKind.INPUT_FILE})
 _ALWAYS = frozenset(
     {FactKind.COMFYUI, FactKind.ARGUMENTS, FactKind.RUNTIME, FactKind.SETTING, FactKind.PROGRAM}
 )
@@ -80,7 +79,7 @@ class Suspects:
     def _about(self, fact: FactChange, finding: Finding, worse: Worse) -> bool:
         """Whether an error is about what a change took away."""
         subject = finding.subject
-        if fact.kind in _FILES:
+        if fact.kind in FILES:
             return fact.after is None and (
                 subject.kind in (SubjectKind.MODEL, SubjectKind.INPUT_FILE, SubjectKind.VALUE)
                 and last_part(fact.name) == last_part(subject.name)
@@ -93,7 +92,7 @@ class Suspects:
         return False
 
     def _matters(self, fact: FactChange, report: WorkflowReport) -> bool:
-        if fact.kind in _FILES:
+        if fact.kind in FILES:
             named = {last_part(model.name) for model in report.models}
             named |= {last_part(f.subject.name) for f in report.findings}
             return last_part(fact.name) in named

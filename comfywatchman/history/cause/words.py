@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from comfywatchman.comfyui.names import is_media, last_part
 from comfywatchman.findings import printable, quoted
 from comfywatchman.history.cause.factors import LIMITS, WORKFLOW, Factor, Kind, Listing
-from comfywatchman.history.facts import FactKind
+from comfywatchman.history.facts import FILES, FactKind
 from comfywatchman.history.schema import schema_changes
 from comfywatchman.results import Cause, CauseKind, Sureness
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _MOST_CHANGES: Final = 3
 _MOST_CANDIDATES: Final = 20
 _COMMIT: Final = 8
-_FILES: Final = frozenset({FactKind.MODEL, FactKind.EMBEDDING, FactKind.INPUT_FILE})
 
 
 class Words:
@@ -39,7 +38,7 @@ class Words:
     def __init__(self, differences: Differences | None, facts: Sequence[FactChange]) -> None:
         self._differences = differences
         self._facts = {(fact.kind, fact.name): fact for fact in facts}
-        self._added = [f for f in facts if f.kind in _FILES and f.before is None]
+        self._added = [f for f in facts if f.kind in FILES and f.before is None]
 
     def cause(self, factor: Factor, sureness: Sureness, inputs: Collection[str] = ()) -> Cause:
         """What is given back by a factor that is no workflow.
@@ -79,7 +78,7 @@ class Words:
             return " ".join(filter(None, (name, _step(was, is_now), changed)))
         if fact.kind is FactKind.COMFYUI:
             return f"ComfyUI {_step(_version(fact.before), _version(fact.after))}".rstrip()
-        if fact.kind in _FILES:
+        if fact.kind in FILES:
             if fact.before is not None and fact.after is not None:
                 return f"{name} is another file"
             return f"{name} is {'new' if fact.after is not None else 'gone'}"
@@ -219,7 +218,7 @@ class Words:
                 if last_part(other) == last_part(name):
                     place = printable(f"{folder}/{other}".rpartition("/")[0])
                     return place, f"; there is now one of that name in {place}"
-        lost = next((f for k in _FILES if (f := self._facts.get((k, whole))) is not None), None)
+        lost = next((f for k in FILES if (f := self._facts.get((k, whole))) is not None), None)
         size = (lost.before or {}).get("size") if lost is not None else None
         twin = next((fact for fact in self._added if (fact.after or {}).get("size") == size), None)
         if not size or twin is None:
