@@ -13,6 +13,7 @@ from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
 from comfywatchman.history.cause import Explained, Worse, explain
 from comfywatchman.history.facts import FactChange, FactKind
+from comfywatchman.history.wording import of_host
 from comfywatchman.history.world import World
 from comfywatchman.results import (
     Cause,
@@ -184,7 +185,7 @@ def test_what_the_error_is_about_is_told_first() -> None:
         ),
         (
             pack({"commit": "a" * 40}, {"commit": "b" * 40, "import_failed": "no module x"}),
-            "pack aaaaaaaa → bbbbbbbb is no longer loaded: its import failed: no module x",
+            "pack aaaaaaa → bbbbbbb is no longer loaded: its import failed: no module x",
         ),
         (
             pack({}, {"import_failed": True}),
@@ -370,6 +371,17 @@ def test_of_several_changes_none_is_guessed() -> None:
     assert result.one.sureness is Sureness.ONE_OF
     assert result.one.candidates == ["pack 1.2.0 → 1.3.0", "ComfyUI 0.8.0 → 0.9.0"]
     assert told(None, now, UPDATED, reports={"was": was}).one.sureness is Sureness.LIKELY
+
+
+def test_what_may_have_done_it_is_told_in_the_words_of_the_hosts_changes() -> None:
+    now = world(Sampler=sampler(["LATENT"]))
+    was = judged("flow", orjson.dumps(PROMPT), world())
+    declared = FactChange(FactKind.NODE_TYPE, "Sampler", {"schema": "1"}, {"schema": "2"})
+    driver = FactChange(FactKind.RUNTIME, "driver", {"version": "570"}, {"version": "580"})
+    result = told(None, now, declared, driver, reports={"was": was})
+    changes = [change.text for fact in (declared, driver) for change in of_host([fact])]
+    assert result.one.candidates == changes
+    assert changes == ["node type Sampler of ComfyUI changed", "GPU driver 570 → 580"]
 
 
 def test_a_pack_is_known_by_whatever_name_the_workflow_gives_it() -> None:
