@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 MOST_HOST_CHANGES: Final = 200
 """Changes of the host that are listed in a report."""
 
-_RANK: Final = {Verdict.BROKEN: 0, Verdict.PARTIAL: 1, Verdict.RUNNABLE: 2}
 _ORDER: Final = {kind: position for position, kind in enumerate(ChangeKind)}
 
 
@@ -71,11 +70,6 @@ class Comparison:
     skipped: int
     pairs: list[Pair] = field(default_factory=list)
     unseen: frozenset[str] = frozenset()
-
-    @property
-    def worse(self) -> list[Pair]:
-        """Those that have got worse."""
-        return [pair for pair in self.pairs if pair.kind is ChangeKind.WORSE]
 
 
 def compare(
@@ -190,9 +184,9 @@ def kind_of_change(now: WorkflowReport, was: WorkflowReport) -> ChangeKind | Non
     """What has become of a workflow; None if nothing has that anybody must be told."""
     if Verdict.UNKNOWN in (now.verdict, was.verdict):
         return None if now.verdict is was.verdict else ChangeKind.OTHER
-    if now.verdict is not was.verdict:
-        return ChangeKind.MENDED if _RANK[now.verdict] > _RANK[was.verdict] else ChangeKind.WORSE
     here, there = Judged.of(now), Judged.of(was)
+    if here.rank != there.rank:
+        return ChangeKind.MENDED if here.rank > there.rank else ChangeKind.WORSE
     if here.new_since(there):
         return ChangeKind.WORSE
     return ChangeKind.MENDED if there.new_since(here) else None

@@ -147,7 +147,7 @@ def test_unknown_in_between_is_compared_with_what_was_known() -> None:
     now = workflow("/w/a.json", BROKEN, "a")
     found = compared([between], [now], judged=[was])
     assert kinds(found) == {"/w/a.json": ChangeKind.WORSE}
-    assert found.worse[0].was == was
+    assert found.pairs[0].was == was
 
 
 def test_postponed_is_no_change() -> None:
