@@ -367,11 +367,7 @@ class Memory:
             program_changed=previous.program != cache.program(),
             seconds=_EXPLAINING * self._settings.cycle_time_limit,
         )
-        return cause.Explained(
-            [*explained.causes, *mended.causes],
-            {**mended.by_path, **explained.by_path},
-            explained.not_known,
-        )
+        return explained.with_more(mended)
 
     def _guarded(self, seen: Seen, previous: Previous | None) -> list[WorkflowReport]:
         """The reports, with a word on each file that has lost most of its workflow."""
