@@ -448,6 +448,11 @@ class WorkflowReport(_Frozen):
     """By which it counts no more for ``--fail-on`` and alerts: every error that it has is accepted;
     of several acceptances the one that ends first."""
 
+    @property
+    def errors(self) -> list[Finding]:
+        """Those of its findings that are errors."""
+        return [finding for finding in self.findings if finding.severity is Severity.ERROR]
+
 
 class GateAnswer(_Frozen):
     """What one gate probe found before the cycle went on."""

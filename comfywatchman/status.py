@@ -15,11 +15,15 @@ from comfywatchman.channels.sending import kept
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
 from comfywatchman.events import quiet
-from comfywatchman.moments import span
+from comfywatchman.moments import in_utc, shown, span
 from comfywatchman.schedule import service, timer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_BROKEN_LIMIT = 5
+"""Broken workflows named, those first that have been broken longest."""
 
 
 def read(folder: Path, instance: str = "") -> dict[str, Any]:
@@ -35,8 +39,8 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
         ``last-run.json`` or None), ``other_host`` (a sentence where the state is another host's, or
         None; see :mod:`comfywatchman.ownership`), ``report`` (the summary, the number of workflows
         that were left out, the number of those that got worse with the last full report, None where
-        that is not known, and its paths, or None), ``alarm`` (a sentence,
-        or None; see
+        that is not known, ``name`` and ``since`` of those that are broken and not accepted, as far
+        as it is known since when, and its paths, or None), ``alarm`` (a sentence, or None; see
         :mod:`comfywatchman.off_switch`), ``schedule`` (see
         :class:`comfywatchman.schedule.timer.Schedule`) and ``failed`` (why the service failed
         without a cycle that could leave word, ``why`` and ``remedy``, or None), ``quiet`` (until
@@ -58,6 +62,7 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
             "summary": latest.get("summary"),
             "left_out": latest.get("left_out", 0),
             "worse": _got_worse(latest.get("changes")),
+            "broken": _broken(latest.get("workflows")),
             "files": {
                 kind: str(folder / name)
                 for kind, name in (
@@ -141,6 +146,7 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
             f"Last report  {_when(report['started_at'], now)}: {visible(counts) or 'no workflows'}"
         )
         lines += [f"             {visible(file)}" for file in report["files"].values()]
+        lines += _since_when(report["broken"], now)
     lines += [f"Messages     {visible(each)}" for each in status["not_told"]]
     if last_run and last_run.get("history"):
         lines.append(f"History      {visible(str(last_run['history']))}")
@@ -159,6 +165,27 @@ def _got_worse(changes: Any) -> int | None:
     except (TypeError, LookupError):
         return None
     return len(causes) - causes.count({"program"})
+
+
+def _broken(workflows: Any) -> list[dict[str, str]]:
+    """Those that are broken and nobody has accepted, and since when; the longest first."""
+    try:
+        bad = (w for w in workflows if w["verdict"] == "broken" and not w.get("accepted"))
+        found = [{"name": str(w["name"]), "since": w["since"]} for w in bad if w["since"]]
+        return sorted(found, key=lambda each: in_utc(datetime.fromisoformat(each["since"])))
+    except (TypeError, LookupError, AttributeError, ValueError):
+        return []
+
+
+def _since_when(broken: list[dict[str, str]], now: datetime) -> list[str]:
+    told = []
+    for each in broken[:_BROKEN_LIMIT]:
+        since = in_utc(datetime.fromisoformat(each["since"]))
+        length = span((now - since).total_seconds())
+        told.append(f"{visible(each['name'])}, since {shown(since)} ({length})")
+    if len(broken) > _BROKEN_LIMIT:
+        told.append(f"and {len(broken) - _BROKEN_LIMIT:,} more")
+    return [f"{'' if at else 'Broken':<13}{text}" for at, text in enumerate(told)]
 
 
 def _schedule(schedule: dict[str, Any], now: datetime) -> list[str]:

@@ -12,7 +12,6 @@ from comfywatchman.acceptances.file import LONGEST, REASON_LENGTH, too_late
 from comfywatchman.escape import visible
 from comfywatchman.findings import quoted
 from comfywatchman.judging.accepted import Entry
-from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
     from comfywatchman.results import Report, WorkflowReport
@@ -59,7 +58,7 @@ def make(
     if len(why) > REASON_LENGTH:
         raise RefusedError(f"--reason must have at most {REASON_LENGTH:,} characters")
     found = _workflow(report, workflow)
-    errors = [finding for finding in found.findings if finding.severity is Severity.ERROR]
+    errors = found.errors
     if not errors:
         raise RefusedError(
             f"{quoted(found.name)} is {found.verdict} and has no error in the report of "

@@ -162,7 +162,7 @@ class CycleState(TypedDict, total=False):
     skip_reason: Annotated[str, _first_reason]
     before: LastRun | None
     environment: Environment
-    remembered: Remembered | None
+    remembered: Remembered
     report: Report
     history_trouble: Annotated[str, _first_reason]
 
@@ -447,6 +447,11 @@ def _world(state: CycleState, settings: Settings) -> World:
     )
 
 
+def _remembered(state: CycleState) -> Remembered:
+    """What the history adds: nothing where there is none, or where it failed."""
+    return state.get("remembered") or Remembered(state["workflows"], None, [])
+
+
 def _seen(state: CycleState) -> Seen:
     return Seen(state["workflows"], state["found"], state["unseen"], state["left_out_paths"])
 
@@ -455,7 +460,7 @@ def compare(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """Find out what changed since the last full cycle, and what that did."""
     context = runtime.context
     if context.memory is None:
-        return {"remembered": None}
+        return {}
     pending = context.memory.restart_pending(
         state["environment"],
         state["inquiry"].knowledge,
@@ -501,9 +506,8 @@ def _reflection(client: ComfyUIClient | None) -> str | None:
 
 def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """Make the report and put it in place of the last one."""
-    context, workflows, asking = runtime.context, state["workflows"], state["asking"]
-    remembered = state.get("remembered")
-    workflows = remembered.workflows if remembered else workflows
+    context, asking, remembered = runtime.context, state["asking"], _remembered(state)
+    workflows = remembered.workflows
     summary = summarize(workflows)
     asked = asking.asked if asking else 0
     left = sum(postponed.is_postponed(workflow.findings) for workflow in workflows)
@@ -535,9 +539,9 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         ],
         asked_server=asked,
         alarms=_alarms(asking, runtime),
-        changes=remembered.changes if remembered else None,
-        timeline=remembered.timeline if remembered else [],
-        restart_pending=remembered.restart_pending if remembered else [],
+        changes=remembered.changes,
+        timeline=remembered.timeline,
+        restart_pending=remembered.restart_pending,
         notices=context.memory.notices() if context.memory else None,
     )
     made = applied(made, context.settings.config_file, whole=context.is_whole)
@@ -606,8 +610,7 @@ def remember(state: CycleState, runtime: CycleRuntime) -> CycleState:
             reports = state["report"].workflows
             seen = Seen(reports, state["found"], state["unseen"], state["left_out_paths"])
             world = _world(state, context.settings)
-            remembered = state.get("remembered")
-            unseen = remembered.unseen if remembered else frozenset()
+            unseen = _remembered(state).unseen
             memory.remember(state["report"], seen, state["environment"], world, unseen)
         else:
             memory.remember_unfinished(

@@ -30,6 +30,7 @@ from comfywatchman.history.records import CycleRow, Full, state_key
 from comfywatchman.history.schema import FileNames, schema_digest
 from comfywatchman.judging import cache
 from comfywatchman.judging.identity import identified
+from comfywatchman.report import past
 from comfywatchman.results import ChangeKind, Outcome
 from comfywatchman.workflow import shrunk
 from comfywatchman.workflow.prompt import WorkflowError
@@ -61,8 +62,7 @@ if TYPE_CHECKING:
     from comfywatchman.settings import Settings
     from comfywatchman.workflow.find import Workflow
 
-WEEKS: Final = timedelta(weeks=6)
-"""How far back a report looks."""
+_LOOKS_BACK: Final = timedelta(weeks=past.WEEKS)
 MILESTONES: Final = 100
 """Most cycles of the last weeks that a report lists."""
 _LOOKING: Final = 2.0
@@ -209,8 +209,6 @@ class Memory:
         """Find out what has become of the workflows since the last full cycle, and why."""
         previous = self._previous
         reports = self._guarded(seen, previous)
-        since = self._started_at - WEEKS
-        past = self._history.past(since)
         if previous is None:
             first = [comparison.with_past(r, None, [], self._started_at) for r in reports]
             return Remembered(first, None, [], pending)
@@ -221,9 +219,11 @@ class Memory:
         facts = list(differences(previous.facts(), environment.facts))
         explained = self._explained(seen, compared, previous, facts, world)
         by_path = {pair.now.path: pair.state for pair in compared.pairs if pair.now is not None}
+        since = self._started_at - _LOOKS_BACK
+        verdicts = self._history.past(since)
         dated = [
             comparison.with_past(
-                report, by_path.get(report.path), past.get(report.path, ()), self._started_at
+                report, by_path.get(report.path), verdicts.get(report.path, ()), self._started_at
             )
             for report in reports
         ]
@@ -367,11 +367,7 @@ class Memory:
             program_changed=previous.program != cache.program(),
             seconds=_EXPLAINING * self._settings.cycle_time_limit,
         )
-        return cause.Explained(
-            [*explained.causes, *mended.causes],
-            {**mended.by_path, **explained.by_path},
-            explained.not_known,
-        )
+        return explained.with_more(mended)
 
     def _guarded(self, seen: Seen, previous: Previous | None) -> list[WorkflowReport]:
         """The reports, with a word on each file that has lost most of its workflow."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from comfywatchman import moments, streams
 from comfywatchman.escape import visible
 from comfywatchman.report.changes import KIND_WORDS, account, effect
-from comfywatchman.report.digest import READING_ORDER, plural
-from comfywatchman.results import ChangeKind, GateAnswer, Severity, Verdict, WorkflowReport
+from comfywatchman.report.digest import READING_ORDER, in_short, plural
+from comfywatchman.results import ChangeKind, GateAnswer, Verdict, WorkflowReport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -173,12 +173,10 @@ class Lines:
         if workflow.verdict is Verdict.RUNNABLE:
             self._say(level, f"{verdict}: {workflow.name}")
             return
-        errors = [f for f in workflow.findings if f.severity is Severity.ERROR]
-        shown = errors or workflow.findings
-        what = shown[0].message if shown else "; ".join(workflow.not_checked)
-        more = f" (and {len(shown) - 1} more)" if len(shown) > 1 else ""
+        shown = workflow.errors or workflow.findings
+        what = in_short(workflow) or "; ".join(workflow.not_checked)
         fix = f". {shown[0].fix}" if shown and shown[0].fix else ""
-        self._say(level, f"{verdict}: {workflow.name}: {what}{more}{fix}")
+        self._say(level, f"{verdict}: {workflow.name}: {what}{fix}")
 
     def _compared(self, changes: Changes) -> None:
         """Say what changed: each cause with its workflows, and each workflow with its causes."""

@@ -81,6 +81,7 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
         ownership.claim(store.folder)
         _read_program()
     ending = threading.Event()
+    memory: Memory | None = None
     with ExitStack() as stack:
         try:
             client, saved, reader = None, None, None
@@ -95,7 +96,6 @@ def run(settings: Settings, target: Target, listener: Listener) -> Result:
                 kept = stack.enter_context(_kept_workflows(settings, store))
                 reader = UserdataReader(client, kept, _READING * settings.cycle_time_limit)
             only_one = lock.make(store.folder / state_files.LOCK) if store else None
-            memory = None
             if store is not None and not paths and settings.history_days:
                 history = stack.enter_context(_history(settings, store))
                 told_by = catalogue.messages_go_to(settings)

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 MOST_HOST_CHANGES: Final = 200
 """Changes of the host that are listed in a report."""
 
-_RANK: Final = {Verdict.BROKEN: 0, Verdict.PARTIAL: 1, Verdict.RUNNABLE: 2}
 _ORDER: Final = {kind: position for position, kind in enumerate(ChangeKind)}
 
 
@@ -72,11 +71,6 @@ class Comparison:
     pairs: list[Pair] = field(default_factory=list)
     unseen: frozenset[str] = frozenset()
 
-    @property
-    def worse(self) -> list[Pair]:
-        """Those that have got worse."""
-        return [pair for pair in self.pairs if pair.kind is ChangeKind.WORSE]
-
 
 def compare(
     previous: Previous,
@@ -105,10 +99,12 @@ def compare(
             new.append(report)
         else:
             pairs.append(_pair(previous, report, state, keys[report.path]))
-    for report, state in _moved(new, states):
-        del states[state.path]
-        new.remove(report)
-        pairs.append(_pair(previous, report, state, keys[report.path]))
+    moved = {report.path: state for report, state in _moved(new, states)}
+    for report in new:
+        state = moved.get(report.path)
+        if state is not None:
+            del states[state.path]
+            pairs.append(_pair(previous, report, state, keys[report.path]))
     hidden: set[str] = set()
     for path, state in states.items():
         if _lies_in(path, unseen):
@@ -118,6 +114,7 @@ def compare(
     pairs += [
         Pair(report, None, kind=None if is_postponed(report.findings) else ChangeKind.NEW)
         for report in new
+        if report.path not in moved
     ]
     return Comparison(previous.started_at, previous.skipped, pairs, frozenset(hidden))
 
@@ -187,9 +184,9 @@ def kind_of_change(now: WorkflowReport, was: WorkflowReport) -> ChangeKind | Non
     """What has become of a workflow; None if nothing has that anybody must be told."""
     if Verdict.UNKNOWN in (now.verdict, was.verdict):
         return None if now.verdict is was.verdict else ChangeKind.OTHER
-    if now.verdict is not was.verdict:
-        return ChangeKind.MENDED if _RANK[now.verdict] > _RANK[was.verdict] else ChangeKind.WORSE
     here, there = Judged.of(now), Judged.of(was)
+    if here.rank != there.rank:
+        return ChangeKind.MENDED if here.rank > there.rank else ChangeKind.WORSE
     if here.new_since(there):
         return ChangeKind.WORSE
     return ChangeKind.MENDED if there.new_since(here) else None

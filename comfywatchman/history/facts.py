@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,6 +52,10 @@ class FactKind(StrEnum):
     PROGRAM = "program"
     """ComfyWatchman itself (``version``, ``code``: digest of what makes verdicts); its only name
     is empty."""
+
+
+FILES: Final = frozenset({FactKind.MODEL, FactKind.EMBEDDING, FactKind.INPUT_FILE})
+"""The kinds that are about one file each."""
 
 
 @dataclass(frozen=True, slots=True)

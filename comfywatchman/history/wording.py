@@ -88,23 +88,27 @@ def of_pending(pack: NotLoaded) -> RestartPending:
 
 def version(value: Value | None) -> str | None:
     """The version that a fact's value tells, else its commit, shortened; None if neither."""
-    if value is None:
-        return None
-    for key in ("version", "commit", "text", "value"):
-        told = value.get(key)
-        if told is not None and told != "":
-            return shortened(str(told))
+    return told(value, "version", "commit")
+
+
+def told(value: Value | None, *keys: str) -> str | None:
+    """What a fact's value tells under the first of some keys, a commit shortened; None if none."""
+    for key in keys:
+        found = (value or {}).get(key)
+        if found is not None and found != "":
+            return _shortened(str(found))
     return None
 
 
-def shortened(text: str) -> str:
+def _shortened(text: str) -> str:
     """A version as it is, a commit by its first letters."""
     return text[:7] if _COMMIT.fullmatch(text) else visible(text, limit=NAME_LIMIT)
 
 
 def _one(change: FactChange) -> HostChange:
     what = _thing(change.kind, change.name)
-    before, after = version(change.before), version(change.after)
+    keys = ("version", "commit", "text", "value")
+    before, after = told(change.before, *keys), told(change.after, *keys)
     return HostChange(
         kind=change.kind.value,
         name=visible(change.name, limit=NAME_LIMIT),
@@ -139,7 +143,7 @@ def _became(change: FactChange, before: str | None, after: str | None) -> str:
 
 def _details(before: Value, after: Value) -> Iterator[str]:
     """What else of one thing is another than it was, where its version is the same."""
-    told = {
+    became = {
         ("enabled", False): "was disabled",
         ("enabled", True): "was enabled",
         ("edited", True): "was edited by hand",
@@ -151,12 +155,12 @@ def _details(before: Value, after: Value) -> Iterator[str]:
             continue
         if key == "import_failed":
             yield "could not be imported" if new else "can be imported again"
-        elif isinstance(new, bool) and (key, new) in told:
-            yield told[key, new]
+        elif isinstance(new, bool) and (key, new) in became:
+            yield became[key, new]
         elif key == "node_types":
             yield "offers other node types"
         elif key == "commit" and isinstance(old, str) and isinstance(new, str):
-            yield f"commit {shortened(old)} → {shortened(new)}"
+            yield f"commit {_shortened(old)} → {_shortened(new)}"
 
 
 def _pack_of(change: FactChange) -> str:

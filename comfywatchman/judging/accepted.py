@@ -177,7 +177,7 @@ def settle(
     Returns:
         The same workflows in the same order, and what each acceptance has come to.
     """
-    judged = [_Judged(report, _errors(report)) for report in reports]
+    judged = [_Judged(report, report.errors) for report in reports]
     by_path = {each.report.path: [each] for each in judged}
     by_name: dict[str, list[_Judged]] = {}
     for each in judged:
@@ -249,7 +249,3 @@ def _lacks(entry: Entry) -> str:
 
 def _errors_in_words(number: int) -> str:
     return "1 error" if number == 1 else f"{number:,} errors"
-
-
-def _errors(report: WorkflowReport) -> list[Finding]:
-    return [finding for finding in report.findings if finding.severity is Severity.ERROR]

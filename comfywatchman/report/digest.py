@@ -194,6 +194,16 @@ def headline(summary: Summary) -> str:
     return f"{phrase} of {plural(summary.total, 'workflow')}"
 
 
+def in_short(workflow: WorkflowReport) -> str:
+    """What matters most of a workflow: its first error, else finding, and how many more it has.
+
+    Empty when nothing was found.
+    """
+    shown = workflow.errors or workflow.findings
+    more = f" (and {len(shown) - 1} more)" if len(shown) > 1 else ""
+    return f"{shown[0].message}{more}" if shown else ""
+
+
 def left_out(report: Report) -> str:
     """E.g. ``12 workflows left out by workflow_exclude``; empty when none were."""
     if not report.left_out:

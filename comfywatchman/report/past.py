@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from comfywatchman.results import Verdict, WorkflowReport
 
 WEEKS = 6
-"""How many weeks a strip shows."""
+"""How many weeks a report looks back, and a strip shows."""
 _UNIT = timedelta(hours=12)
 _WIDTH = timedelta(weeks=WEEKS) // _UNIT
 _NARROWEST = 2

@@ -185,6 +185,34 @@ def test_changes_of_wrong_types_are_not_counted(tmp_path: Path, changes: object)
     assert words(tmp_path).count(": 3 runnable\n") == 1
 
 
+def test_status_says_since_when_workflows_are_broken(tmp_path: Path) -> None:
+    since = [{"since": (START - timedelta(days=n)).isoformat()} for n in range(8)]
+    workflows = [{"name": f"{n}.json", "verdict": "broken"} | since[n] for n in range(8)]
+    workflows[7]["name"] = "a\x1b[32m.json"
+    more = [
+        {"name": "runs.json", "verdict": "runnable", "since": START.isoformat()},
+        {"name": "accepted.json", "verdict": "broken", "accepted": {"id": "x"}} | since[7],
+        {"name": "no history.json", "verdict": "broken", "since": None},
+    ]
+    latest = {"summary": {"broken": 10}, "workflows": [*more, *workflows]}
+    (tmp_path / state_files.LATEST).write_text(json.dumps(latest))
+    lines = words(tmp_path).splitlines()
+    at = lines.index("Broken       a\\x1b[32m.json, since 2026-11-16 10:00 UTC (7 days)")
+    assert lines[at + 1] == "             6.json, since 2026-11-17 10:00 UTC (6 days)"
+    assert lines[at + 5] == "             and 3 more"
+    assert lines[at + 6].startswith("State ")
+
+
+@pytest.mark.parametrize(
+    "workflows",
+    [None, 7, "x", [7], [{}], [{"verdict": "broken", "name": "a", "since": 7}]],
+)
+def test_workflows_of_wrong_types_are_not_named(tmp_path: Path, workflows: object) -> None:
+    latest = {"summary": {"broken": 3}, "workflows": workflows}
+    (tmp_path / state_files.LATEST).write_text(json.dumps(latest))
+    assert "\nBroken " not in words(tmp_path)
+
+
 def test_status_says_what_is_wrong_with_the_history(tmp_path: Path) -> None:
     store = ReportStore(tmp_path)
     store.finish(Outcome.DONE, "all is well", START)

@@ -38,6 +38,15 @@ class Explained:
     by_path: dict[str, list[str]] = field(default_factory=dict)
     not_known: list[str] = field(default_factory=list)
 
+    def with_more(self, other: Explained) -> Explained:
+        """Both together, each cause once; where they differ this one's word counts."""
+        causes = {cause.id: cause for cause in (*other.causes, *self.causes)}
+        return Explained(
+            list(causes.values()),
+            {**other.by_path, **self.by_path},
+            [*self.not_known, *other.not_known],
+        )
+
 
 def explain(
     worse: Sequence[Worse],

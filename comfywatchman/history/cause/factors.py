@@ -179,6 +179,7 @@ class Differences:
         self.types = frozenset(types)
         self.listing = frozenset(self._lists)
         self.files = _together([*entries, *sorted(found)], now.inventory)
+        self._files_of_types: dict[str, frozenset[Factor]] = {}
         self._factor_of = {v: f for f, files in self.files.items() for v in files.values}
 
     @cached_property
@@ -291,10 +292,6 @@ class Differences:
                 _give_back(links, old.links, folder)
                 _give_back(paths, old.paths, folder)
         return Inventory(files, models, embeddings, links, paths)
-
-    @cached_property
-    def _files_of_types(self) -> dict[str, frozenset[Factor]]:
-        return {}
 
     @cached_property
     def _gone(self) -> frozenset[str]:

@@ -10,11 +10,11 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from comfywatchman.comfyui.names import last_part
-from comfywatchman.comfyui.provenance.pack import alike
 from comfywatchman.history.cause import words
 from comfywatchman.history.cause.explain import Explained
+from comfywatchman.history.cause.suspects import is_pack
 from comfywatchman.history.cause.trial import Judged, Worse, key_of
-from comfywatchman.history.facts import FactKind
+from comfywatchman.history.facts import FILES, FactKind
 from comfywatchman.results import Severity, Sureness
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from comfywatchman.history.facts import FactChange
     from comfywatchman.results import Cause, Finding
-
-_FILES = (FactKind.MODEL, FactKind.EMBEDDING, FactKind.INPUT_FILE)
 
 
 def mended(workflows: Iterable[Worse], facts: Sequence[FactChange]) -> Explained:
@@ -40,7 +38,7 @@ def mended(workflows: Iterable[Worse], facts: Sequence[FactChange]) -> Explained
     by_file: dict[str, list[FactChange]] = defaultdict(list)
     others: list[FactChange] = []
     for fact in facts:
-        if fact.kind in _FILES:
+        if fact.kind in FILES:
             if fact.before is None:
                 by_file[last_part(fact.name)].append(fact)
         elif fact.kind in (FactKind.PACK, FactKind.NODE_TYPE):
@@ -78,5 +76,4 @@ def _is_about(fact: FactChange, finding: Finding) -> bool:
         return False
     if fact.kind is FactKind.NODE_TYPE:
         return fact.name in (finding.subject.name, finding.node_type)
-    names = {alike(fact.name), alike(str(fact.after.get("id") or fact.name))}
-    return alike(finding.subject.name) in names
+    return is_pack(fact, finding.subject.name)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfywatchman.comfyui.names import last_part
-from comfywatchman.comfyui.provenance.pack import alike
+from comfywatchman.comfyui.provenance.pack import alike, pack
 from comfywatchman.history.cause import words
 from comfywatchman.history.cause.trial import Judged, key_of
-from comfywatchman.history.facts import FactKind
+from comfywatchman.history.facts import FILES, FactKind
 from comfywatchman.results import Severity, SubjectKind, Sureness
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from comfywatchman.history.facts import FactChange
     from comfywatchman.results import Cause, Finding, WorkflowReport
 
-_FILES = frozenset({FactKind.MODEL, FactKind.EMBEDDING, FactKind.INPUT_FILE})
 _ALWAYS = frozenset(
     {FactKind.COMFYUI, FactKind.ARGUMENTS, FactKind.RUNTIME, FactKind.SETTING, FactKind.PROGRAM}
 )
@@ -80,7 +79,7 @@ class Suspects:
     def _about(self, fact: FactChange, finding: Finding, worse: Worse) -> bool:
         """Whether an error is about what a change took away."""
         subject = finding.subject
-        if fact.kind in _FILES:
+        if fact.kind in FILES:
             return fact.after is None and (
                 subject.kind in (SubjectKind.MODEL, SubjectKind.INPUT_FILE, SubjectKind.VALUE)
                 and last_part(fact.name) == last_part(subject.name)
@@ -88,23 +87,27 @@ class Suspects:
         if fact.kind is FactKind.NODE_TYPE:
             return fact.after is None and fact.name in (subject.name, finding.node_type)
         if fact.kind is FactKind.PACK and (fact.after is None or _is_off(fact)):
-            names = {alike(fact.name), alike(str((fact.before or {}).get("id") or fact.name))}
             told = {f.subject for f in worse.now.findings if f.subject.kind is SubjectKind.PACK}
-            return any(alike(each.name) in names for each in told)
+            return any(is_pack(fact, each.name) for each in told)
         return False
 
     def _matters(self, fact: FactChange, report: WorkflowReport) -> bool:
-        if fact.kind in _FILES:
+        if fact.kind in FILES:
             named = {last_part(model.name) for model in report.models}
             named |= {last_part(f.subject.name) for f in report.findings}
             return last_part(fact.name) in named
         if fact.kind is FactKind.PACK:
-            packs = {alike(pack.name) for pack in report.packs}
-            ids = {alike(fact.name), alike(str((fact.after or {}).get("id") or fact.name))}
-            return not packs or not packs.isdisjoint(ids)
+            return not report.packs or any(is_pack(fact, used.name) for used in report.packs)
         if fact.kind is FactKind.NODE_TYPE:
             return any(fact.name in (f.node_type, f.subject.name) for f in report.findings)
         return fact.kind in _ALWAYS
+
+
+def is_pack(fact: FactChange, name: str) -> bool:
+    """Whether a name, be it a folder, an id or that of a repository, means the pack of a fact."""
+    ids = (pack((value or {}).get("id")) for value in (fact.before, fact.after))
+    named = pack(name)
+    return named is not None and named.key in {alike(fact.name), *(i.key for i in ids if i)}
 
 
 def _is_off(fact: FactChange) -> bool:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman.comfyui.names import is_media, last_part
 from comfywatchman.findings import printable, quoted
+from comfywatchman.history import wording
 from comfywatchman.history.cause.factors import LIMITS, WORKFLOW, Factor, Kind, Listing
-from comfywatchman.history.facts import FactKind
+from comfywatchman.history.facts import FILES, FactKind
 from comfywatchman.history.schema import schema_changes
 from comfywatchman.results import Cause, CauseKind, Sureness
 
@@ -19,13 +20,11 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.catalog import NodeType
     from comfywatchman.history.cause.factors import Differences, Files
     from comfywatchman.history.cause.trial import Key, Trial, Worse
-    from comfywatchman.history.facts import FactChange, Value
+    from comfywatchman.history.facts import FactChange
     from comfywatchman.results import WorkflowReport
 
 _MOST_CHANGES: Final = 3
 _MOST_CANDIDATES: Final = 20
-_COMMIT: Final = 8
-_FILES: Final = frozenset({FactKind.MODEL, FactKind.EMBEDDING, FactKind.INPUT_FILE})
 
 
 class Words:
@@ -39,7 +38,7 @@ class Words:
     def __init__(self, differences: Differences | None, facts: Sequence[FactChange]) -> None:
         self._differences = differences
         self._facts = {(fact.kind, fact.name): fact for fact in facts}
-        self._added = [f for f in facts if f.kind in _FILES and f.before is None]
+        self._added = [f for f in facts if f.kind in FILES and f.before is None]
 
     def cause(self, factor: Factor, sureness: Sureness, inputs: Collection[str] = ()) -> Cause:
         """What is given back by a factor that is no workflow.
@@ -77,29 +76,17 @@ class Words:
             was, is_now, became = self._pack(fact.name)
             changed = became or ("" if was != is_now else "is another than before")
             return " ".join(filter(None, (name, _step(was, is_now), changed)))
-        if fact.kind is FactKind.COMFYUI:
-            return f"ComfyUI {_step(_version(fact.before), _version(fact.after))}".rstrip()
-        if fact.kind in _FILES:
+        if fact.kind in FILES:
             if fact.before is not None and fact.after is not None:
                 return f"{name} is another file"
             return f"{name} is {'new' if fact.after is not None else 'gone'}"
-        if fact.kind is FactKind.SETTING:
-            values = (quoted((v or {}).get("value")) for v in (fact.before, fact.after))
-            return f"{name} {' → '.join(values)}"
-        if fact.kind is FactKind.ARGUMENTS:
-            return "ComfyUI is started with other arguments"
-        if fact.kind is FactKind.PROGRAM:
-            return f"ComfyWatchman {_step(_version(fact.before), _version(fact.after))}".rstrip()
-        if fact.kind is FactKind.NODE_TYPE and (fact.before is None or fact.after is None):
-            return f"node type {name} is {'new' if fact.before is None else 'gone'}"
-        if fact.before is None or fact.after is None:
-            return f"{name} {'was added' if fact.before is None else 'was removed'}"
-        return f"{name} {_step(_version(fact.before), _version(fact.after))}".rstrip()
+        return next(wording.of_host([fact])).text
 
     def program(self, sureness: Sureness) -> Cause:
         """ComfyWatchman itself."""
         fact = self._facts.get((FactKind.PROGRAM, ""))
-        was, is_now = (None, None) if fact is None else map(_version, (fact.before, fact.after))
+        values = (None, None) if fact is None else (fact.before, fact.after)
+        was, is_now = map(wording.version, values)
         text = f"ComfyWatchman {_step(was, is_now) or 'is another version, and'}"
         text += " finds more in what has not changed"
         return _cause(CauseKind.PROGRAM, sureness, "", text, was, is_now, same=[])
@@ -114,7 +101,7 @@ class Words:
             FactKind.SETTING: CauseKind.SETTINGS,
             FactKind.PROGRAM: CauseKind.PROGRAM,
         }
-        before, after = _version(fact.before), _version(fact.after)
+        before, after = wording.version(fact.before), wording.version(fact.after)
         kind = kinds.get(fact.kind, CauseKind.COMFYUI)
         text = self.fact(fact)
         return _cause(kind, sureness, fact.name, text, before, after, same=[fact.kind, text])
@@ -128,9 +115,9 @@ class Words:
         old, new = self._known.before.catalog.version, self._known.now.catalog.version
         fact = self._facts.get((FactKind.COMFYUI, ""))
         if old == new and fact is not None:
-            commits = [(value or {}).get("commit") for value in (fact.before, fact.after)]
-            if commits[0] != commits[1]:
-                return _short(commits[0]), _short(commits[1])
+            was, is_now = (wording.told(each, "commit") for each in (fact.before, fact.after))
+            if was != is_now:
+                return was, is_now
         return old, new
 
     def _of_type(self, name: str, sureness: Sureness, inputs: Collection[str]) -> Cause:
@@ -174,7 +161,7 @@ class Words:
         fact = self._facts.get((FactKind.PACK, folder))
         if fact is None:
             return None, None, ""
-        was, is_now = _version(fact.before), _version(fact.after)
+        was, is_now = wording.version(fact.before), wording.version(fact.after)
         if fact.before is None or fact.after is None:
             return was, is_now, "was installed" if fact.before is None else "was removed"
         old, new = fact.before, fact.after
@@ -219,7 +206,7 @@ class Words:
                 if last_part(other) == last_part(name):
                     place = printable(f"{folder}/{other}".rpartition("/")[0])
                     return place, f"; there is now one of that name in {place}"
-        lost = next((f for k in _FILES if (f := self._facts.get((k, whole))) is not None), None)
+        lost = next((f for k in FILES if (f := self._facts.get((k, whole))) is not None), None)
         size = (lost.before or {}).get("size") if lost is not None else None
         twin = next((fact for fact in self._added if (fact.after or {}).get("size") == size), None)
         if not size or twin is None:
@@ -328,17 +315,6 @@ def _step(before: str | None, after: str | None, lead: str = "") -> str:
         known = after or before
         return f"{lead}{printable(known)}" if known else ""
     return f"{lead}{printable(before or '')} → {printable(after or '')}"
-
-
-def _version(value: Value | None) -> str | None:
-    if value is None:
-        return None
-    version, commit = value.get("version"), value.get("commit")
-    return str(version) if version not in (None, "") else _short(commit)
-
-
-def _short(commit: object) -> str | None:
-    return commit[:_COMMIT] if isinstance(commit, str) and commit else None
 
 
 def _cause(

@@ -9,7 +9,8 @@ from xml.etree import ElementTree as ET
 from comfywatchman import state
 from comfywatchman.escape import visible
 from comfywatchman.report.accepted import in_words
-from comfywatchman.results import Severity, Verdict
+from comfywatchman.report.digest import in_short
+from comfywatchman.results import Verdict
 
 if TYPE_CHECKING:
     from comfywatchman.results import Finding, Report, WorkflowReport
@@ -45,20 +46,12 @@ def _judged(case: ET.Element, workflow: WorkflowReport) -> None:
     if accepted is not None:
         ET.SubElement(case, "skipped", message=_text(accepted))
     elif workflow.verdict is Verdict.UNKNOWN:
-        message = "; ".join(workflow.not_checked) or _first(workflow)
+        message = "; ".join(workflow.not_checked) or in_short(workflow) or workflow.verdict
         ET.SubElement(case, "skipped", message=_text(f"unknown: {message}"))
     elif workflow.verdict is not Verdict.RUNNABLE:
-        message = _text(_first(workflow))
+        message = _text(in_short(workflow) or workflow.verdict)
         failure = ET.SubElement(case, "failure", type=workflow.verdict.value, message=message)
         failure.text = "\n".join(map(_line, workflow.findings))
-
-
-def _first(workflow: WorkflowReport) -> str:
-    """What matters most of a workflow, in one sentence."""
-    errors = [each for each in workflow.findings if each.severity is Severity.ERROR]
-    shown = errors or workflow.findings
-    more = f" (and {len(shown) - 1} more)" if len(shown) > 1 else ""
-    return f"{shown[0].message}{more}" if shown else str(workflow.verdict)
 
 
 def _line(finding: Finding) -> str:

@@ -251,8 +251,7 @@ def _accepted(page: Page, report: Report, contents: Digest) -> None:
         page.heading(accepted.HEADING)
         for result in results[: accepted.RESULT_LIMIT]:
             page.say(result.text, mark="!", mark_style="33")
-        if len(results) > accepted.RESULT_LIMIT:
-            page.say(f"and {len(results) - accepted.RESULT_LIMIT:,} more", style=DIM, indent=2)
+        _more(page, len(results) - accepted.RESULT_LIMIT)
 
 
 def _problem(page: Page, problem: Problem, number: int | None) -> None:

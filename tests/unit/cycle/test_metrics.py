@@ -96,14 +96,16 @@ def test_a_credential_that_cannot_be_read_is_a_cycle_that_failed(host: Host) -> 
     assert host.cycles == {"done": 0, "skipped": 0, "failed": 1}
 
 
-def test_a_bug_is_a_cycle_that_failed(host: Host) -> None:
+@pytest.mark.parametrize("broken", ["build", "lock.make"])
+def test_a_bug_is_a_cycle_that_failed(host: Host, broken: str) -> None:
     bug = (
         "from comfywatchman.cycle import graph\n"
-        "graph.build = None\n"
+        f"graph.{broken} = None\n"
         "from comfywatchman.cli import main\nmain()"
     )
     assert host.cycle(code=bug).returncode == Exit.INTERNAL
     assert host.cycles == {"done": 0, "skipped": 0, "failed": 1}
+    assert "(TypeError)" in str(host.last_run["reason"])
 
 
 def test_a_cycle_that_is_stopped_is_one_that_failed(host: Host) -> None:

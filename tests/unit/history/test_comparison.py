@@ -147,7 +147,7 @@ def test_unknown_in_between_is_compared_with_what_was_known() -> None:
     now = workflow("/w/a.json", BROKEN, "a")
     found = compared([between], [now], judged=[was])
     assert kinds(found) == {"/w/a.json": ChangeKind.WORSE}
-    assert found.worse[0].was == was
+    assert found.pairs[0].was == was
 
 
 def test_postponed_is_no_change() -> None:
@@ -182,6 +182,14 @@ def test_a_file_that_moved_is_the_same_one() -> None:
         [workflow("/w/sub/b.json", RUNNABLE, digest="same")],
     )
     assert kinds(found) == {"/w/sub/b.json": None}
+
+
+def test_files_that_moved_together_are_the_same_ones() -> None:
+    found = compared(
+        [workflow(f"/old/{i}.json", RUNNABLE, digest=str(i)) for i in range(4)],
+        [workflow(f"/new/{i}.json", RUNNABLE, digest=str(i)) for i in range(4)],
+    )
+    assert kinds(found) == {f"/new/{i}.json": None for i in range(4)}
 
 
 def test_a_file_that_is_seen_another_way_is_the_same_one() -> None:

@@ -13,8 +13,17 @@ from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
 from comfywatchman.history.cause import Explained, Worse, explain
 from comfywatchman.history.facts import FactChange, FactKind
+from comfywatchman.history.wording import of_host
 from comfywatchman.history.world import World
-from comfywatchman.results import Cause, CauseKind, Severity, Sureness, Verdict, WorkflowReport
+from comfywatchman.results import (
+    Cause,
+    CauseKind,
+    Severity,
+    Sureness,
+    UsedPack,
+    Verdict,
+    WorkflowReport,
+)
 from tests.changes import judged
 
 if TYPE_CHECKING:
@@ -176,7 +185,7 @@ def test_what_the_error_is_about_is_told_first() -> None:
         ),
         (
             pack({"commit": "a" * 40}, {"commit": "b" * 40, "import_failed": "no module x"}),
-            "pack aaaaaaaa → bbbbbbbb is no longer loaded: its import failed: no module x",
+            "pack aaaaaaa → bbbbbbb is no longer loaded: its import failed: no module x",
         ),
         (
             pack({}, {"import_failed": True}),
@@ -362,6 +371,32 @@ def test_of_several_changes_none_is_guessed() -> None:
     assert result.one.sureness is Sureness.ONE_OF
     assert result.one.candidates == ["pack 1.2.0 → 1.3.0", "ComfyUI 0.8.0 → 0.9.0"]
     assert told(None, now, UPDATED, reports={"was": was}).one.sureness is Sureness.LIKELY
+
+
+def test_what_may_have_done_it_is_told_in_the_words_of_the_hosts_changes() -> None:
+    now = world(Sampler=sampler(["LATENT"]))
+    was = judged("flow", orjson.dumps(PROMPT), world())
+    declared = FactChange(FactKind.NODE_TYPE, "Sampler", {"schema": "1"}, {"schema": "2"})
+    driver = FactChange(FactKind.RUNTIME, "driver", {"version": "570"}, {"version": "580"})
+    result = told(None, now, declared, driver, reports={"was": was})
+    changes = [change.text for fact in (declared, driver) for change in of_host([fact])]
+    assert result.one.candidates == changes
+    assert changes == ["node type Sampler of ComfyUI changed", "GPU driver 570 → 580"]
+
+
+def test_a_pack_is_known_by_whatever_name_the_workflow_gives_it() -> None:
+    now = world(Sampler=sampler(["LATENT"]))
+    was = judged("flow", orjson.dumps(PROMPT), world())
+    needs = judged("flow", orjson.dumps(PROMPT), now).model_copy(
+        update={"packs": [UsedPack(name="Owner/The_Pack", version=None)]}
+    )
+    reports = {"was": was, "now": needs}
+    versions = ({"id": "the-pack", "version": "1"}, {"id": "the-pack", "version": "2"})
+    ours = FactChange(FactKind.PACK, "folder", *versions)
+    result = told(None, now, ours, COMFYUI, reports=reports)
+    assert result.one.candidates == ["folder 1 → 2", "ComfyUI 0.8.0 → 0.9.0"]
+    other = FactChange(FactKind.PACK, "another", {"version": "1"}, {"version": "2"})
+    assert told(None, now, other, COMFYUI, reports=reports).texts == ["ComfyUI 0.8.0 → 0.9.0"]
 
 
 def test_where_nothing_changed_that_is_said() -> None:

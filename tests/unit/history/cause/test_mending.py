@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from comfywatchman.history.cause import Worse, mended
+from comfywatchman.comfyui.catalog import Catalog
+from comfywatchman.comfyui.inventory import Inventory
+from comfywatchman.history.cause import Worse, explain, mended
 from comfywatchman.history.facts import FactChange, FactKind
+from comfywatchman.history.world import World
 from comfywatchman.results import CauseKind, Finding, Severity, Subject, SubjectKind, Verdict
 from tests.unit.history.cycles import workflow
 
@@ -43,6 +46,35 @@ def test_a_pack_that_is_back() -> None:
     [(kind, text)] = mend(lacking, fact)
     assert kind is CauseKind.PACK
     assert "kjnodes" in text
+
+
+def test_what_mended_one_workflow_and_made_another_worse_is_one_cause() -> None:
+    lacking = error(SubjectKind.PACK, "pack")
+    good, bad = workflow("/w/a.json"), workflow("/w/a.json", Verdict.BROKEN, lacking)
+    other = workflow("/w/b.json", Verdict.BROKEN, error(SubjectKind.NODE_TYPE, "Gone"))
+    facts = [FactChange(FactKind.PACK, "pack", {"version": "1"}, {"version": "2"})]
+    worse = explain(
+        [Worse(other, workflow("/w/b.json"))],
+        None,
+        World(Catalog({}), Inventory(), 256, 10**6),
+        facts,
+        copies=lambda _: None,
+        program_changed=False,
+        seconds=1,
+    )
+    found = worse.with_more(mended([Worse(good, bad)], facts))
+    [cause] = found.causes
+    assert cause.text == "pack 1 → 2"
+    assert found.by_path == {"/w/a.json": [cause.id], "/w/b.json": [cause.id]}
+    assert found.not_known == worse.not_known
+
+
+def test_a_pack_that_is_back_under_the_name_of_its_repository() -> None:
+    value = {"id": "kijai/ComfyUI-KJNodes", "version": "1.2"}
+    fact = FactChange(FactKind.PACK, "kj", None, value)
+    assert mend(error(SubjectKind.PACK, "comfyui-kjnodes"), fact) == [
+        (CauseKind.PACK, "kj 1.2 was installed")
+    ]
 
 
 def test_an_edit_is_named_where_nothing_else_is_known() -> None:
