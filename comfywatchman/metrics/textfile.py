@@ -197,11 +197,19 @@ def _events(ending: Ending) -> Counter[Series]:
 
 
 def _regressions(report: Report | None) -> Counter[CauseKind]:
-    """How many workflows got worse, by the kind of what did most; our own doing aside."""
+    """How many workflows got worse, by the kind of what did most.
+
+    Our own doing is none, nor is what came back as it was accepted.
+    """
     if report is None or report.changes is None:
         return Counter()
     kinds = {cause.id: cause.kind for cause in report.changes.causes}
-    worse = (each for each in report.changes.workflows if each.kind is ChangeKind.WORSE)
+    accepted = {each.path for each in report.workflows if each.accepted is not None}
+    worse = (
+        each
+        for each in report.changes.workflows
+        if each.kind is ChangeKind.WORSE and each.path not in accepted
+    )
     counts = Counter(
         next((kinds[cause] for cause in each.causes if cause in kinds), CauseKind.UNEXPLAINED)
         for each in worse
