@@ -19,7 +19,6 @@ import filelock
 from comfywatchman import ownership, redaction
 from comfywatchman.channels import ping
 from comfywatchman.channels.sending import catalogue, kept, trying
-from comfywatchman.errors import ConfigError
 from comfywatchman.events import second_look
 from comfywatchman.events.message import Message, Priority, Topic
 from comfywatchman.events.outbox import Outbox
@@ -243,15 +242,7 @@ class Round:
 
 def _targets(settings: Settings) -> tuple[dict[str, list[Target]], dict[str, str]]:
     """The targets of each kind, and why those of a kind are not known; protects their secrets."""
-    found: dict[str, list[Target]] = {}
-    troubles: dict[str, str] = {}
-    for channel in catalogue.find():
-        if not channel.configured(settings):
-            continue
-        try:
-            found[channel.KIND] = channel.targets(settings)
-        except ConfigError as error:
-            troubles[channel.KIND] = str(error)
+    found, troubles = catalogue.targets(settings)
     redaction.protect(*(s for targets in found.values() for t in targets for s in t.secrets))
     return found, troubles
 
