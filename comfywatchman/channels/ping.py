@@ -71,10 +71,9 @@ def targets(settings: Settings) -> list[Target]:
 
 
 def _file(settings: Settings) -> tuple[str, Path] | None:
-    if given := private_file.credential(CREDENTIAL):
-        return f"systemd credential {CREDENTIAL}", given
     file = settings.ping_url_file
-    return None if file is None else ("ping_url_file", file)
+    named = None if file is None else ("ping_url_file", file)
+    return private_file.credential(CREDENTIAL) or named
 
 
 def _with_host(url: str, instance: str) -> str:
