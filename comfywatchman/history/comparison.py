@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from comfywatchman.history import wording
 from comfywatchman.history.cause import Judged
 from comfywatchman.results import (
+    RANK,
     CauseKind,
     ChangeKind,
     Changes,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 MOST_HOST_CHANGES: Final = 200
 """Changes of the host that are listed in a report."""
 
-_RANK: Final = {Verdict.BROKEN: 0, Verdict.PARTIAL: 1, Verdict.RUNNABLE: 2}
 _ORDER: Final = {kind: position for position, kind in enumerate(ChangeKind)}
 
 
@@ -188,7 +188,7 @@ def kind_of_change(now: WorkflowReport, was: WorkflowReport) -> ChangeKind | Non
     if Verdict.UNKNOWN in (now.verdict, was.verdict):
         return None if now.verdict is was.verdict else ChangeKind.OTHER
     if now.verdict is not was.verdict:
-        return ChangeKind.MENDED if _RANK[now.verdict] > _RANK[was.verdict] else ChangeKind.WORSE
+        return ChangeKind.MENDED if RANK[now.verdict] > RANK[was.verdict] else ChangeKind.WORSE
     here, there = Judged.of(now), Judged.of(was)
     if here.new_since(there):
         return ChangeKind.WORSE

@@ -11,7 +11,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman.escape import visible
-from comfywatchman.results import ChangeKind, Report, Verdict, WorkflowReport
+from comfywatchman.report.digest import plural
+from comfywatchman.results import RANK, ChangeKind, Report, Verdict, WorkflowReport
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -37,7 +38,6 @@ _LINE: Final = 2000
 _WHOLE: Final = 4000
 """Bytes that all of them read of one answer, and of its first line."""
 _BAD: Final = (Verdict.BROKEN, Verdict.PARTIAL)
-_RANK: Final = {Verdict.BROKEN: 0, Verdict.PARTIAL: 1, Verdict.RUNNABLE: 2}
 _HARMLESS: Final = str.maketrans("|$<>&;\\", "/_()+,/", "'\"`")
 
 
@@ -139,8 +139,8 @@ def _got_worse(report: Report) -> list[WorkflowReport]:
 def _has_fallen(workflow: WorkflowReport, fell: Collection[str]) -> bool:
     if workflow.since is None:
         return workflow.verdict is Verdict.BROKEN
-    rank = _RANK[workflow.verdict]
-    could = any(_RANK.get(past.verdict, rank) > rank for past in workflow.past)
+    rank = RANK[workflow.verdict]
+    could = any(RANK.get(past.verdict, rank) > rank for past in workflow.past)
     return could or workflow.path in fell
 
 
@@ -161,7 +161,7 @@ def _names(workflows: Sequence[WorkflowReport]) -> str:
 
 
 def _count(number: int) -> str:
-    return f"{number:,} workflow{'s' * (number != 1)}"
+    return plural(number, "workflow")
 
 
 def _hours(seconds: float) -> str:
