@@ -15,6 +15,7 @@ import re
 import socket
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -29,7 +30,6 @@ from comfywatchman.settings import FailOn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from comfywatchman.events.message import Message
     from comfywatchman.settings import Settings
@@ -154,7 +154,7 @@ def send(
     Raises:
         ChannelError: the server is not there, or does not take it.
     """
-    from comfywatchman.comfyui.http import httpx
+    from comfywatchman.comfyui.http import authorities, httpx
 
     url, told = given["url"], given["due"]
     limit = kept.get("limit", BODY_LIMIT)
@@ -172,8 +172,11 @@ def send(
         body = told["body"].encode()[:limit].decode(errors="ignore").encode()
         request = httpx.Request("POST", _address(url, told["action"], str(run)), content=body)
     try:
-        with httpx.Client(verify=_authorities(given["ca_file"]), timeout=_SECONDS) as client:
+        verify = authorities(url, Path(given["ca_file"]) if given["ca_file"] else None)
+        with httpx.Client(verify=verify, timeout=_SECONDS) as client:
             answer = client.send(request)
+    except ConfigError as error:
+        raise ChannelError(str(error)) from None
     except httpx.TimeoutException:
         raise ChannelError("the server did not answer in time") from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -210,12 +213,3 @@ def _address(url: str, action: str, run: str) -> str:
 
 def _line(text: str) -> str:
     return text.partition("\n")[0][:200]
-
-
-def _authorities(ca_file: str | None) -> Any:
-    import ssl
-
-    context = ssl.create_default_context()
-    if ca_file is not None:
-        context.load_verify_locations(ca_file)
-    return context

@@ -36,6 +36,12 @@ def tell(
     return None if told is None else ping.send(given, None, kept or {})
 
 
+def test_authorities_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    due, file = ping.trial(), tmp_path / "none.pem"
+    with pytest.raises(ChannelError, match=f"ca_file: {file} cannot be used"):
+        ping.send({"url": "HTTPS://127.0.0.1:9/x", "ca_file": str(file), "due": due}, None, {})
+
+
 @pytest.mark.parametrize(("outcome", "action"), [("done", ""), ("skipped", ""), ("failed", "fail")])
 def test_each_ending_is_told_once(tmp_path: Path, outcome: str, action: str) -> None:
     ended(tmp_path, outcome)
