@@ -222,8 +222,8 @@ def _kept(own: Path) -> Values:
     """What the last file says; nothing where there is none, or it is damaged."""
     kept: Values = {}
     try:
-        text = state.read_file(own)[: _LARGEST + 1].decode()
-        for metric in text_string_to_metric_families(text if len(text) <= _LARGEST else ""):
+        text = state.read_file(own, _LARGEST).decode()
+        for metric in text_string_to_metric_families(text):
             for sample in metric.samples:
                 labels = {k: v for k, v in sample.labels.items() if k != INSTANCE}
                 if isfinite(sample.value) and sample.value >= 0:
