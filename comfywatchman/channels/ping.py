@@ -58,9 +58,9 @@ def targets(settings: Settings) -> list[Target]:
     key, file = found
     url = _with_host(private_file.read_line(key, file), settings.instance)
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or " " in url:
         raise ConfigError(
-            f"{key}: {file} must hold an address that begins with http:// or https://"
+            f"{key}: {file} must hold an address that begins with http:// or https://, and no more"
         )
     given = {
         "url": url,

@@ -184,9 +184,10 @@ def test_what_goes_wrong_is_said_without_the_address(
     assert path not in str(raised.value)
 
 
-def test_a_file_with_no_address(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["hunter2", "https://hc.example/hunter2  # a check a host"])
+def test_a_file_with_no_address(tmp_path: Path, text: str) -> None:
     file = tmp_path / "ping_url"
-    file.write_text("hunter2")
+    file.write_text(text)
     file.chmod(0o600)
     with pytest.raises(ConfigError, match="begins with http") as raised:
         ping.targets(load({"ping_url_file": file}))
