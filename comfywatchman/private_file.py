@@ -12,11 +12,15 @@ from comfywatchman.errors import ConfigError
 _MAX_BYTES = 64 * 1024
 
 
-def credential(name: str) -> Path | None:
-    """The file of a credential that systemd gave to this service; None if it gave none."""
+def credential(name: str) -> tuple[str, Path] | None:
+    """A credential that systemd gave to this service; None if it gave none.
+
+    Returns:
+        What names it, and its file, as :func:`read` takes them.
+    """
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     given = Path(folder, name) if folder else None
-    return given if given and given.exists() else None
+    return (f"systemd credential {name}", given) if given and given.exists() else None
 
 
 def read(key: str, file: Path) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -32,6 +32,10 @@ class Verdict(StrEnum):
     PARTIAL = "partial"
     BROKEN = "broken"
     UNKNOWN = "unknown"
+
+
+RANK: Final = {Verdict.BROKEN: 0, Verdict.PARTIAL: 1, Verdict.RUNNABLE: 2}
+"""How much a workflow can do; of one that is unknown nobody can say."""
 
 
 class Severity(StrEnum):

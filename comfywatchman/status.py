@@ -37,12 +37,13 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
         ``state_dir``, ``running`` (whether a cycle runs now), ``interrupted`` (whether the last one
         was killed), ``damaged`` (files that cannot be understood), ``last_run`` (the content of
         ``last-run.json`` or None), ``other_host`` (a sentence where the state is another host's, or
-        None; see :mod:`comfywatchman.ownership`), ``report`` (the summary, the number of workflows
-        that were left out, the number of those that got worse with the last full report, None where
-        that is not known, ``name`` and ``since`` of those that are broken and not accepted, as far
-        as it is known since when, and its paths, or None), ``alarm`` (a sentence, or None; see
+        None; see :mod:`comfywatchman.ownership`), ``report`` (of the last full one: the summary,
+        how many of each verdict are accepted as they are, the number of workflows that were left
+        out, the number of those that got worse, None where that is not known, ``name`` and
+        ``since`` of those that are broken and not accepted, as far as it is known since when, and
+        its paths; or None), ``alarm`` (a sentence, or None; see
         :mod:`comfywatchman.off_switch`), ``schedule`` (see
-        :class:`comfywatchman.schedule.timer.Schedule`) and ``failed`` (why the service failed
+        :class:`comfywatchman.schedule.timer.Schedule`), ``failed`` (why the service failed
         without a cycle that could leave word, ``why`` and ``remedy``, or None), ``quiet`` (until
         when nobody is told anything, or None) and ``not_told`` (a sentence for each channel that
         could not be reached when it was tried last).
@@ -54,12 +55,15 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
     last_run = _object(folder / state_files.LAST_RUN, damaged, paths=list)
     unfinished = last_run is not None and last_run.get("outcome") == "running"
     running = unfinished and timer.is_held(folder / state_files.LOCK)
-    latest = _object(folder / state_files.LATEST, damaged, summary=dict, left_out=int)
+    latest = _object(
+        folder / state_files.LATEST, damaged, summary=dict, accepted=dict, left_out=int
+    )
     report = None
     if latest is not None:
         report = {
             "started_at": latest.get("started_at"),
             "summary": latest.get("summary"),
+            "accepted": latest.get("accepted", {}),
             "left_out": latest.get("left_out", 0),
             "worse": _got_worse(latest.get("changes")),
             "broken": _broken(latest.get("workflows")),
@@ -140,6 +144,8 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
         counts = ", ".join(f"{n} {v}" for v, n in (report["summary"] or {}).items() if n)
         if report["left_out"]:
             counts = f"{counts or 'no workflows'}; {report['left_out']} left out"
+        if accepted := sum(n for n in report["accepted"].values() if isinstance(n, int)):
+            counts += f"; {accepted} accepted"
         if report["worse"]:
             counts += f"; {report['worse']} got worse"
         lines.append(

@@ -2,7 +2,7 @@
 
 A channel is a module with
 
-``KIND``: its name, by which its messages wait in the outbox and are counted.
+``KIND``: its name and its file's, by which its messages wait in the outbox and are counted.
 ``configured(settings) -> bool``: whether it is set up; reads no secret.
 ``targets(settings) -> list[Target]``: where it sends to; raises ``ConfigError``.
 ``send(given, message, kept) -> dict``: sends one message, in a process of its own that is ended

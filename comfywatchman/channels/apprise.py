@@ -45,10 +45,9 @@ def targets(settings: Settings) -> list[Target]:
 
 
 def _file(settings: Settings) -> tuple[str, Path] | None:
-    if given := private_file.credential(CREDENTIAL):
-        return f"systemd credential {CREDENTIAL}", given
     file = settings.notify_urls_file
-    return None if file is None else ("notify_urls_file", file)
+    named = None if file is None else ("notify_urls_file", file)
+    return private_file.credential(CREDENTIAL) or named
 
 
 def parse(key: str, file: Path) -> Iterator[Target]:

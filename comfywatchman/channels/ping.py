@@ -13,6 +13,7 @@ import re
 import socket
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -28,7 +29,6 @@ from comfywatchman.settings import FailOn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from comfywatchman.events.message import Message
     from comfywatchman.settings import Settings
@@ -55,9 +55,9 @@ def targets(settings: Settings) -> list[Target]:
     key, file = found
     url = _with_host(private_file.read_line(key, file), settings.instance)
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or " " in url:
         raise ConfigError(
-            f"{key}: {file} must hold an address that begins with http:// or https://"
+            f"{key}: {file} must hold an address that begins with http:// or https://, and no more"
         )
     given = {
         "url": url,
@@ -68,10 +68,9 @@ def targets(settings: Settings) -> list[Target]:
 
 
 def _file(settings: Settings) -> tuple[str, Path] | None:
-    if given := private_file.credential(CREDENTIAL):
-        return f"systemd credential {CREDENTIAL}", given
     file = settings.ping_url_file
-    return None if file is None else ("ping_url_file", file)
+    named = None if file is None else ("ping_url_file", file)
+    return private_file.credential(CREDENTIAL) or named
 
 
 def _with_host(url: str, instance: str) -> str:
@@ -152,7 +151,7 @@ def send(
     Raises:
         ChannelError: the server is not there, or does not take it.
     """
-    from comfywatchman.comfyui.http import httpx
+    from comfywatchman.comfyui.http import authorities, httpx
 
     url, told = given["url"], given["due"]
     limit = kept.get("limit", dead_man.BODY_LIMIT)
@@ -170,8 +169,11 @@ def send(
             "POST", dead_man.check_url(url, told["action"], run), content=content
         )
     try:
-        with httpx.Client(verify=_authorities(given["ca_file"]), timeout=_SECONDS) as client:
+        verify = authorities(url, Path(given["ca_file"]) if given["ca_file"] else None)
+        with httpx.Client(verify=verify, timeout=_SECONDS) as client:
             answer = client.send(request)
+    except ConfigError as error:
+        raise ChannelError(str(error)) from None
     except httpx.TimeoutException:
         raise ChannelError("the server did not answer in time") from None
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -184,10 +186,3 @@ def send(
     return keep | ({"limit": int(says)} if says.isdecimal() and len(says) < 10 else {})
 
 
-def _authorities(ca_file: str | None) -> Any:
-    import ssl
-
-    context = ssl.create_default_context()
-    if ca_file is not None:
-        context.load_verify_locations(ca_file)
-    return context

@@ -20,10 +20,9 @@ from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Self
 
-from comfywatchman import __version__, lenient_json, redaction, state
+from comfywatchman import __version__, lenient_json, redaction
 from comfywatchman.comfyui.connections import LIMITS, Connections, Turn
-from comfywatchman.comfyui.http import httpx
-from comfywatchman.errors import ConfigError
+from comfywatchman.comfyui.http import authorities, httpx
 from comfywatchman.escape import visible
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ class ComfyUIClient:
         self.reflections = 0
         self._counting = threading.Lock()
         self.answer_s = settings.read_timeout
-        verify = _tls(settings)
+        verify = authorities(settings.comfyui_url, settings.ca_file)
         # The environment's proxies and .netrc are left out: a cycle talks to its server alone.
         self._connections = Connections(
             lambda: httpx.Client(
@@ -547,19 +546,3 @@ def _root_cause(error: BaseException) -> BaseException:
             break
         seen = seen.__cause__ or seen.__context__
     return found
-
-
-def _tls(settings: Settings) -> ssl.SSLContext | bool:
-    if not settings.comfyui_url.startswith("https:"):
-        return False
-    context = ssl.create_default_context()
-    if settings.ca_file is not None:
-        try:
-            state.read_file(settings.ca_file)  # OpenSSL would wait for a pipe
-            context.load_verify_locations(settings.ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(
-                f"ca_file: {settings.ca_file} cannot be used ({error}); it must be a PEM file of "
-                "certificates"
-            ) from None
-    return context

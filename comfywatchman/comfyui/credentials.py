@@ -67,10 +67,7 @@ def read(settings: Settings) -> httpx.Auth | None:
 
 
 def _source(key: str, file: Path | None, credential: str) -> tuple[str, Path] | None:
-    if file is not None:
-        return key, file
-    given = private_file.credential(credential)
-    return (f"systemd credential {credential}", given) if given else None
+    return private_file.credential(credential) if file is None else (key, file)
 
 
 def _secret(key: str, file: Path) -> str:

@@ -6,8 +6,16 @@ is, for the progress bar), and does without where it cannot be imported: here, i
 
 from __future__ import annotations
 
+import ssl
 import sys
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from comfywatchman import state
+from comfywatchman.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _COMMAND_LINE = "httpx._main"
 
@@ -21,4 +29,29 @@ else:
     finally:
         del modules[_COMMAND_LINE]
 
-__all__ = ["httpx"]
+__all__ = ["authorities", "httpx"]
+
+
+def authorities(url: str, ca_file: Path | None) -> ssl.SSLContext | bool:
+    """Who vouches for the server at an address; False where that is not asked.
+
+    Args:
+        url: the address.
+        ca_file: authorities beside the host's own.
+
+    Raises:
+        ConfigError: the file cannot be used.
+    """
+    if urlsplit(url).scheme == "http":
+        return False
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        try:
+            state.read_file(ca_file)  # OpenSSL would wait for a pipe
+            context.load_verify_locations(ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"ca_file: {ca_file} cannot be used ({error}); it must be a PEM file of "
+                "certificates"
+            ) from None
+    return context

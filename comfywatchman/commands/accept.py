@@ -137,22 +137,25 @@ def _by() -> str | None:
 
 def _add(beside: Path, entry: Entry) -> None:
     from comfywatchman.acceptances import editing, file
+    from comfywatchman.report.digest import plural
 
     own = file.own_file(beside)
     try:
         renewed = editing.add(own, entry)
     except OSError as error:
         _unwritten(own, error)
+    errors = plural(len(entry.fingerprints), "error")
     sentences.show(
         visible(
-            f"{entry.id}: {_errors(len(entry.fingerprints))} of {entry.workflow} accepted until "
-            f"{entry.until}, from the next check on; {'renewed' if renewed else 'written'} in {own}"
+            f"{entry.id}: {errors} of {entry.workflow} accepted until {entry.until}, from "
+            f"the next check on; {'renewed' if renewed else 'written'} in {own}"
         )
     )
 
 
 def _list(beside: Path) -> None:
     from comfywatchman.acceptances import file
+    from comfywatchman.report.digest import plural
 
     known = file.read(beside, _today())
     for entry in sorted(known.entries, key=lambda entry: (entry.until, entry.id)):
@@ -162,7 +165,7 @@ def _list(beside: Path) -> None:
         for line in (
             f"{entry.id}  until {entry.until}{ended}  {entry.workflow}{only}",
             f"    {entry.reason}{by}",
-            f"    {_errors(len(entry.fingerprints | entry.faults))}, in {entry.file}",
+            f"    {plural(len(entry.fingerprints | entry.faults), 'error')}, in {entry.file}",
         ):
             sentences.show(visible(line, limit=1_500))
     if not known.entries:
@@ -191,10 +194,6 @@ def _withdraw(beside: Path, name: str) -> None:
             )
     ids = ", ".join(entry.id for entry in entries) or "none"
     sentences.end(Exit.USAGE, f"there is no acceptance {visible(repr(name))}; there are: {ids}")
-
-
-def _errors(number: int) -> str:
-    return "1 error" if number == 1 else f"{number:,} errors"
 
 
 def _unwritten(file: Path, error: OSError) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from comfywatchman.channels.sending import catalogue, kept
 from comfywatchman.doctor.point import Examination, Point, Status
-from comfywatchman.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,15 +14,11 @@ if TYPE_CHECKING:
 def channels(examination: Examination) -> Iterator[Point]:
     """Whether what they are set up with can be used, and who could not be reached."""
     assert examination.settings is not None  # noqa: S101
-    names = []
-    for channel in catalogue.find():
-        if channel.configured(examination.settings):
-            try:
-                names += [target.name for target in channel.targets(examination.settings)]
-            except ConfigError as error:
-                yield Point("channels", Status.PROBLEM, str(error), "correct it")
+    found, unknown = catalogue.targets(examination.settings)
+    for why in unknown.values():
+        yield Point("channels", Status.PROBLEM, why, "correct it")
     for trouble in kept.troubles(examination.folder):
         remedy = "see that it can be reached, then: comfywatchman notify --test"
         yield Point("channels", Status.PROBLEM, trouble, remedy)
-    if names:
-        yield Point("channels", Status.OK, f"people are told by {', '.join(names)}")
+    if names := ", ".join(target.name for targets in found.values() for target in targets):
+        yield Point("channels", Status.OK, f"people are told by {names}")

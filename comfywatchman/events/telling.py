@@ -17,6 +17,7 @@ from comfywatchman.events.kept import Kept, mark
 from comfywatchman.events.message import Doubt, Message, Priority, Topic
 from comfywatchman.report.changes import is_by_program
 from comfywatchman.results import (
+    RANK,
     AcceptanceState,
     CauseKind,
     ChangeKind,
@@ -52,7 +53,6 @@ _MASS: Final = 5
 _DOUBTED_TYPES: Final = 5
 
 _BAD: Final = (Verdict.BROKEN, Verdict.PARTIAL)
-_RANK: Final = {Verdict.BROKEN: 0, Verdict.PARTIAL: 1, Verdict.RUNNABLE: 2}
 
 
 class Past(Protocol):
@@ -380,9 +380,9 @@ def _rose_or_fell(change: WorkflowChange) -> bool:
 def _settled(workflow: WorkflowReport, told: Verdict) -> Iterator[WorkflowChange]:
     """What a workflow came to that was flapping, if that is not what was told of it."""
     now = workflow.verdict
-    if now is told or now not in _RANK or told not in _RANK or workflow.accepted is not None:
+    if now is told or now not in RANK or told not in RANK or workflow.accepted is not None:
         return
-    kind = ChangeKind.MENDED if _RANK[now] > _RANK[told] else ChangeKind.WORSE
+    kind = ChangeKind.MENDED if RANK[now] > RANK[told] else ChangeKind.WORSE
     yield WorkflowChange(path=workflow.path, name=workflow.name, kind=kind, before=told, after=now)
 
 

@@ -12,6 +12,7 @@ from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Final, Literal
 
+from comfywatchman import channels, discovery
 from comfywatchman.judging.catalogue import catalogue
 from comfywatchman.results import CauseKind, Outcome, Verdict
 
@@ -37,7 +38,7 @@ FINDINGS: Final = "comfywatchman_findings"
 REGRESSIONS: Final = "comfywatchman_regressions_total"
 NOTIFICATIONS: Final = "comfywatchman_notifications_total"
 
-CHANNELS: Final = ("apprise", "ping", "desktop", "command")
+CHANNELS: Final = tuple(discovery.names(channels))
 RESULTS: Final = ("sent", "failed", "dropped")
 
 

@@ -11,10 +11,11 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman.escape import visible
-from comfywatchman.results import ChangeKind, Report, Verdict, WorkflowReport
+from comfywatchman.report.digest import plural
+from comfywatchman.results import RANK, ChangeKind, Report, Verdict, WorkflowReport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 
 class State(IntEnum):
@@ -36,7 +37,7 @@ _NAMES: Final = 3
 _LINE: Final = 2000
 _WHOLE: Final = 4000
 """Bytes that all of them read of one answer, and of its first line."""
-_RANK: Final = {Verdict.BROKEN: 0, Verdict.PARTIAL: 1, Verdict.RUNNABLE: 2}
+_BAD: Final = (Verdict.BROKEN, Verdict.PARTIAL)
 _HARMLESS: Final = str.maketrans("|$<>&;\\", "/_()+,/", "'\"`")
 
 
@@ -100,32 +101,47 @@ def _of_cycles(
 
 
 def _of_workflows(report: Report) -> Iterator[tuple[State, str]]:
-    bad = _bad(report)
-    not_accepted = [each for each in bad if each.accepted is None]
-    worse = [each for each in not_accepted if _got_worse(each, report)]
+    worse = _got_worse(report)
     if worse:
         yield State.CRITICAL, f"{_count(len(worse))} got worse: {_why(worse, report)}"
-    for verdict in (Verdict.BROKEN, Verdict.PARTIAL):
-        these = [each for each in not_accepted if each.verdict is verdict and each not in worse]
+    told = {each.path for each in worse}
+    for verdict in _BAD:
+        these = [
+            each
+            for each in report.workflows
+            if each.verdict is verdict and each.accepted is None and each.path not in told
+        ]
         if these:
             yield State.WARNING, f"{_count(len(these))} {verdict}: {_names(these)}"
-    if let_be := len(bad) - len(not_accepted):
+    if let_be := _let_be(report):
         yield State.WARNING, f"{_count(let_be)} as bad as was accepted"
 
 
-def _bad(report: Report) -> list[WorkflowReport]:
-    return [each for each in report.workflows if each.verdict in (Verdict.BROKEN, Verdict.PARTIAL)]
+def _let_be(report: Report) -> int:
+    """How many are as bad as somebody has accepted."""
+    return sum(each.accepted is not None for each in report.workflows if each.verdict in _BAD)
 
 
-def _got_worse(workflow: WorkflowReport, report: Report) -> bool:
-    """Whether it could do more in the last weeks; where none are known, that is how it is taken."""
+def _got_worse(report: Report) -> list[WorkflowReport]:
+    """What nobody has accepted and could do more in the last weeks.
+
+    Where none are known, what is broken is taken to be new.
+    """
+    changes = report.changes.workflows if report.changes else []
+    fell = {change.path for change in changes if change.kind is ChangeKind.WORSE}
+    return [
+        each
+        for each in report.workflows
+        if each.verdict in _BAD and each.accepted is None and _has_fallen(each, fell)
+    ]
+
+
+def _has_fallen(workflow: WorkflowReport, fell: Collection[str]) -> bool:
     if workflow.since is None:
         return workflow.verdict is Verdict.BROKEN
-    rank = _RANK[workflow.verdict]
-    if any(_RANK.get(past.verdict, rank) > rank for past in workflow.past):
-        return True
-    changes = report.changes.workflows if report.changes else []
-    return any(c.kind is ChangeKind.WORSE and c.path == workflow.path for c in changes)
+    rank = RANK[workflow.verdict]
+    could = any(RANK.get(past.verdict, rank) > rank for past in workflow.past)
+    return could or workflow.path in fell
 
 
 def _why(worse: Sequence[WorkflowReport], report: Report) -> str:
@@ -145,7 +161,7 @@ def _names(workflows: Sequence[WorkflowReport]) -> str:
 
 
 def _count(number: int) -> str:
-    return f"{number:,} workflow{'s' * (number != 1)}"
+    return plural(number, "workflow")
 
 
 def _hours(seconds: float) -> str:
@@ -161,16 +177,12 @@ def _all_is_well(report: Report | str) -> str:
 def _performance(status: Mapping[str, Any], report: Report | str, now: datetime) -> list[str]:
     data = []
     if isinstance(report, Report):
-        bad = [
-            each for each in report.workflows if each.verdict in (Verdict.BROKEN, Verdict.PARTIAL)
-        ]
-        worse = sum(each.accepted is None and _got_worse(each, report) for each in bad)
         summary = report.summary
         data += [
-            f"worse={worse};;0;0",
+            f"worse={len(_got_worse(report))};;0;0",
             f"broken={summary.broken};0;;0",
             f"partial={summary.partial};0;;0",
-            f"accepted={sum(each.accepted is not None for each in bad)};;;0",
+            f"accepted={_let_be(report)};;;0",
             f"unknown={summary.unknown};;;0",
             f"runnable={summary.runnable};;;0",
             f"report_age={_age_of(report, now):.0f}s;{_DAY:.0f};;0",
@@ -185,7 +197,7 @@ def _details(report: Report | str) -> list[str]:
         return []
     return [
         f"{each.verdict}: {each.name}" + (f": {each.findings[0].message}" if each.findings else "")
-        for verdict in (Verdict.BROKEN, Verdict.PARTIAL)
+        for verdict in _BAD
         for each in report.workflows
         if each.verdict is verdict
     ]

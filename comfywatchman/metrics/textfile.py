@@ -197,11 +197,19 @@ def _events(ending: Ending) -> Counter[Series]:
 
 
 def _regressions(report: Report | None) -> Counter[CauseKind]:
-    """How many workflows got worse, by the kind of what did most; our own doing aside."""
+    """How many workflows got worse, by the kind of what did most.
+
+    Our own doing is none, nor is what came back as it was accepted.
+    """
     if report is None or report.changes is None:
         return Counter()
     kinds = {cause.id: cause.kind for cause in report.changes.causes}
-    worse = (each for each in report.changes.workflows if each.kind is ChangeKind.WORSE)
+    accepted = {each.path for each in report.workflows if each.accepted is not None}
+    worse = (
+        each
+        for each in report.changes.workflows
+        if each.kind is ChangeKind.WORSE and each.path not in accepted
+    )
     counts = Counter(
         next((kinds[cause] for cause in each.causes if cause in kinds), CauseKind.UNEXPLAINED)
         for each in worse
@@ -214,8 +222,8 @@ def _kept(own: Path) -> Values:
     """What the last file says; nothing where there is none, or it is damaged."""
     kept: Values = {}
     try:
-        text = state.read_file(own)[: _LARGEST + 1].decode()
-        for metric in text_string_to_metric_families(text if len(text) <= _LARGEST else ""):
+        text = state.read_file(own, _LARGEST).decode()
+        for metric in text_string_to_metric_families(text):
             for sample in metric.samples:
                 labels = {k: v for k, v in sample.labels.items() if k != INSTANCE}
                 if isfinite(sample.value) and sample.value >= 0:

@@ -244,19 +244,32 @@ OF_SENDING = [
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[People, Path]]:
-    """People who have heard the summary, and a copy of the state; one workflow broke since."""
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[People, Path, Path]]:
+    """People who have heard the summary, and the state when a workflow broke, and a cycle later."""
     folder = tmp_path_factory.mktemp("people")
     with StandIn(state="full") as server:
         people = People(make_host(folder), server, folder)
         people.cycle()
         people.save("good.json", BROKEN)
-        yield people, shutil.copytree(people.host.state, folder / "copy")
+        before = shutil.copytree(people.host.state, folder / "before")
+        assert people.host.run().returncode == 0
+        yield people, before, shutil.copytree(people.host.state, folder / "waiting")
 
 
 @pytest.fixture
-def before_it_broke(prepared: tuple[People, Path]) -> People:
-    people, state = prepared
+def before_it_broke(prepared: tuple[People, Path, Path]) -> People:
+    people, before, _ = prepared
+    return put_back(people, before)
+
+
+@pytest.fixture
+def before_it_is_sent(prepared: tuple[People, Path, Path]) -> People:
+    people, _, waiting = prepared
+    return put_back(people, waiting)
+
+
+def put_back(people: People, state: Path) -> People:
+    """Nobody has heard of what is broken now, and the state is as it was then."""
     shutil.rmtree(people.host.state)
     shutil.copytree(state, people.host.state)
     people.file.with_name("channel.told").unlink(missing_ok=True)
@@ -276,19 +289,17 @@ def test_what_a_cycle_that_was_killed_found_is_told_once(
 
 @pytest.mark.parametrize("step", OF_SENDING, ids=":".join)
 def test_what_was_killed_while_it_was_sent_is_told_at_most_twice(
-    before_it_broke: People, step: tuple[str, str, str]
+    before_it_is_sent: People, step: tuple[str, str, str]
 ) -> None:
-    people = before_it_broke
-    assert people.host.run().returncode == 0
+    people = before_it_is_sent
     killed(people.host, step, "notify", "--send")
     for _ in range(2):
         assert people.host.run("notify", "--send").returncode == 0
     assert people.topics in (["worse"], ["worse"] * 2)
 
 
-def test_k_kills_tell_it_k_times_more_at_most(before_it_broke: People) -> None:
-    people = before_it_broke
-    assert people.host.run().returncode == 0
+def test_k_kills_tell_it_k_times_more_at_most(before_it_is_sent: People) -> None:
+    people = before_it_is_sent
     sent = ("comfywatchman.channels.sending.trying", "attempt", "after")
     for _ in range(3):
         killed(people.host, sent, "notify", "--send")

@@ -168,6 +168,15 @@ def test_status_counts_what_was_left_out(tmp_path: Path) -> None:
     assert ": 3 runnable; 12 left out\n" in words(tmp_path)
 
 
+def test_status_counts_what_is_accepted(tmp_path: Path) -> None:
+    latest = {"summary": {"runnable": 3, "broken": 2}, "accepted": {"partial": 0, "broken": 1}}
+    (tmp_path / state_files.LATEST).write_text(json.dumps(latest))
+    assert ": 3 runnable, 2 broken; 1 accepted\n" in words(tmp_path)
+    assert (status.read(tmp_path)["report"] or {})["accepted"] == {"partial": 0, "broken": 1}
+    (tmp_path / state_files.LATEST).write_text(json.dumps(latest | {"accepted": {"broken": "x"}}))
+    assert ": 3 runnable, 2 broken\n" in words(tmp_path)
+
+
 def test_status_counts_what_got_worse_on_the_host(tmp_path: Path) -> None:
     latest = remembered().model_dump(mode="json")
     (tmp_path / state_files.LATEST).write_text(json.dumps(latest))
@@ -249,6 +258,7 @@ def test_damaged_state_is_no_traceback(tmp_path: Path) -> None:
         (state_files.LATEST, {"summary": ["runnable"]}),
         (state_files.LATEST, {"summary": None}),
         (state_files.LATEST, {"left_out": "many"}),
+        (state_files.LATEST, {"accepted": [1]}),
     ],
 )
 def test_state_of_wrong_types_is_damaged(tmp_path: Path, name: str, content: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from comfywatchman import channels, discovery
+from comfywatchman.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,17 +41,30 @@ def find() -> list[Channel]:
 
 
 def by_kind(kind: str) -> Channel:
-    """The channel of a kind.
+    """The channel of a kind, of which its file has the name; the others are not imported.
 
     Raises:
-        StopIteration: there is none.
+        ImportError: there is none.
     """
-    return next(each for each in find() if kind == each.KIND)
+    return cast("Channel", discovery.load(channels, kind))
 
 
 def configured(settings: Settings) -> list[str]:
     """The kinds of channels that are set up."""
     return [each.KIND for each in find() if each.configured(settings)]
+
+
+def targets(settings: Settings) -> tuple[dict[str, list[Target]], dict[str, str]]:
+    """Where the channels that are set up send to, and why that is not known of some, by kind."""
+    found: dict[str, list[Target]] = {}
+    troubles: dict[str, str] = {}
+    for channel in find():
+        if channel.configured(settings):
+            try:
+                found[channel.KIND] = channel.targets(settings)
+            except ConfigError as error:
+                troubles[channel.KIND] = str(error)
+    return found, troubles
 
 
 def messages_go_to(settings: Settings) -> list[str]:

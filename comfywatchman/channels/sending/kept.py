@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from comfywatchman import state, state_files
+from comfywatchman.moments import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,6 +88,6 @@ def troubles(folder: Path) -> list[str]:
 
 def _day(moment: str) -> str:
     try:
-        return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    except (ValueError, OverflowError):
+        return shown(datetime.fromisoformat(moment))
+    except ValueError:
         return "an unknown time"

@@ -19,11 +19,9 @@ import filelock
 from comfywatchman import ownership, redaction
 from comfywatchman.channels import ping
 from comfywatchman.channels.sending import catalogue, kept, trying
-from comfywatchman.errors import ConfigError
 from comfywatchman.events import second_look
 from comfywatchman.events.message import Message, Priority, Topic
 from comfywatchman.events.outbox import Outbox
-from comfywatchman.events.telling import SECOND_LOOK
 from comfywatchman.gate import lock
 from comfywatchman.history.error import HistoryError
 from comfywatchman.state_files import NOTIFY_LOCK, NOTIFY_WANTED
@@ -85,36 +83,8 @@ def send(settings: Settings, folder: Path, say: Callable[[int, str], None]) -> N
         with lock.make(folder / NOTIFY_LOCK):
             (folder / NOTIFY_WANTED).unlink(missing_ok=True)
             _send(settings, folder, say)
-            if _look_again(settings, folder, say):
-                _send(settings, folder, say)
     except filelock.Timeout:
         say(_INFO, "another one is sending")
-
-
-def _look_again(settings: Settings, folder: Path, say: Callable[[int, str], None]) -> bool:
-    """Look a second time, once that is due, whether what is in doubt is so.
-
-    Returns:
-        Whether something is to be sent now.
-    """
-    with Outbox(folder) as outbox:
-        kinds = catalogue.messages_go_to(settings)
-        pending = {m.id: m for kind in kinds for m in outbox.pending(kind)}
-        stand = False
-        for message in pending.values():
-            if message.doubt is None:
-                continue
-            wait = (message.doubt.not_before - datetime.now(UTC)).total_seconds()
-            time.sleep(min(max(0.0, wait), SECOND_LOOK.total_seconds()))
-            why = second_look.denial(settings, message.doubt)
-            with suppress(HistoryError):
-                if why is None:
-                    outbox.confirm(message)
-                    stand = True
-                    continue
-                outbox.withdraw(message.id, why)
-                say(_WARNING, f"not sent, as {why}: {message.subject}")
-        return stand
 
 
 def _send(settings: Settings, folder: Path, say: Callable[[int, str], None]) -> None:
@@ -150,13 +120,14 @@ def _go_round(
 
 
 def _settle(settings: Settings, outbox: Outbox, say: Callable[[int, str], None]) -> bool:
-    """Have a second look where a message is in doubt, once that is due; whether any was."""
+    """Have a second look where a message is in doubt, once that is due; whether any stands."""
     doubtful = {
         message.id: message
         for kind in catalogue.messages_go_to(settings)
         for message in outbox.pending(kind)
         if message.doubt is not None
     }
+    stands = False
     for message in doubtful.values():
         assert message.doubt is not None  # noqa: S101
         seconds = (message.doubt.not_before - datetime.now(UTC)).total_seconds()
@@ -165,10 +136,11 @@ def _settle(settings: Settings, outbox: Outbox, say: Callable[[int, str], None])
         with suppress(HistoryError):
             if why is None:
                 outbox.confirm(message)
+                stands = True
             else:
                 outbox.withdraw(message.id, why)
                 say(_INFO, f"not told: {why}")
-    return bool(doubtful)
+    return stands
 
 
 class Round:
@@ -216,8 +188,7 @@ class Round:
                 wanted: list[Message | None] = [
                     message
                     for message in pending
-                    if message.doubt is None
-                    and target.wants(message)
+                    if target.wants(message)
                     and target.key not in self._kept.reached.get(message.id, ())
                 ]
                 if wanted:
@@ -262,7 +233,7 @@ class Round:
         if kind not in self._waiting:
             return
         pending, targets = self._waiting[kind]
-        for message in [each for each in pending if each.doubt is None]:
+        for message in list(pending):
             reached = self._kept.reached.get(message.id, ())
             if all(t.key in reached for t in targets if t.wants(message)):
                 self._outbox.sent(message.id, kind)
@@ -271,15 +242,7 @@ class Round:
 
 def _targets(settings: Settings) -> tuple[dict[str, list[Target]], dict[str, str]]:
     """The targets of each kind, and why those of a kind are not known; protects their secrets."""
-    found: dict[str, list[Target]] = {}
-    troubles: dict[str, str] = {}
-    for channel in catalogue.find():
-        if not channel.configured(settings):
-            continue
-        try:
-            found[channel.KIND] = channel.targets(settings)
-        except ConfigError as error:
-            troubles[channel.KIND] = str(error)
+    found, troubles = catalogue.targets(settings)
     redaction.protect(*(s for targets in found.values() for t in targets for s in t.secrets))
     return found, troubles
 

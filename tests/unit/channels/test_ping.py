@@ -36,6 +36,12 @@ def tell(
     return None if told is None else ping.send(given, None, kept or {})
 
 
+def test_authorities_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    due, file = ping.trial(), tmp_path / "none.pem"
+    with pytest.raises(ChannelError, match=f"ca_file: {file} cannot be used"):
+        ping.send({"url": "HTTPS://127.0.0.1:9/x", "ca_file": str(file), "due": due}, None, {})
+
+
 @pytest.mark.parametrize(("outcome", "action"), [("done", ""), ("skipped", ""), ("failed", "fail")])
 def test_each_ending_is_told_once(tmp_path: Path, outcome: str, action: str) -> None:
     ended(tmp_path, outcome)
@@ -178,9 +184,10 @@ def test_what_goes_wrong_is_said_without_the_address(
     assert path not in str(raised.value)
 
 
-def test_a_file_with_no_address(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["hunter2", "https://hc.example/hunter2  # a check a host"])
+def test_a_file_with_no_address(tmp_path: Path, text: str) -> None:
     file = tmp_path / "ping_url"
-    file.write_text("hunter2")
+    file.write_text(text)
     file.chmod(0o600)
     with pytest.raises(ConfigError, match="begins with http") as raised:
         ping.targets(load({"ping_url_file": file}))

@@ -114,6 +114,29 @@ def test_what_got_worse_is_graver_than_what_has_long_been_so(
     assert (got, text.partition(" | ")[0]) == (state, f"COMFYWATCHMAN {state.name} - {said}")
 
 
+def test_its_work_grows_with_the_number_of_workflows() -> None:
+    half, all_ = _calls(200), _calls(400)
+    assert all_ < 2.5 * half
+
+
+def _calls(number: int) -> int:
+    """How many functions of Python's are called to judge so many, half of which got worse."""
+    found = [workflow(BAD, *[GOOD] * (n % 2), name=f"{n}.json") for n in range(number)]
+    report = sample.report(found)
+    count = 0
+
+    def called(_frame: object, event: str, _of: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(called)
+    try:
+        nagios.judge(status(), report, NOW)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
 def test_without_a_history_what_is_broken_is_taken_to_be_new() -> None:
     unknown_since = {"since": None, "past": []}
     assert judge(workflow(BAD).model_copy(update=unknown_since))[0] is State.CRITICAL

@@ -18,6 +18,7 @@ from comfywatchman import __version__, state_files
 from comfywatchman.metrics import families, textfile
 from comfywatchman.metrics.textfile import Ending
 from comfywatchman.results import (
+    Acceptance,
     Cause,
     CauseKind,
     ChangeKind,
@@ -177,6 +178,16 @@ def test_what_mended_is_no_regression(host: Host) -> None:
     changes = got_worse([CauseKind.PACK], kind=ChangeKind.MENDED)
     found = host(report=sample.report([]).model_copy(update={"changes": changes}))
     assert not any(count for name, count in found.items() if name.startswith("regressions"))
+
+
+def test_what_is_back_as_it_was_accepted_is_no_regression(host: Host) -> None:
+    acceptance = Acceptance(id="1", reason="so be it", until=WHEN.date())
+    back, other = broken("0"), broken("1")
+    report = sample.report([back.model_copy(update={"accepted": acceptance}), other])
+    changes = got_worse([CauseKind.PACK], [CauseKind.MODEL])
+    found = host(report=report.model_copy(update={"changes": changes}))
+    assert found["regressions_total{cause=pack}"] == 0
+    assert found["regressions_total{cause=model}"] == 1
 
 
 def test_messages_are_counted(host: Host) -> None:
