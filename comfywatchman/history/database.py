@@ -252,6 +252,9 @@ def _no_collection() -> Iterator[None]:
     try:
         yield
     finally:
+        # As old objects; as new ones all would be searched as soon as it is enabled.
+        gc.freeze()
+        gc.unfreeze()
         if was_enabled:
             gc.enable()
 

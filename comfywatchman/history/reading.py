@@ -303,9 +303,8 @@ def _changes(
     if only is not None:
         named = {cause for *_, because in rows for cause in because}
         causes = [cause for cause in causes if cause.id in named]
-    content = packing.dump({**kept["rest"], "workflows": workflows})
-    changes = Changes.model_validate_json(content, extra="ignore")
-    return changes.model_copy(update={"causes": causes})
+    found = {**kept["rest"], "workflows": workflows, "causes": causes}
+    return Changes.model_validate(found, extra="ignore")
 
 
 def _changes_at(connection: Connection, at: int) -> dict[str, Any] | None:
