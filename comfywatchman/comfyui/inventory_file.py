@@ -51,7 +51,7 @@ def listing(
     room = MODEL_LIMIT
     for folder, files in sorted(inventory.models.items()):
         models[visible(folder, limit=NAME_LIMIT)] = {
-            visible(file, limit=NAME_LIMIT): _size(of_models.get(f"{folder}/{file}", {}))
+            visible(file, limit=NAME_LIMIT): _size(of_models.get(visible(f"{folder}/{file}"), {}))
             for file in sorted(files[:room])
         }
         room -= min(len(files), room)
