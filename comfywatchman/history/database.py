@@ -208,7 +208,7 @@ class Database:
     def _told_if_whole(self, error: Exception) -> str | None:
         """Say that what is there cannot be read; None if it is damaged, and was set aside."""
         if self._unread is None:
-            self.check(_CHECK_EVERY - 1)
+            self.read(_quick_check, None)
             if self._connection is None or self._begun_anew:
                 return None
             what = type(error).__name__

@@ -41,7 +41,7 @@ _MOST_READ: Final = 4 * 1024**2
 _MOST_LINKS: Final = 5
 _LONGEST: Final = 1000
 _ENTRY: Final = struct.Struct(">10L20sH")
-_STAGE, _EXTENDED, _LENGTH = 0x3000, 0x4000, 0x0FFF
+_STAGE, _EXTENDED = 0x3000, 0x4000
 _ASSUMED, _SKIPPED = 0x8000, 0x4000
 _SSH: Final = re.compile(r"(?:[^@/:\s]{1,100}@)?([A-Za-z0-9.-]{1,200}):(?!//)(\S{1,300})")
 
