@@ -270,13 +270,7 @@ def _restore(history: History, wanted: str, to: Path | None, number: int | None)
 
 def _path(history: History, wanted: str, option: str) -> str:
     """The path of the workflow that is meant, of those that are there or have been."""
-    last = history.previous()
-    known = {} if last is None else {state.path: state.name for state in last.states.values()}
-    if wanted in known:
-        return wanted
-    for event in history.events():
-        for change in event.changes.workflows:
-            known.setdefault(change.path, change.name)
+    known = history.names()
     if wanted in known:
         return wanted
     meant = [path for path, name in known.items() if name == wanted] or [

@@ -96,6 +96,11 @@ def cycles(connection: Connection, since: int) -> list[CycleRow]:
     ]
 
 
+def names(connection: Connection) -> dict[str, str]:
+    """What each workflow is called, by its path."""
+    return dict(connection.execute("SELECT path, name FROM workflow"))
+
+
 def past(connection: Connection, since: int) -> dict[str, list[PastVerdict]]:
     """The verdicts of each workflow from a time on, the one that held then included."""
     found: dict[str, list[PastVerdict]] = {}
