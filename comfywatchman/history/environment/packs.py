@@ -21,7 +21,7 @@ import stat
 import tomllib
 from typing import TYPE_CHECKING, Final
 
-from comfywatchman import redaction
+from comfywatchman import masking
 from comfywatchman.comfyui.files import begin_of
 from comfywatchman.comfyui.provenance.pack import alike, pack
 from comfywatchman.escape import visible
@@ -253,4 +253,4 @@ def _names(folder: Path) -> list[str]:
 def _clean(value: str | float | bool | None) -> str | float | bool | None:
     if not isinstance(value, str):
         return value
-    return visible(redaction.without_secrets(value)[:_LONGEST])
+    return visible(masking.without_secrets(value)[:_LONGEST])

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from comfywatchman import redaction
+from comfywatchman import masking
 from comfywatchman.comfyui.files import begin_of
 from comfywatchman.comfyui.provenance.pack import pack
 from comfywatchman.escape import visible
@@ -165,7 +165,7 @@ def _named(address: str) -> str | None:
     found = pack(short)
     if found is not None and found.repository is not None:
         short = found.repository.removeprefix("https://github.com/")
-    return visible(redaction.without_secrets(short)[:_LONGEST])
+    return visible(masking.without_secrets(short)[:_LONGEST])
 
 
 class _Entry(NamedTuple):
