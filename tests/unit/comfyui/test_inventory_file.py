@@ -100,6 +100,18 @@ def test_a_size_is_found_by_the_name_that_is_shown() -> None:
     assert listed["models"] == {"loras": {r"a\u202e\n.safetensors": 7}}
 
 
+def test_embeddings_have_the_sizes_of_their_facts() -> None:
+    inventory = Inventory(
+        models={"embeddings": ("sub/a.b.pt", "new.pt")}, embeddings=frozenset({"sub/a.b"})
+    )
+    facts: Facts = {
+        FactKind.MODEL: {name: {"size": 6} for name in models.models(inventory)},
+        FactKind.EMBEDDING: {name: {"size": 7} for name in models.embeddings(inventory)},
+    }
+    listed = inventory_file.listing(catalog(), inventory, NOW, facts)
+    assert listed["models"] == {"embeddings": {"new.pt": None, "sub/a.b.pt": 7}}
+
+
 def test_what_a_pack_says_of_itself_is_made_harmless() -> None:
     facts: Facts = {FactKind.PACK: {"p\x1b": {"version": "\u202e" + "1" * 9999, "commit": 7}}}
     listed = inventory_file.listing(catalog(), Inventory(), NOW, facts)
