@@ -94,7 +94,7 @@ def run(
     ] = Format.TEXT,
 ) -> None:
     """Show what changed, and what that did, the newest first; with --at, a report of the past."""
-    # What is read stays until the end: looking for garbage in it takes a third of the time.
+    # What is read stays until the end: looking for garbage in it takes a tenth of the time.
     gc.disable()
     if at is not None and (workflow is not None or since is not None):
         sentences.end(Exit.USAGE, "--at shows one report as a whole: leave --workflow and --since")

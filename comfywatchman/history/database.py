@@ -7,12 +7,11 @@ one sentence says why. Only a change that cannot be written is an error.
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import sqlite3
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from comfywatchman import room, sqlite_file, state_files
+from comfywatchman import garbage, room, sqlite_file, state_files
 from comfywatchman.history.error import DamagedError, HistoryError
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Database:
         if self._connection is None:
             return otherwise
         try:
-            with sqlite_file.told(), _no_collection():
+            with sqlite_file.told(), garbage.not_looked_for():
                 return question(self._connection)
         except OSError as error:
             self._give_up(f"cannot be read: {_why(error, self.file)}")
@@ -242,21 +241,6 @@ def transaction(connection: Connection) -> Iterator[None]:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         raise
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Have what an answer is made of not searched for garbage, which takes as long as making it."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        # As old objects; as new ones all would be searched as soon as it is enabled.
-        gc.freeze()
-        gc.unfreeze()
-        if was_enabled:
-            gc.enable()
 
 
 def _quick_check(connection: Connection) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import random
 import shutil
@@ -98,25 +97,6 @@ def test_what_is_no_file_in_its_place_is_not_waited_for_nor_followed(
             with pytest.raises(HistoryError, match="cannot be used"):
                 history.remember(row(0), None)
     assert not target.exists() or target.read_bytes() == b""
-
-
-def test_what_an_answer_is_made_of_is_not_searched_for_garbage(tmp_path: Path) -> None:
-    searched: list[int] = []
-
-    def note(phase: str, found: dict[str, int]) -> None:
-        if phase == "start":
-            searched.append(found["generation"])
-
-    with opened(tmp_path) as history:
-        gc.collect()
-        gc.callbacks.append(note)
-        try:
-            answer = history.ask(lambda _: [[] for _ in range(100_000)], [])
-            after = [[] for _ in range(100)]
-        finally:
-            gc.callbacks.remove(note)
-    assert (len(answer), len(after), searched) == (100_000, 100, [])
-    assert gc.isenabled()
 
 
 def test_who_only_looks_makes_nothing(tmp_path: Path, kept: Path) -> None:
