@@ -57,6 +57,8 @@ def told() -> Iterator[None]:
         if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
             raise OSError(errno.EIO, text) from None
         raise DamagedError(text) from None
+    except UnicodeDecodeError:  # of what SQLite says, which quotes what is damaged
+        raise DamagedError("it holds text that is none") from None
 
 
 def make(file: Path) -> None:

@@ -11,7 +11,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from comfywatchman import private_file, redaction
+from comfywatchman import masking, private_file, redaction
 from comfywatchman.channels.sending.target import ChannelError, Target
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
@@ -131,5 +131,5 @@ def send(given: Mapping[str, Any], message: Message, kept: Mapping[str, Any]) ->
         words = hide.hide_text("; ".join(said) or "it was not taken")
         for piece in pieces:
             words = words.replace(piece, redaction.HIDDEN)
-        raise ChannelError(visible(redaction.without_secrets(words), limit=250))
+        raise ChannelError(visible(masking.without_secrets(words), limit=250))
     return {}

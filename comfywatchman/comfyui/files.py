@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from comfywatchman import state
@@ -131,6 +132,17 @@ def names_below(root: Path, *, most: int = 2_000_000) -> Listing | None:
             if not prefix:
                 return None
     return Listing(frozenset(names), links)
+
+
+def names_in(folder: Path, most: int) -> list[str]:
+    """Names of what lies in a folder, sorted; where there is more than ``most``, so many of them.
+
+    Raises:
+        OSError: it cannot be listed.
+        ValueError: no folder can be named so.
+    """
+    with os.scandir(folder) as found:
+        return sorted(entry.name for entry in islice(found, most))
 
 
 def begin_of(file: Path, length: int) -> bytes | None:

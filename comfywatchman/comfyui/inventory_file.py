@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman.escape import NAME_LIMIT, visible
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
     from comfywatchman.comfyui.catalog import Catalog
     from comfywatchman.comfyui.inventory import Inventory
+
+    _Facts = Mapping[Any, Mapping[str, Mapping[str, object]]]
 
 INVENTORY_SCHEMA_VERSION: Final = 2
 MODEL_LIMIT = 50_000
@@ -27,7 +30,7 @@ def listing(
     catalog: Catalog,
     inventory: Inventory,
     taken_at: datetime,
-    facts: Mapping[Any, Mapping[str, Mapping[str, object]]] | None = None,
+    facts: _Facts | None = None,
 ) -> dict[str, Any]:
     """The content of ``inventory.json``.
 
@@ -35,7 +38,7 @@ def listing(
         catalog: the node types of the server.
         inventory: its model files.
         taken_at: start of the cycle, UTC.
-        facts: what is known of the host's ``pack`` and ``model``, by name; see
+        facts: what is known of the host's ``pack``, ``model`` and ``embedding``, by name; see
             :class:`comfywatchman.history.facts.FactKind`. None if nothing is.
 
     Returns:
@@ -46,12 +49,11 @@ def listing(
         ``import_failed``) and ``left_out`` (how many models and packs are beyond the limits).
     """
     known = facts or {}
-    of_models = known.get("model", {})
     models: dict[str, dict[str, int | None]] = {}
     room = MODEL_LIMIT
     for folder, files in sorted(inventory.models.items()):
         models[visible(folder, limit=NAME_LIMIT)] = {
-            visible(file, limit=NAME_LIMIT): _size(of_models.get(f"{folder}/{file}", {}))
+            visible(file, limit=NAME_LIMIT): _size(known, folder, file)
             for file in sorted(files[:room])
         }
         room -= min(len(files), room)
@@ -68,8 +70,11 @@ def listing(
     }
 
 
-def _size(model: Mapping[str, object]) -> int | None:
-    size = model.get("size")
+def _size(known: _Facts, folder: str, file: str) -> int | None:
+    kind, name = "model", f"{folder}/{file}"
+    if folder == "embeddings" and "embedding" in known:
+        kind, name = "embedding", os.path.splitext(file)[0]  # noqa: PTH122  (a name, which may hold anything)
+    size = known.get(kind, {}).get(visible(name), {}).get("size")
     return size if isinstance(size, int) and size >= 0 else None
 
 

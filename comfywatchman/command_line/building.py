@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 from typing import TYPE_CHECKING, Any
 
 import typer
 import typer.main
 
+from comfywatchman import garbage
 from comfywatchman.command_line import flags
 
 if TYPE_CHECKING:
@@ -19,13 +19,8 @@ if TYPE_CHECKING:
 def build(command: ModuleType) -> Any:
     """The command that a module is, with the flags of the groups it takes."""
     # The settings, which most flags are drawn from, stay: they are no garbage to be looked for.
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
+    with garbage.not_looked_for():
         return _built(command)
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _built(command: ModuleType) -> Any:

@@ -7,12 +7,11 @@ one sentence says why. Only a change that cannot be written is an error.
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import sqlite3
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from comfywatchman import room, sqlite_file, state_files
+from comfywatchman import garbage, room, sqlite_file, state_files
 from comfywatchman.history.error import DamagedError, HistoryError
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Database:
         if self._connection is None:
             return otherwise
         try:
-            with sqlite_file.told(), _no_collection():
+            with sqlite_file.told(), garbage.not_looked_for():
                 return question(self._connection)
         except OSError as error:
             self._give_up(f"cannot be read: {_why(error, self.file)}")
@@ -208,7 +207,7 @@ class Database:
     def _told_if_whole(self, error: Exception) -> str | None:
         """Say that what is there cannot be read; None if it is damaged, and was set aside."""
         if self._unread is None:
-            self.check(_CHECK_EVERY - 1)
+            self.read(_quick_check, None)
             if self._connection is None or self._begun_anew:
                 return None
             what = type(error).__name__
@@ -242,18 +241,6 @@ def transaction(connection: Connection) -> Iterator[None]:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         raise
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Have what an answer is made of not searched for garbage, which takes as long as making it."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _quick_check(connection: Connection) -> None:

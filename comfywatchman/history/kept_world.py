@@ -1,8 +1,7 @@
 """What the verdicts of the last full cycle rested on, kept piece by piece.
 
 Node types are kept one by one, and long lists of choices once, so that what changed is what is
-written. A cycle in which nothing
-changed compares two digests.
+written. A cycle in which nothing changed compares two digests.
 """
 
 from __future__ import annotations

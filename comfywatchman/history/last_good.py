@@ -13,7 +13,6 @@ from comfywatchman.escape import visible
 from comfywatchman.history.facts import FactKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     from comfywatchman.history.facts import Facts, Value
@@ -84,7 +83,7 @@ def constraints(facts: Facts, taken_at: datetime) -> str:
 def _pins(facts: Facts) -> tuple[list[str], list[str]]:
     pins: list[str] = []
     left_out: list[str] = []
-    for name, value in _packages(facts):
+    for name, value in sorted(facts.get(FactKind.PACKAGE, {}).items()):
         version = _text(value, "version", _VERSION)
         if version is None or not _DISTRIBUTION.fullmatch(name):
             left_out.append(f"package {name}: its version is not known")
@@ -93,10 +92,6 @@ def _pins(facts: Facts) -> tuple[list[str], list[str]]:
         else:
             pins.append(f"{name}=={version}")
     return pins, left_out
-
-
-def _packages(facts: Facts) -> Iterator[tuple[str, Value]]:
-    yield from sorted(facts.get(FactKind.PACKAGE, {}).items())
 
 
 def _text(value: Value, key: str, form: re.Pattern[str]) -> str | None:

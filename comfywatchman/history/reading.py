@@ -96,6 +96,11 @@ def cycles(connection: Connection, since: int) -> list[CycleRow]:
     ]
 
 
+def names(connection: Connection) -> dict[str, str]:
+    """What each workflow is called, by its path."""
+    return dict(connection.execute("SELECT path, name FROM workflow"))
+
+
 def past(connection: Connection, since: int) -> dict[str, list[PastVerdict]]:
     """The verdicts of each workflow from a time on, the one that held then included."""
     found: dict[str, list[PastVerdict]] = {}
@@ -318,9 +323,8 @@ def _changes(
     if only is not None:
         named = {cause for *_, because in rows for cause in because}
         causes = [cause for cause in causes if cause.id in named]
-    content = packing.dump({**kept["rest"], "workflows": workflows})
-    changes = Changes.model_validate_json(content, extra="ignore")
-    return changes.model_copy(update={"causes": causes})
+    found = {**kept["rest"], "workflows": workflows, "causes": causes}
+    return Changes.model_validate(found, extra="ignore")
 
 
 def _changes_at(connection: Connection, at: int) -> dict[str, Any] | None:

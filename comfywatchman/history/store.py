@@ -214,6 +214,10 @@ class History:
         )
         database.write(lambda connection: writing.write_cycle(connection, cycle, at))
 
+    def names(self) -> dict[str, str]:
+        """What each workflow is called that is there or has been, by its path."""
+        return self.ask(reading.names, {})
+
     def past(self, since: datetime) -> dict[str, list[PastVerdict]]:
         """The verdicts of each workflow from a time on, the oldest first.
 

@@ -116,7 +116,7 @@ def write(connection: Connection, what: Remembered, days: int) -> None:
         frame = _once(connection, "frame", what.frame)
         own = packing.pack(what.own)
         _write_states(connection, what.states, at, what.full.unseen)
-        _write_facts(connection, what, at)
+        _write_facts(connection, what.full.environment.facts, what.facts, at)
         if what.full.report.changes is not None:
             _write_event(connection, what.full.report.changes, at)
         if what.world is None:
@@ -261,28 +261,26 @@ def _workflow(connection: Connection, report: WorkflowReport) -> int:
     return int(connection.execute(query, (report.path,)).fetchone()[0])
 
 
-def _write_facts(connection: Connection, what: Remembered, at: int) -> None:
+def _write_facts(
+    connection: Connection, facts: Facts, contents: Mapping[str, bytes], at: int
+) -> None:
     """Keep the facts of each kind that was read, and what changed of them."""
     known = dict(connection.execute("SELECT kind, digest FROM fact"))
-    changed = [
-        kind for kind, content in what.facts.items() if known.get(kind) != packing.digest(content)
-    ]
-    if what.full is None:
-        return
-    now: Facts = {
-        kind: facts for kind, facts in what.full.environment.facts.items() if kind in changed
-    }
+    now: Facts = {}
     before: Facts = {}
-    for kind in now:
+    for kind, of_kind in facts.items():
+        content = contents.get(kind.value)
+        if content is None or known.get(kind.value) == (digest := packing.digest(content)):
+            continue
+        now[kind] = of_kind
         query = "SELECT content FROM fact WHERE kind = ?"
         found = connection.execute(query, (kind.value,)).fetchone()
         if found is not None:
             before[kind] = packing.read(found[0])
-        content = what.facts[kind.value]
         connection.execute(
             "INSERT INTO fact VALUES (?, ?, ?, ?) ON CONFLICT (kind) DO UPDATE"
             " SET digest = excluded.digest, content = excluded.content",
-            (kind.value, at, packing.digest(content), packing.pack(content)),
+            (kind.value, at, digest, packing.pack(content)),
         )
     changes: dict[str, list[Any]] = {}
     for change in differences(before, now):

@@ -26,9 +26,9 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
         (
-            "__init__ results findings escape redaction errors room state state_files sqlite_file "
-            "private_file lenient_json latest discovery flag exclusion streams clock moments host "
-            "integrity started address"
+            "__init__ results findings escape redaction masking errors room state state_files "
+            "sqlite_file private_file lenient_json latest discovery flag exclusion streams clock "
+            "moments host integrity started address garbage"
         ),
         "settings off_switch ownership",
         "comfyui workflow gate schedule",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from comfywatchman.comfyui.files import begin_of
+from comfywatchman.comfyui.files import begin_of, names_in
 from comfywatchman.comfyui.provenance import failures, node_map
 from comfywatchman.comfyui.provenance.pack import alike
 
@@ -75,13 +74,7 @@ def read_log(user: Path) -> dict[str, str | None]:
 
 
 def _entries(folder: Path) -> list[str] | None:
-    names: list[str] = []
     try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                names.append(entry.name)
-                if len(names) >= _MOST_ENTRIES:
-                    break
-    except (OSError, ValueError):  # ValueError: no folder can be named so
+        return names_in(folder, _MOST_ENTRIES)
+    except (OSError, ValueError):
         return None
-    return sorted(names)

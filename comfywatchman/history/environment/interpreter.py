@@ -8,13 +8,12 @@ Not seen: packages in the user's own folder (``~/.local``), and what ``PYTHONPAT
 
 from __future__ import annotations
 
-import os
 import re
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from comfywatchman.comfyui.files import begin_of
+from comfywatchman.comfyui.files import begin_of, names_in
 from comfywatchman.history.environment import process
 from comfywatchman.history.environment.budget import Blind
 
@@ -71,12 +70,11 @@ def distributions(folder: Path) -> list[tuple[str, str, Path]]:
         Blind: it cannot be read.
     """
     try:
-        with os.scandir(folder) as entries:
-            names = [e.name for _, e in zip(range(_MOST_ENTRIES), entries, strict=False)]
+        names = names_in(folder, _MOST_ENTRIES)
     except (OSError, ValueError):
         raise Blind("which Python packages ComfyUI has: where they lie is not to be read") from None
     found = []
-    for name in sorted(names):
+    for name in names:
         stem, _, kind = name.rpartition(".")
         if kind == "dist-info" or kind == "egg-info":
             distribution, dash, version = stem.partition("-")

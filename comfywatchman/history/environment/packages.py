@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from comfywatchman import lenient_json, redaction
+from comfywatchman import lenient_json, masking
 from comfywatchman.comfyui.files import begin_of
 from comfywatchman.escape import visible
 from comfywatchman.history.environment import interpreter
@@ -61,7 +61,7 @@ def _origin(metadata: Path) -> str | None:
     address = said.get("url") if isinstance(said, dict) else None
     if not isinstance(address, str):
         return None
-    origin = redaction.without_secrets(address).partition("?")[0]
+    origin = masking.without_secrets(address).partition("?")[0]
     details = said.get("vcs_info")
     commit = details.get("commit_id") if isinstance(details, dict) else None
     if isinstance(commit, str) and commit.isalnum():

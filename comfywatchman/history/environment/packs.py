@@ -21,8 +21,8 @@ import stat
 import tomllib
 from typing import TYPE_CHECKING, Final
 
-from comfywatchman import redaction
-from comfywatchman.comfyui.files import begin_of
+from comfywatchman import masking
+from comfywatchman.comfyui.files import begin_of, names_in
 from comfywatchman.comfyui.provenance.pack import alike, pack
 from comfywatchman.escape import visible
 from comfywatchman.history.environment import repository
@@ -238,19 +238,18 @@ def _as_it_was(name: str, value: Value) -> str:
 
 def _names(folder: Path) -> list[str]:
     try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for _, entry in zip(range(MOST_PACKS + 1), entries, strict=False)]
+        names = names_in(folder, MOST_PACKS + 1)
     except NotADirectoryError:
-        names = []
+        return []
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "no folder can be named so"
         raise Blind(f"the packs in {visible(str(folder))} cannot be listed: {why}") from None
     if len(names) > MOST_PACKS:
         raise Blind(f"{visible(str(folder))} holds more than {MOST_PACKS:,} entries")
-    return sorted(names)
+    return names
 
 
 def _clean(value: str | float | bool | None) -> str | float | bool | None:
     if not isinstance(value, str):
         return value
-    return visible(redaction.without_secrets(value)[:_LONGEST])
+    return visible(masking.without_secrets(value)[:_LONGEST])

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from comfywatchman import redaction
+from comfywatchman import masking
 from comfywatchman.comfyui.files import begin_of
 from comfywatchman.comfyui.provenance.pack import pack
 from comfywatchman.escape import visible
@@ -41,7 +41,7 @@ _MOST_READ: Final = 4 * 1024**2
 _MOST_LINKS: Final = 5
 _LONGEST: Final = 1000
 _ENTRY: Final = struct.Struct(">10L20sH")
-_STAGE, _EXTENDED, _LENGTH = 0x3000, 0x4000, 0x0FFF
+_STAGE, _EXTENDED = 0x3000, 0x4000
 _ASSUMED, _SKIPPED = 0x8000, 0x4000
 _SSH: Final = re.compile(r"(?:[^@/:\s]{1,100}@)?([A-Za-z0-9.-]{1,200}):(?!//)(\S{1,300})")
 
@@ -165,7 +165,7 @@ def _named(address: str) -> str | None:
     found = pack(short)
     if found is not None and found.repository is not None:
         short = found.repository.removeprefix("https://github.com/")
-    return visible(redaction.without_secrets(short)[:_LONGEST])
+    return visible(masking.without_secrets(short)[:_LONGEST])
 
 
 class _Entry(NamedTuple):

@@ -12,7 +12,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from comfywatchman import redaction
+from comfywatchman import masking, redaction
 from comfywatchman.comfyui.files import begin_of
 from comfywatchman.escape import visible
 from comfywatchman.history.environment import repository
@@ -136,7 +136,7 @@ def arguments(argv: Sequence[str]) -> dict[str, Value]:
     """
     if not argv:
         raise Blind("the server does not tell its command line")
-    shown = redaction.arguments_without_secrets(argv[:_MOST_ARGUMENTS])
+    shown = masking.arguments_without_secrets(argv[:_MOST_ARGUMENTS])
     return {"": {"text": _shown(_line(shown), _LONGEST_LINE)}}
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from comfywatchman.comfyui import inventory_file
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
+from comfywatchman.history.environment import models
 from comfywatchman.history.facts import FactKind
 
 if TYPE_CHECKING:
@@ -86,6 +87,29 @@ def test_versions_of_packs_and_sizes_of_models_are_told_where_they_are_known() -
         "single.disabled": {"node_types": 0, "enabled": False},
         "unseen": {"node_types": 1},
     }
+
+
+def test_a_size_is_found_by_the_name_that_is_shown() -> None:
+    inventory = Inventory(models={"loras": ("a\u202e\n.safetensors",)})
+    listed = inventory_file.listing(
+        catalog(),
+        inventory,
+        NOW,
+        {FactKind.MODEL: {name: {"size": 7} for name in models.models(inventory)}},
+    )
+    assert listed["models"] == {"loras": {r"a\u202e\n.safetensors": 7}}
+
+
+def test_embeddings_have_the_sizes_of_their_facts() -> None:
+    inventory = Inventory(
+        models={"embeddings": ("sub/a.b.pt", "new.pt")}, embeddings=frozenset({"sub/a.b"})
+    )
+    facts: Facts = {
+        FactKind.MODEL: {name: {"size": 6} for name in models.models(inventory)},
+        FactKind.EMBEDDING: {name: {"size": 7} for name in models.embeddings(inventory)},
+    }
+    listed = inventory_file.listing(catalog(), inventory, NOW, facts)
+    assert listed["models"] == {"embeddings": {"new.pt": None, "sub/a.b.pt": 7}}
 
 
 def test_what_a_pack_says_of_itself_is_made_harmless() -> None:

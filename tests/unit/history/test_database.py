@@ -227,6 +227,22 @@ def test_a_damaged_one_is_set_aside_and_begun_anew(kept: Path, size: int) -> Non
     assert (kept / f"{FILE}.damaged").exists()
 
 
+@pytest.mark.parametrize(("name", "index"), [(FILE, b"frame"), (COPIES, b"content")])
+def test_damage_that_sqlite_has_no_words_for(kept: Path, name: str, index: bytes) -> None:
+    whole = (kept / name).read_bytes()
+    damaged = whole.replace(b"autoindex_" + index, b"autoinde\xcd_" + index)
+    assert damaged != whole
+    for readonly in (True, False):
+        (kept / name).write_bytes(damaged)
+        with opened(kept, readonly=readonly) as history:
+            ask_everything(history)
+            if not readonly:
+                history.remember(row(3), full(3, [workflow("/w/a")]))
+            (note,) = history.notes
+            assert f"{kept / name} is damaged" in note
+    assert (kept / f"{name}.damaged").read_bytes() == damaged
+
+
 def test_damage_is_found_at_the_latest_when_the_whole_is_looked_at(kept: Path) -> None:
     with opened(kept) as history:
         for number in range(3, 9):

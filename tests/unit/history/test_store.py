@@ -112,6 +112,13 @@ def test_the_last_full_cycle_is_known(tmp_path: Path) -> None:
         assert history.cycles(when(0))[2] == row(0)
 
 
+def test_a_workflow_is_known_by_name_when_it_is_gone(tmp_path: Path) -> None:
+    remember(tmp_path, 0, [workflow("/w/a"), broken("/w/b")])
+    remember(tmp_path, 1, [workflow("/w/a").model_copy(update={"name": "new name"})])
+    with opened(tmp_path) as history:
+        assert history.names() == {"/w/a": "new name", "/w/b": "b"}
+
+
 def test_an_unchanged_cycle_adds_one_small_row(tmp_path: Path) -> None:
     found = [workflow(f"/w/{number}") for number in range(50)]
     everything = {"facts": environment(p="1"), "rests_on": world("A")}
