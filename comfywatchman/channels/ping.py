@@ -184,5 +184,3 @@ def send(
         raise ChannelError(refused)
     says = answer.headers.get("Ping-Body-Limit", "")
     return keep | ({"limit": int(says)} if says.isdecimal() and len(says) < 10 else {})
-
-
