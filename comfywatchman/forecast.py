@@ -77,7 +77,7 @@ def forecast(settings: Settings, other: Basis, file: Path) -> Forecast:
     with client, _history(settings) as history:
         here = _here(settings, client, history)
         there = _with_node_types_of(here.world, other.catalog)
-        pairs, contents = _judged_twice(here, there)
+        pairs, contents, unread = _judged_twice(here, there)
     worse = [
         cause.Worse(pair.now, pair.was)
         for pair in pairs
@@ -101,7 +101,7 @@ def forecast(settings: Settings, other: Basis, file: Path) -> Forecast:
         comfyui_before=here.world.catalog.version,
         comfyui_after=there.catalog.version,
         judged=len(pairs),
-        changes=comparison.changes(compared, explained, [], here.not_checked),
+        changes=comparison.changes(compared, explained, [], [*here.not_checked, *unread]),
     )
 
 
@@ -172,24 +172,29 @@ def _with_node_types_of(here: World, other: Catalog) -> World:
     return World(catalog, here.inventory, here.depth, here.size)
 
 
-def _judged_twice(here: Here, there: World) -> tuple[list[comparison.Pair], dict[str, bytes]]:
+def _judged_twice(
+    here: Here, there: World
+) -> tuple[list[comparison.Pair], dict[str, bytes], list[str]]:
     """Judge each workflow here and there, from the same bytes.
 
     Returns:
-        What would become of each, and the content of those that would get worse, by its digest.
+        What would become of each, the content of those that would get worse, by its digest, and one
+        sentence for each that could not be read.
     """
     size, depth = here.world.size, here.world.depth
     caches = [VerdictCache(None, w.catalog, w.inventory, {}) for w in (here.world, there)]
     pairs: list[comparison.Pair] = []
     contents: dict[str, bytes] = {}
+    unread: list[str] = []
     for workflow in here.workflows:
         try:
             read = find.WorkflowCopy(workflow.path, workflow.name, workflow.read(size))
-        except WorkflowError:
-            continue  # it is not judged here either
+        except WorkflowError as error:
+            unread.append(f"{visible(workflow.name)}: {error.finding.message}")
+            continue
         was, now = (judge_workflow(read, c, max_bytes=size, max_depth=depth) for c in caches)
         kind = comparison.kind_of_change(now, was)
         pairs.append(comparison.Pair(now, None, was, kind))
         if kind is ChangeKind.WORSE and now.content_digest is not None:
             contents[now.content_digest] = read.raw
-    return pairs, contents
+    return pairs, contents, unread

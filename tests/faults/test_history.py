@@ -356,6 +356,20 @@ def test_a_forecast_names_what_another_catalog_would_break(host: Host, server: S
     assert (host.files() if host.state.exists() else set()) == before
 
 
+def test_a_forecast_names_how_many_workflows_it_could_not_read(host: Host, server: StandIn) -> None:
+    save(host, "model.json", NEEDS_A_MODEL)
+    (host.workflows / "large.json").write_bytes(b" " * 100_000)
+    other = host.workflows.parent / "canary.json"
+    other.write_text(json.dumps(recorded_node_types("full")))
+    options = {"comfyui_url": server.url, "max_workflow_size": "50kB"}
+    done = host.run("forecast", str(other), "--format", "json", **options)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["judged"] == len(list(host.workflows.iterdir())) - 1
+    assert any("large.json" in told for told in found["changes"]["not_known"])
+    assert "large.json" in host.run("forecast", str(other), **options).stdout
+
+
 def test_a_forecast_without_a_server_uses_the_catalog_that_was_kept(
     host: Host, server: StandIn
 ) -> None:
