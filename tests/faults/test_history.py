@@ -439,8 +439,8 @@ def test_a_copy_is_written_out_and_over_nothing(host: Host, server: StandIn) -> 
         (["--as", "snapshot"], "--last-good"),
         (["--to", "x"], "--restore-copy"),
         (["--last-good", "a", "--at", "1d"], "each ask for another thing"),
-        (["--last-good", "nothing"], "the history knows none"),
-        (["--restore-copy", "nothing"], "the history knows none"),
+        (["--last-good", "nothing"], "the history has no workflow 'nothing'"),
+        (["--restore-copy", "nothing"], "the history has no workflow 'nothing'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
