@@ -6,17 +6,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from comfywatchman import basis
+from comfywatchman import __version__, basis
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
+from comfywatchman.comfyui.provenance.inquiry import Inquiry
 from comfywatchman.errors import ConfigError
 from comfywatchman.exclusion import Exclusion
+from comfywatchman.gate import comfyui as comfyui_gate
+from comfywatchman.history.environment import models, reading
+from comfywatchman.history.environment.sources import Sources
+from comfywatchman.history.facts import Environment
+from comfywatchman.history.schema import FileNames, schema_digest
 from comfywatchman.history.store import History
 from comfywatchman.history.world import World
 from comfywatchman.moments import shown
 from comfywatchman.workflow import find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from comfywatchman.comfyui import files
     from comfywatchman.history.copies import Copies
@@ -49,6 +56,19 @@ class Here:
     previous: Previous | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a host is made of, and where its files lie.
+
+    Attributes:
+        environment: the facts, as a cycle reads them.
+        model_folders: where on this host the server's model files may lie, by model folder.
+    """
+
+    environment: Environment
+    model_folders: Mapping[str, list[Path]]
+
+
 def history(settings: Settings) -> History:
     """What was kept, to be looked at only."""
     return History.open(settings.resolved_state_dir, days=1, copies_room=1, readonly=True)
@@ -74,6 +94,33 @@ def look(settings: Settings, client: ComfyUIClient, history: History) -> Here:
     workflows = find.distinct([*found.workflows, *saved.workflows])
     blind = [*not_checked, *found.not_checked, *saved.not_checked]
     return Here(world, list(workflows), settings.comfyui_url, datetime.now(UTC), blind, folders)
+
+
+def surroundings(settings: Settings, client: ComfyUIClient, here: Here) -> Surroundings:
+    """Look at what the host is made of; where the server does not answer, take what was kept."""
+    if here.previous is not None:
+        return Surroundings(Environment(here.previous.facts()), {})
+    catalog, inventory = here.world.catalog, here.world.inventory
+    inquiry = Inquiry(catalog, client, here.folders)
+    inquiry.begin()
+    files = FileNames(inventory)
+    sources = Sources(
+        system_stats=comfyui_gate.read(client).stats,
+        client=client,
+        comfyui_dir=settings.comfyui_dir,
+        folders=here.folders,
+        knowledge=inquiry.knowledge,
+        catalog=catalog,
+        inventory=inventory,
+        digest=lambda declaration: schema_digest(declaration, files),
+        program={"version": __version__},
+    )
+    places: dict[str, list[Path]] = {}
+    if here.folders is not None:
+        base = here.folders.custom_nodes.parent
+        said = models.ask_folders(client)
+        places = models.roots(said, inventory.models, base, sources.argv)
+    return Surroundings(reading.read(sources), places)
 
 
 def _kept(settings: Settings, history: History, found: find.Found, why: str) -> Here:
