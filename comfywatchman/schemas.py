@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from comfywatchman.comfyui.catalog_file import CATALOG_SCHEMA_VERSION, SavedCatalog
-from comfywatchman.fleet.model import FLEET_SCHEMA_VERSION, Fleet
+from comfywatchman.fleet.model import FLEET_SCHEMA_VERSION, WHERE_SCHEMA_VERSION, Fleet, Where
 from comfywatchman.results import (
     BOM_CHECK_SCHEMA_VERSION,
     BOM_SCHEMA_VERSION,
@@ -40,6 +40,7 @@ _PUBLISHED: dict[str, type] = {
     f"bom-check-{BOM_CHECK_SCHEMA_VERSION}.json": BomCheck,
     f"catalog-{CATALOG_SCHEMA_VERSION}.json": SavedCatalog,
     f"fleet-{FLEET_SCHEMA_VERSION}.json": Fleet,
+    f"fleet-where-{WHERE_SCHEMA_VERSION}.json": Where,
 }
 
 
