@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from comfywatchman.fleet import folder, placing
 from comfywatchman.fleet.where import NotNamedError, where
 from tests.unit.fleet import sample
 from tests.unit.fleet.test_command import DAYS, run
+from tests.unit.fleet.test_forms import OUR_MARKUP, tokens
 from tests.unit.report import sample as reports
 
 if TYPE_CHECKING:
@@ -206,6 +208,7 @@ def test_a_hostile_fleet_acts_nowhere(tmp_path: Path) -> None:
         hosts.append(host(f"{number}", each, inventory=sample.inventory({text: [text]}, {text: 3})))
     found = answer(tmp_path, hosts, DIGEST)
     assert all(visible(line) == line for line in placing.text(found).split("\n"))
-    marked = placing.markdown(found)
-    assert "\x1b" not in marked
-    assert "<script" not in marked.replace("`<script", "")
+    shown = tokens(placing.markdown(found))
+    assert {token.type for token in shown} <= OUR_MARKUP
+    words = " ".join(token.content for token in shown if token.type == "text")
+    assert not re.search(r"[@#<>`|\\\[\]$~*_&]|www\.|://", words)
