@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from comfywatchman import __version__, present
+from comfywatchman import __version__, masking, present
 from comfywatchman.bom import hashes
 from comfywatchman.bom.declared import declaration, plain
 from comfywatchman.comfyui.catalog import COMBO
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 _UPLOADS: Final = ("image_upload", "video_upload", "audio_upload", "animated_image_upload")
 """Options of inputs that name a file of ``input``, ``output`` or ``temp``."""
 _MOST_CHOICES: Final = 1_000
+_LONGEST_ADDRESS: Final = 2_000
 _NUMBERS: Final = ("INT", "FLOAT")
 
 
@@ -337,8 +338,14 @@ def _model(model: UsedModel, listed: Sequence[hashes.Listed], host: Host) -> Bom
         size=size,
         sha256=digest,
         sha256_from=source,
-        url=None if known.url is None else printable(known.url, 2_000),
+        url=None if known.url is None else _address(known.url),
     )
+
+
+def _address(url: str) -> str:
+    """An address without what may log in somewhere."""
+    masked = masking.without_secrets(url)
+    return printable(masked if masked == url else masked.partition("?")[0], _LONGEST_ADDRESS)
 
 
 def model_size(facts: Facts, folder: str, name: str) -> int | None:

@@ -88,6 +88,11 @@ def test_address_and_hash_come_from_the_workflow() -> None:
     prompt = {**worlds.PROMPT, "extra": {"class_type": "Note", "models": [None, 3, other, entry]}}
     [model] = bill(worlds.workflow(prompt), worlds.host()).models
     assert (model.url, model.sha256, model.sha256_from) == (worlds.URL, worlds.SHA, "workflow")
+    entry["url"] = (
+        "https://civitai.com/api/download/models/1?token=0123456789abcdef0123456789abcdef"
+    )
+    [model] = bill(worlds.workflow(prompt), worlds.host()).models
+    assert model.url == "https://civitai.com/api/download/models/1"
 
 
 @pytest.mark.parametrize(("later", "known"), [(0, worlds.SHA), (60, None)])
