@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from bench import (
+    bills,
     causes,
     cycle,
     deploy,
@@ -30,7 +31,7 @@ def main() -> None:
         "what",
         nargs="?",
         choices=(
-            *("causes", "cycle", "deploy", "environment", "fleet", "growth", "history"),
+            *("bills", "causes", "cycle", "deploy", "environment", "fleet", "growth", "history"),
             *("load", "many", "memory", "scale", "slow", "peer"),
         ),
         default="cycle",
@@ -45,13 +46,15 @@ def main() -> None:
         help="cycle, fleet, many, memory, scale, slow: another checkout, measured in the same run",
     )
     parser.add_argument("--shape", choices=tuple(SHAPES), help="growth: of this shape alone")
-    parser.add_argument("--cases", type=int, default=2_000, help="causes: cases of each kind")
-    parser.add_argument("--seed", type=int, default=1, help="causes: what they are drawn by")
+    parser.add_argument("--cases", type=int, default=2_000, help="bills, causes: cases")
+    parser.add_argument("--seed", type=int, default=1, help="bills, causes: what they are drawn by")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
     if options.what == "causes":
         causes.main(options.cases, options.seed)
+    elif options.what == "bills":
+        bills.main(options.cases, options.seed)
     elif options.what == "cycle":
         cycle.main(options.rounds, options.before)
     elif options.what == "environment":

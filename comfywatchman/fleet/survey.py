@@ -67,7 +67,7 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
     seen: dict[_CellKey, _CellKey] = {}
     findings: dict[_FindingKey, int] = {}
     for each in collected:
-        reading = _Reading(each, now, stale_after)
+        reading = Reading(each, now, stale_after)
         host = reading.host()
         hosts.append(host)
         for workflow, cell in reading.workflows.items():
@@ -112,7 +112,7 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
     )
 
 
-class _Reading:
+class Reading:
     """What one host said, with all that is wrong about it."""
 
     def __init__(self, found: Collected, now: float, stale_after: float | None) -> None:

@@ -36,7 +36,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "judging",
         "report history acceptances",
         "metrics events channels",
-        "basis cycle conversion forecast status fleet schemas doctor workstation",
+        "basis present bom cycle conversion forecast status fleet schemas doctor workstation",
         "command_line",
         "commands",
         "cli",
