@@ -35,7 +35,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "checks",
         "judging",
         "report history acceptances",
-        "metrics events channels",
+        "metrics events channels fixes",
         "basis cycle conversion forecast status fleet schemas doctor workstation",
         "command_line",
         "commands",
