@@ -127,12 +127,12 @@ class PlannedFix(_Frozen):
 
 
 class Outcome(_Frozen):
-    """What becomes of a workflow's file."""
+    """What becomes of a workflow."""
 
     fixes: list[str]
-    """The ids of the fixes whose edits are made."""
-    sha256: Sha256
-    """Of the file after them."""
+    """The ids of the fixes, downloads left out."""
+    sha256: Sha256 | None
+    """Of the file after them; null if it is not edited."""
     verdict: Verdict
     """The verdict after them, on this host as it was."""
 
@@ -142,16 +142,17 @@ class PlannedWorkflow(_Frozen):
 
     workflow: str
     """Its path, as reports name it."""
-    file: SeenFile
-    """The file."""
+    file: SeenFile | None
+    """The file; null if it is not on this host and not edited."""
     before: Verdict
     """Its verdict as it is."""
     fixes: list[PlannedFix]
     """What the plan does, in this order."""
-    all: Outcome | None
-    """What becomes of it with all edits of the plan; null if none is made in it."""
+    all: Outcome
+    """What becomes of it with all of them."""
     proven: Outcome | None
-    """The same with those alone that are ``proven`` (``--only proven``)."""
+    """The same with those alone that are ``proven`` (``--only proven``); null if there are none, or
+    they do not raise the verdict without the others."""
 
 
 class ByHand(_Frozen):
@@ -233,7 +234,7 @@ def write(plan: Plan, file: Path) -> None:
     content = redaction.catch(encoded(plan))
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with open(descriptor, "wb") as stream:
+        with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from comfywatchman.escape import visible
 from comfywatchman.fixes import editing, seeing
@@ -19,11 +19,12 @@ from comfywatchman.fixes.plan import (
     Role,
     SeenFile,
 )
+from comfywatchman.fixes.proof import is_worse, rose
 from comfywatchman.fixes.record import digest
 from comfywatchman.fixes.world import Lists
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.workflow import judge_workflow
-from comfywatchman.results import RANK, Confidence, FixKind, Severity, Verdict
+from comfywatchman.results import Confidence, FixKind
 from comfywatchman.workflow.find import PictureFile, WorkflowCopy, WorkflowFile
 from comfywatchman.workflow.prompt import WorkflowError
 
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
     from comfywatchman.fixes.last_ran import LastRan
     from comfywatchman.fixes.proposal import Edit, Pointer, Proposal
     from comfywatchman.history.world import World
-    from comfywatchman.results import WorkflowReport
+    from comfywatchman.results import Verdict, WorkflowReport
 
 _SURENESS: Final = {Confidence.PROVEN: 0, Confidence.LIKELY: 1, Confidence.ASK: 2}
+_Pairs: TypeAlias = "list[tuple[Proposal, PlannedFix]]"
 _BY_A_PERSON: Final = frozenset(
     {
         FixKind.INSTALL_PACK,
@@ -125,30 +127,18 @@ def judged(world: World, path: str, name: str, raw: bytes) -> WorkflowReport:
     return judge_workflow(copy, cache, max_bytes=world.size, max_depth=world.depth)
 
 
-def errors(report: WorkflowReport) -> set[str]:
-    """What is wrong with a workflow, each by what makes it the same fault again."""
-    return {f.fingerprint or f.message for f in report.findings if f.severity is Severity.ERROR}
+def with_files(world: World, places: Mapping[str, Sequence[Path]], targets: Iterable[str]) -> World:
+    """The world in which files lie at targets among the models too.
 
-
-def is_worse(after: WorkflowReport, before: WorkflowReport) -> bool:
-    """Whether a workflow can do less, or has an error that it had not."""
-    if after.verdict is Verdict.UNKNOWN or before.verdict is Verdict.UNKNOWN:
-        return after.verdict is not before.verdict
-    return RANK[after.verdict] < RANK[before.verdict] or bool(errors(after) - errors(before))
-
-
-def has_risen(after: WorkflowReport, before: WorkflowReport) -> bool:
-    """Whether a workflow can do more."""
-    return RANK.get(after.verdict, -1) > RANK.get(before.verdict, 3)
-
-
-def with_links(world: World, places: Mapping[str, Sequence[Path]], targets: Iterable[str]) -> World:
-    """The world in which files lie at targets among the models too."""
-    lists = None
-    base = world
-    for target in targets:
-        for folder, name in names_of(target, places):
-            lists = lists or Lists(base)
+    Args:
+        world: it, without them.
+        places: by model folder, where its files lie.
+        targets: absolute paths.
+    """
+    names = [each for target in targets for each in names_of(target, places)]
+    lists = Lists(world) if names else None
+    for folder, name in names:
+        if lists is not None:
             world = lists.with_file(folder, name, world)
     return world
 
@@ -165,6 +155,15 @@ def names_of(target: str, places: Mapping[str, Sequence[Path]]) -> list[tuple[st
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A workflow with fixes made in it: its bytes, what is found of them, and that in short."""
+
+    raw: bytes
+    report: WorkflowReport
+    outcome: Outcome
+
+
 class _Planner:
     def __init__(
         self,
@@ -178,20 +177,19 @@ class _Planner:
 
     def add(self, saved: Saved, proposals: list[Proposal]) -> None:
         """Plan what is to be done for a workflow."""
-        chosen = self._chosen(saved, proposals)
-        fixes = [fix for each in chosen if (fix := self._fix(each)) is not None]
-        known = {fix.id for fix in fixes}
-        chosen = [each for each in chosen if each.id in known]
-        # What is right alone may not be right together; then the best of it goes first.
-        while chosen and (done := self._outcomes(saved, chosen)) is None:
-            left = chosen.pop()
+        pairs = [
+            (each, fix) for each in self._chosen(proposals) if (fix := self._fix(each)) is not None
+        ]
+        # What is right alone may not be right together; then what is best of it stays.
+        while pairs and (done := self._outcome(saved, pairs)) is None:
+            left, _ = pairs.pop()
             self._leave(left, "together with what is planned, the workflow would get worse")
-            fixes = [fix for fix in fixes if fix.id != left.id]
-        if chosen and done is not None:
-            self._show(saved, fixes, chosen, done)
+        if pairs and done is not None:
+            self._show(saved, pairs, done)
+            self._plan(saved, pairs)
         self._by_a_person(saved)
 
-    def _chosen(self, saved: Saved, proposals: list[Proposal]) -> list[Proposal]:
+    def _chosen(self, proposals: list[Proposal]) -> list[Proposal]:
         def rank(proposal: Proposal) -> tuple[bool, int]:
             return proposal.id not in self._taken, _SURENESS[proposal.confidence]
 
@@ -234,15 +232,7 @@ class _Planner:
                 fingerprints=list(proposal.fingerprints),
                 edits=edits,
                 link=link,
-                download=download
-                and PlannedDownload(
-                    url=download.url,
-                    folder=download.folder,
-                    name=download.name,
-                    target=download.target,
-                    sha256=download.sha256,
-                    size=download.size,
-                ),
+                download=None if download is None else PlannedDownload(**asdict(download)),
             )
             fix.model_dump_json()
         except (OSError, ValueError) as error:
@@ -265,78 +255,60 @@ class _Planner:
             ]
         return found
 
-    def _outcomes(
-        self, saved: Saved, chosen: list[Proposal]
-    ) -> tuple[bytes, WorkflowReport, Outcome | None, Outcome | None] | None:
-        """What becomes of a workflow with all that was chosen, and with what is proven alone.
-
-        Returns:
-            None where it would get worse, or cannot be edited so.
-        """
-        every = self._outcome(saved, chosen)
-        if every is None:
-            return None
-        proven = [each for each in chosen if each.confidence is Confidence.PROVEN]
-        alone = self._outcome(saved, proven) if proven and proven != chosen else every
-        if proven and alone is None:
-            return None
-        raw, report, outcome = every
-        of_proven = alone[2] if proven and alone is not None else None
-        return raw, report, outcome, of_proven
-
-    def _outcome(
-        self, saved: Saved, chosen: list[Proposal]
-    ) -> tuple[bytes, WorkflowReport, Outcome | None] | None:
-        here = self._here
-        edits = [edit for each in chosen for edit in each.edits]
+    def _outcome(self, saved: Saved, pairs: _Pairs) -> _Done | None:
+        """What becomes of a workflow; None where it would get worse, or cannot be edited so."""
+        edits = [edit for each, _ in pairs for edit in each.edits]
         try:
-            raw = editing.edited(saved.raw, edits, max_depth=here.world.depth)
+            raw = editing.edited(saved.raw, edits, max_depth=self._here.world.depth)
         except (editing.NotEditedError, WorkflowError):
             return None
-        targets = [p.target for each in chosen if (p := each.placement or each.download)]
-        world = with_links(here.world, here.places, targets)
-        report = judged(world, saved.report.path, saved.report.name, raw)
+        report = self._judged(saved, raw, [fix.link.target for _, fix in pairs if fix.link])
         if is_worse(report, saved.report):
             return None
-        if not edits:
-            return raw, report, None
-        return (
-            raw,
-            report,
-            Outcome(
-                fixes=[each.id for each in chosen if each.edits],
-                sha256=digest(raw),
-                verdict=report.verdict,
-            ),
+        outcome = Outcome(
+            fixes=[fix.id for _, fix in pairs if fix.download is None],
+            sha256=digest(raw) if edits else None,
+            verdict=report.verdict,
+        )
+        return _Done(raw, report, outcome)
+
+    def _judged(self, saved: Saved, raw: bytes, targets: Iterable[str]) -> WorkflowReport:
+        world = with_files(self._here.world, self._here.places, targets)
+        return judged(world, saved.report.path, saved.report.name, raw)
+
+    def _show(self, saved: Saved, pairs: _Pairs, done: _Done) -> None:
+        targets = [t.target for _, fix in pairs if (t := fix.link or fix.download)]
+        then = self._judged(saved, done.raw, targets)
+        self.planned.shown.append(
+            Shown(
+                saved.report.path,
+                saved.raw,
+                done.raw,
+                [edit for each, _ in pairs for edit in each.edits],
+                (saved.report.verdict, then.verdict),
+                [fix for _, fix in pairs],
+            )
         )
 
-    def _show(
-        self,
-        saved: Saved,
-        fixes: list[PlannedFix],
-        chosen: list[Proposal],
-        done: tuple[bytes, WorkflowReport, Outcome | None, Outcome | None],
-    ) -> None:
-        raw, report, every, proven = done
-        verdicts = (saved.report.verdict, report.verdict)
-        edits = [edit for each in chosen for edit in each.edits]
-        path = saved.report.path
-        self.planned.shown.append(Shown(path, saved.raw, raw, edits, verdicts, fixes))
-        refusal = _unwritable(saved) if edits else None
-        file = None
-        if refusal is None:
-            file, refusal = _seen(saved)
-        if file is None or refusal is not None:
-            self.planned.not_written.append(f"{path}: {refusal}")
+    def _plan(self, saved: Saved, pairs: _Pairs) -> None:
+        """Put into the plan what of it can be done here."""
+        file, refusal = _seen(saved)
+        if refusal is not None and any(each.edits for each, _ in pairs):
+            self.planned.not_written.append(f"{saved.report.path}: {refusal}")
+            pairs = [(each, fix) for each, fix in pairs if not each.edits]
+        done = self._outcome(saved, pairs) if pairs else None
+        if done is None:
             return
+        proven = [pair for pair in pairs if pair[1].confidence is Confidence.PROVEN]
+        alone = self._outcome(saved, proven) if proven else None
         self.planned.workflows.append(
             PlannedWorkflow(
-                workflow=path,
+                workflow=saved.report.path,
                 file=file,
                 before=saved.report.verdict,
-                fixes=fixes,
-                all=every,
-                proven=proven,
+                fixes=[fix for _, fix in pairs],
+                all=done.outcome,
+                proven=alone.outcome if alone and rose(alone.report, saved.report) else None,
             )
         )
 
@@ -397,29 +369,24 @@ def _overlap(one: Pointer, other: Pointer) -> bool:
     return one[:shorter] == other[:shorter]
 
 
-def _unwritable(saved: Saved) -> str | None:
-    """Why a workflow is not written, whatever its file is like."""
+def _seen(saved: Saved) -> tuple[SeenFile | None, str | None]:
+    """The workflow's file as it is now, or why it is not written."""
     match saved.workflow:
         case PictureFile():
-            return "it is in a picture, which is not written to: open it in ComfyUI and save it"
-        case WorkflowFile():
-            return None
-    return (
-        "only the server has it, and offers no safe way to replace a file: open it in ComfyUI, "
-        "change it there and save it"
-    )
-
-
-def _seen(saved: Saved) -> tuple[SeenFile | None, str | None]:
-    """The workflow's file as it is now, if it still holds what was judged."""
-    if not isinstance(saved.workflow, WorkflowFile):
-        return None, _unwritable(saved)
+            return None, "it is in a picture, which is not written to: save it from ComfyUI"
+        case WorkflowFile(file=place):
+            pass
+        case _:
+            return None, (
+                "only the server has it, and offers no safe way to replace a file: open it in "
+                "ComfyUI, change it there and save it"
+            )
     try:
-        file = seeing.look(str(saved.workflow.file), Role.WORKFLOW)
+        file = seeing.look(str(place), Role.WORKFLOW)
     except OSError as error:
         return None, f"it cannot be read: {error.strerror}"
     except ValueError:
-        return None, f"its name {visible(str(saved.workflow.file))} is no Unicode: rename it first"
+        return None, f"its name {visible(str(place))} is no Unicode: rename it first"
     if file.sha256 != digest(saved.raw):
         return None, "it was saved while it was judged: run this again"
     return file, None

@@ -69,7 +69,6 @@ class Linked(_Kept):
         target: where it is.
         device: the file system of the file.
         inode: the file's number there.
-        hard: whether it is a hard link; None while it is not made.
     """
 
     source: str
@@ -100,6 +99,7 @@ class Record(_Kept):
         fixes: the ids of what was proposed.
         written: the workflows.
         linked: the links.
+        made: the folders that were made for them, the outermost first.
         fetched: the downloads.
     """
 
@@ -109,6 +109,7 @@ class Record(_Kept):
     fixes: list[str]
     written: list[Written]
     linked: list[Linked]
+    made: list[str]
     fetched: list[Fetched]
 
     def now(self, progress: Progress) -> Record:

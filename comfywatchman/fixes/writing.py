@@ -55,7 +55,7 @@ class Opened:
             OSError: it cannot be read.
         """
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW
-        with open(os.open(self.name, flags, dir_fd=self.folder), "rb") as stream:
+        with os.fdopen(os.open(self.name, flags, dir_fd=self.folder), "rb") as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise RefusedError(f"{self.shown} is no regular file")
@@ -78,7 +78,7 @@ class Opened:
         self.discard()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         try:
-            with open(os.open(self.part, flags, 0o600, dir_fd=self.folder), "wb") as stream:
+            with os.fdopen(os.open(self.part, flags, 0o600, dir_fd=self.folder), "wb") as stream:
                 descriptor = stream.fileno()
                 new = os.fstat(descriptor)
                 if (new.st_uid, new.st_gid) != (like.st_uid, like.st_gid):
@@ -172,7 +172,7 @@ def put(target: Path, content: bytes) -> None:
         OSError: it could not be written; also where there is one.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with open(os.open(target, flags, 0o600), "wb") as stream:
+    with os.fdopen(os.open(target, flags, 0o600), "wb") as stream:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
