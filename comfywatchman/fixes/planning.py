@@ -97,6 +97,7 @@ def plan(
     wanted: Collection[str] | None = None,
     taken: Collection[str] = (),
     inputs: Path | None = None,
+    reported: Mapping[str, WorkflowReport] | None = None,
     last_ran: Callable[[str], LastRan | None] = lambda _: None,
 ) -> Planned:
     """Choose among proposals, and judge what comes of them together.
@@ -108,9 +109,10 @@ def plan(
         taken: ids of proposals that a person has chosen; what is for a person to decide is left
             out without that.
         inputs: ComfyUI's input folder, if it is on this host.
+        reported: by path, what the last report found, which knows more about packs.
         last_ran: when a workflow last ran here, and under what.
     """
-    planner = _Planner(here, frozenset(taken), inputs, last_ran)
+    planner = _Planner(here, frozenset(taken), inputs, reported or {}, last_ran)
     by_workflow: dict[str, list[Proposal]] = {}
     for proposal in proposals:
         by_workflow.setdefault(proposal.workflow, []).append(proposal)
@@ -170,9 +172,11 @@ class _Planner:
         here: Here,
         taken: frozenset[str],
         inputs: Path | None,
+        reported: Mapping[str, WorkflowReport],
         last_ran: Callable[[str], LastRan | None],
     ) -> None:
-        self._here, self._taken, self._inputs, self._last_ran = here, taken, inputs, last_ran
+        self._here, self._taken, self._inputs = here, taken, inputs
+        self._reported, self._last_ran = reported, last_ran
         self.planned = Planned()
 
     def add(self, saved: Saved, proposals: list[Proposal]) -> None:
@@ -317,7 +321,9 @@ class _Planner:
         seen: set[tuple[str, object]] = set()
         ran: LastRan | None = None
         asked = False
-        for finding in saved.report.findings:
+        known = self._reported.get(saved.report.path)
+        same = known is not None and known.content_digest == saved.report.content_digest
+        for finding in known.findings if known is not None and same else saved.report.findings:
             for fix in finding.fixes:
                 if fix.kind not in _BY_A_PERSON or (fix.kind, fix.command or fix.text) in seen:
                     continue

@@ -12,16 +12,14 @@ import os
 import secrets
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from comfywatchman import state, state_files
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MOST: Final = 200
 """Fixes on record; of older ones nothing is kept."""
@@ -222,3 +220,23 @@ def _names(folder: Path) -> list[str]:
     return sorted(
         name.removeprefix(state_files.FIX) for name in names if state_files.is_ours(f"{name}.json")
     )
+
+
+def how_far(record: Record) -> str:
+    """How far a fix came, also one that was killed: its files tell."""
+    if record.progress is not Progress.BEGUN:
+        return record.progress.value
+    states = {_holds(written) for written in record.written}
+    if states <= {"old"} and not any(os.path.lexists(each.target) for each in record.linked):
+        return "cut off before anything was written"
+    if states == {"new"}:
+        return "cut off when all was written"
+    return "cut off in between: --undo takes back what was written"
+
+
+def _holds(written: Written) -> str:
+    try:
+        raw = state.read_file(Path(written.real))
+    except OSError:
+        return "unknown"
+    return {written.before: "old", written.after: "new"}.get(digest(raw), "unknown")

@@ -36,7 +36,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "judging",
         "report history acceptances",
         "metrics events channels fixes",
-        "basis cycle conversion forecast status fleet schemas doctor workstation",
+        "basis cycle conversion fixing forecast status fleet schemas doctor workstation",
         "command_line",
         "commands",
         "cli",
