@@ -12,6 +12,7 @@ from comfywatchman.errors import ConfigError
 from comfywatchman.escape import NAME_LIMIT, visible
 from comfywatchman.fixes.download_order import DownloadError
 from comfywatchman.masking import without_secrets
+from comfywatchman.settings import DOWNLOAD_HOST
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,7 +24,6 @@ PUBLIC: Final = "public"
 SPECIAL: Final = "special"
 """What nobody's files lie on: link-local, where clouds hand out credentials; multicast."""
 
-_HOST: Final = re.compile(r"(?:[a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[1-9][0-9]{0,4})?")
 _TOKEN: Final = re.compile(rf"[!-~]{{{redaction.LEAST},4096}}")
 
 
@@ -115,7 +115,7 @@ def read_tokens(file: Path | None) -> dict[str, str]:
         if host.startswith("#"):
             continue
         host = host.lower().removesuffix(":443")
-        if len(rest) != 1 or not _HOST.fullmatch(host) or not _TOKEN.fullmatch(rest[0]):
+        if len(rest) != 1 or not DOWNLOAD_HOST.fullmatch(host) or not _TOKEN.fullmatch(rest[0]):
             raise ConfigError(
                 f"download_token_file: line {number} of {file} must be a host, a blank and its "
                 "token, such as: huggingface.co hf_…"
