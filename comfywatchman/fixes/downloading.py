@@ -14,7 +14,7 @@ import ssl
 import time
 import urllib.request
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman import __version__, room
 from comfywatchman.comfyui.connections import LIMITS, Connection, Turn
@@ -24,6 +24,7 @@ from comfywatchman.escape import visible
 from comfywatchman.fixes import download_hosts as hosts
 from comfywatchman.fixes.download_order import DownloadError, Limits, Order, check
 from comfywatchman.fixes.part_file import Origin, PartFile
+from comfywatchman.modelfiles.inspecting import inspect_opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +33,7 @@ MOST_REDIRECTS: Final = 5
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PAGES: Final = frozenset({"text/html", "application/xhtml+xml", "application/json"})
+_MESSAGES: Final = frozenset({"model_is_html", "model_is_json_error"})
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _RANGE: Final = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 _LEAST_PROGRESS: Final = 16 * 1024
@@ -39,18 +41,6 @@ _LEAST_PROGRESS: Final = 16 * 1024
 _LOOK_AT_ROOM: Final = 4 * 1024**2
 _TELL_EVERY: Final = 0.5
 _LONGEST_VALIDATOR: Final = 512
-
-
-class Found(Protocol):
-    """What a look at a file finds, as :mod:`comfywatchman.modelfiles` says it."""
-
-    @property
-    def code(self) -> str:
-        """A finding's code, or nothing."""
-
-    @property
-    def detail(self) -> str:
-        """What is wrong, a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +84,6 @@ def download(
     limits: Limits,
     tokens: Mapping[str, str],
     tell: Callable[[Progress], None],
-    look: Callable[[str, str], Found],
 ) -> Result:
     """Download a file, and put it in place if it is what was ordered.
 
@@ -104,7 +93,6 @@ def download(
         tokens: by host (:func:`comfywatchman.fixes.download_hosts.read_tokens`); each is sent to
             its own host alone, whatever leads there.
         tell: hears how far it is, a few times a second.
-        look: looks at the header of the file at a path that is to get a name.
 
     Returns:
         What is there now.
@@ -128,12 +116,12 @@ def download(
             if not part.size:
                 part.discard()
             raise
-        part.refuse_another()
-        found = look(part.path, order.name)
+        found = inspect_opened(part.descriptor, order.name)
         if found.code:
             part.discard()
             raise DownloadError(
-                f"what {hosts.shown(order.url)} sends is no whole model: {visible(found.detail)}"
+                f"what {hosts.shown(url)} sends is not the model that it should be: {found.detail}"
+                f"{fetch.login if found.code in _MESSAGES else ''}"
             )
         part.put_in_place()
     return Result(order.target, size, sha256, resumed)
@@ -159,7 +147,6 @@ class _Fetch:
         self._sha256 = (order.sha256 or "").lower()
         self._size = order.size
         self._first = ""  # of which kind the address of the listed host is
-        self._asked_with_token = False
 
     def run(self, url: httpx.URL) -> tuple[int, int, str]:
         """Get all of it into the part.
@@ -325,16 +312,10 @@ class _Fetch:
     def _refuse(self, response: httpx.Response, url: httpx.URL, *, with_token: bool) -> None:
         """Refuse an answer that brings no file."""
         status = response.status_code
-        host = visible(hosts.host_of(url))
-        login = (
-            f"correct its token in the file that download_token_file names, or ask {host} for "
-            "access to this file"
-            if with_token
-            else f"put a line `{host} TOKEN` into the file that download_token_file names"
-        )
+        login = self._login(url, with_token=with_token)
         if status in (401, 403):
             what = "asks for a login" if status == 401 else "refuses us"
-            if not (host in self._limits.hosts or with_token):
+            if not (hosts.host_of(url) in self._limits.hosts or with_token):
                 login = "try again: what leads there may have been valid for a short time alone"
             raise DownloadError(f"{hosts.shown(url)} {what} (HTTP {status}); {login}")
         if status in (404, 410):
@@ -356,9 +337,25 @@ class _Fetch:
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if status != 416 and media_type in _PAGES:
             raise DownloadError(
-                f"{hosts.shown(url)} sends a page ({media_type}) in place of a file; is a login "
-                f"needed? Then {login}"
+                f"{hosts.shown(url)} sends a page ({media_type}) in place of a file{self.login}"
             )
+
+    @property
+    def login(self) -> str:
+        """What to do where a page came: the end of a sentence. It may be that of a login."""
+        url = hosts.parsed(self._order.url)
+        with_token = hosts.host_of(url) in self._tokens
+        return f"; is a login needed? Then {self._login(url, with_token=with_token)}"
+
+    @staticmethod
+    def _login(url: httpx.URL, *, with_token: bool) -> str:
+        host = visible(hosts.host_of(url))
+        if with_token:
+            return (
+                f"correct its token in the file that download_token_file names, or ask {host} for "
+                "access to this file"
+            )
+        return f"put a line `{host} TOKEN` into the file that download_token_file names"
 
     def _led_to(self, response: httpx.Response, url: httpx.URL) -> httpx.URL:
         location = response.headers.get("location", "")

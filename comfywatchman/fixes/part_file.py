@@ -85,6 +85,11 @@ class PartFile:
         return self._where
 
     @property
+    def descriptor(self) -> int:
+        """By which it is open."""
+        return self._file
+
+    @property
     def size(self) -> int:
         """Bytes that are there."""
         return os.fstat(self._file).st_size
@@ -234,15 +239,6 @@ class PartFile:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self._folder)
 
-    def refuse_another(self) -> None:
-        """Refuse what has its name, and is not what was written.
-
-        Raises:
-            DownloadError: there is something else, or nothing.
-        """
-        if not self._is_named():
-            raise DownloadError(f"{self.shown} was replaced meanwhile; nothing was put in place")
-
     def put_in_place(self) -> None:
         """Give it the name of the whole, over nothing that has it.
 
@@ -251,7 +247,10 @@ class PartFile:
         """
         with self.failing():
             os.fsync(self._file)
-            self.refuse_another()
+            if not self._is_named():
+                raise DownloadError(
+                    f"{self.shown} was replaced meanwhile; nothing was put in place"
+                )
             try:
                 _rename_without_replacing(self._folder, self._part, self._name)
             except FileExistsError:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
+import pickle
 import random
 import signal
 import subprocess
 import sys
 import threading
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,18 +52,6 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-@dataclass(frozen=True)
-class Found:
-    code: str = ""
-    detail: str = ""
-
-
-def look(path: str, name: str) -> Found:
-    del name
-    begins = Path(path).read_bytes()[8:9]
-    return Found() if begins == b"{" else Found("safetensors_header", "its header is none")
-
-
 @dataclass
 class Place:
     """A folder of models, and a host of files that may be asked."""
@@ -74,7 +65,7 @@ class Place:
 
     def get(self, **changes: Any) -> Result:
         order = replace(self.order, **changes)
-        return downloading.download(order, self.limits, self.tokens, self.told.append, look)
+        return downloading.download(order, self.limits, self.tokens, self.told.append)
 
     def refused(self, **changes: Any) -> str:
         """Why nothing was put in place."""
@@ -250,13 +241,25 @@ def test_no_name_is_anything_but_plain(place: Place, name: str) -> None:
     assert place.is_clean
 
 
-@pytest.mark.parametrize("name", ["x.SafeTensors", "Modèle v1.5 (fp16).safetensors", "x.gguf"])
+@pytest.mark.parametrize("name", ["x.SafeTensors", "Modèle v1.5 (fp16).safetensors", "x.sft"])
 def test_plain_names(place: Place, name: str) -> None:
     assert Path(place.get(name=name).path).name == name
 
 
 def test_a_pickled_file_with_its_hash_is_downloaded(place: Place) -> None:
-    place.get(name="x.ckpt")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("archive/data.pkl", pickle.dumps({}))
+        file.writestr("archive/version", "3")
+    place.host.content = archive.getvalue()
+    digest = sha256(place.host.content)
+    place.get(name="x.ckpt", size=None, sha256=digest)
+
+
+def test_a_pickle_under_another_name_is_refused(place: Place) -> None:
+    place.host.content = pickle.dumps({"a": 1})
+    assert "is not the model that it should be" in place.refused(size=None, sha256=None)
+    assert place.is_clean
 
 
 def test_what_is_there_stays(place: Place) -> None:
@@ -541,7 +544,20 @@ def test_another_file(place: Place) -> None:
 
 def test_no_model(place: Place) -> None:
     place.host.content = b"x" * 1000
-    assert "its header is none" in place.refused(sha256=None, size=None)
+    assert "is not the model that it should be" in place.refused(sha256=None, size=None)
+    assert place.is_clean
+
+
+@pytest.mark.parametrize("short", [1, 1000])
+def test_a_model_that_was_cut_off_before_it_was_served(place: Place, short: int) -> None:
+    place.host.content = WHOLE[:-short]
+    assert f"{short:,}" in place.refused(sha256=None, size=None)
+    assert place.is_clean
+
+
+def test_nothing_at_all(place: Place) -> None:
+    place.host.content = b""
+    assert "it is empty" in place.refused(sha256=None, size=None)
     assert place.is_clean
 
 
@@ -721,7 +737,7 @@ with FileHost(tls, b"x", address="192.0.32.8") as outside, FileHost(tls, b"x") a
     limits = Limits([folder], [outside.name], 0, ca_file=tls.authority)
     try:
         downloading.download(
-            Order(outside.url(), folder, "x.gguf"), limits, {}, lambda _: None, lambda *_: None
+            Order(outside.url(), folder, "x.gguf"), limits, {}, lambda progress: None
         )
     except DownloadError as error:
         print(error, len(outside.asked), len(inside.asked))
@@ -817,7 +833,7 @@ def test_ctrl_c_leaves_what_came(place: Place) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        downloading.download(place.order, place.limits, {}, tell, look)
+        downloading.download(place.order, place.limits, {}, tell)
     assert not place.target.exists()
     assert place.part.read_bytes() == WHOLE
     assert place.get().resumed == len(WHOLE)
@@ -831,7 +847,7 @@ from comfywatchman.fixes.download_order import Limits, Order
 url, folder, name, sha256, host, ca_file = sys.argv[1:]
 limits = Limits([folder], [host], 0, ca_file=Path(ca_file))
 order = Order(url, folder, name, sha256)
-downloading.download(order, limits, {}, lambda progress: None, lambda *_: None)
+downloading.download(order, limits, {}, lambda progress: None)
 """
 
 
