@@ -19,7 +19,7 @@ from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
 from comfywatchman.exclusion import Exclusion
-from comfywatchman.fixes import apply, planning, proposing, seeing, undo
+from comfywatchman.fixes import apply, fetching, planning, proposing, seeing, undo
 from comfywatchman.fixes import record as records
 from comfywatchman.fixes.busy import is_at_work
 from comfywatchman.fixes.here import Here, Saved
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from comfywatchman.fixes.apply import Applied
-    from comfywatchman.fixes.plan import PlannedDownload
+    from comfywatchman.fixes.downloading import Progress
     from comfywatchman.fixes.planning import Shown
     from comfywatchman.fixes.record import Record
     from comfywatchman.results import WorkflowReport
@@ -124,9 +124,15 @@ def apply_plan(
     plan: Plan,
     *,
     only_proven: bool,
-    fetch: Callable[[PlannedDownload], str] | None = None,
+    tell: Callable[[Progress], None] | None = None,
 ) -> tuple[Applied, list[str], list[str]]:
     """Do what a plan says, and judge again.
+
+    Args:
+        settings: the settings.
+        plan: it.
+        only_proven: leave out what is not.
+        tell: hears how far a download is; None: nothing is downloaded.
 
     Returns:
         What was done, the verdicts since, and a sentence for each workflow that got worse.
@@ -147,7 +153,8 @@ def apply_plan(
             folder,
             lambda: _queue(client),
         )
-        done = apply.apply(plan, place, only_proven=only_proven, fetch=fetch)
+        fetcher = fetching.fetcher(settings, seen.here, tell) if tell is not None else None
+        done = apply.apply(plan, place, only_proven=only_proven, fetcher=fetcher)
         if done.record is None:
             return done, [], []
         try:

@@ -17,6 +17,7 @@ from comfywatchman.escape import visible
 from comfywatchman.flag import Group
 
 if TYPE_CHECKING:
+    from comfywatchman.fixes.downloading import Progress
     from comfywatchman.fixes.plan import Plan
     from comfywatchman.fixes.planning import Shown
     from comfywatchman.settings import Settings
@@ -155,8 +156,9 @@ def _apply(settings: Settings, file: str, *, only_proven: bool, download: bool) 
         made = plans.parse(sys.stdin.buffer.read(plans.LARGEST), "standard input")
     else:
         made = plans.read(Path(file))
-    fetch = fixing.downloader(settings) if download else None
-    done, verdicts, worse = fixing.apply_plan(settings, made, only_proven=only_proven, fetch=fetch)
+    done, verdicts, worse = fixing.apply_plan(
+        settings, made, only_proven=only_proven, tell=_tell if download else None
+    )
     if done.record is None:
         sentences.show("nothing to do")
         return
@@ -169,6 +171,13 @@ def _apply(settings: Settings, file: str, *, only_proven: bool, download: bool) 
         sentences.say(line)
     if done.failed or worse:
         raise typer.Exit(Exit.FAIL_ON)
+
+
+def _tell(progress: Progress) -> None:
+    """How far a download is, on a terminal."""
+    if sys.stderr.isatty():
+        of = "" if progress.total is None else f" of {room.mib(progress.total)}"
+        typer.echo(f"\r{room.mib(progress.done)}{of}", nl=False, err=True)
 
 
 def _list(settings: Settings) -> None:

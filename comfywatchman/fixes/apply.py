@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Final
 from comfywatchman import moments
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
-from comfywatchman.fixes import editing, planning, seeing, undo
+from comfywatchman.fixes import download_hosts, editing, planning, seeing, undo
 from comfywatchman.fixes import record as records
 from comfywatchman.fixes.busy import is_at_work
+from comfywatchman.fixes.download_order import DownloadError
 from comfywatchman.fixes.proof import Court, is_worse
 from comfywatchman.fixes.proposal import Edit
 from comfywatchman.fixes.record import Fetched, Linked, Progress, Record, Written, digest
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from comfywatchman.fixes.fetching import Fetcher
     from comfywatchman.fixes.here import Here, Saved
     from comfywatchman.fixes.plan import (
         Outcome,
@@ -124,7 +126,7 @@ def apply(
     place: Place,
     *,
     only_proven: bool,
-    fetch: Callable[[PlannedDownload], str] | None = None,
+    fetcher: Fetcher | None = None,
 ) -> Applied:
     """Do what a plan says.
 
@@ -132,7 +134,7 @@ def apply(
         plan: it.
         place: where.
         only_proven: leave out what is not.
-        fetch: downloads a file, and says so in a sentence; None: nothing is downloaded.
+        fetcher: downloads files; None: nothing is downloaded.
 
     Raises:
         RefusedError: something is not as the plan says. Nothing was written.
@@ -141,7 +143,7 @@ def apply(
     _refuse_elsewhere(plan, place)
     work = _Work()
     with ExitStack() as until:
-        refusals = list(_trouble(plan, place, work, until, only_proven, fetch is not None))
+        refusals = list(_trouble(plan, place, work, until, only_proven, fetcher))
         if refusals:
             raise RefusedError("\n".join(dict.fromkeys(refusals)))
         if not (work.steps or work.links or work.downloads):
@@ -156,8 +158,8 @@ def apply(
     failed: list[str] = []
     for download in work.downloads.values():
         try:
-            said.append(fetch(download) if fetch is not None else "")
-        except RefusedError as error:
+            said += [fetcher.fetch(download)] if fetcher is not None else []
+        except DownloadError as error:
             failed.append(str(error))
     record = record.now(Progress.DONE)
     records.keep(place.folder, record)
@@ -192,7 +194,7 @@ def _trouble(
     work: _Work,
     until: ExitStack,
     only_proven: bool,
-    may_fetch: bool,
+    fetcher: Fetcher | None,
 ) -> Iterator[str]:
     """Find out what is to be done, and yield a sentence for all that speaks against it."""
     if seeing.catalog_digest(place.here.world) != plan.catalog:
@@ -215,13 +217,16 @@ def _trouble(
             continue
         work.parts.append((planned, outcome, fixes))
         work.links |= {fix.link.target: fix.link for fix in fixes if fix.link is not None}
-        if may_fetch and not only_proven:
+        if fetcher is not None and not only_proven:
             work.downloads |= {
                 fix.download.target: fix.download
                 for fix in planned.fixes
                 if fix.download is not None
             }
     yield from _stale(plan, work)
+    for download in work.downloads.values():
+        if fetcher is not None and (why := fetcher.trouble(download)):
+            yield why
     for link in work.links.values():
         if why := _link_trouble(link, place.here):
             yield why
@@ -380,7 +385,9 @@ def _on_record(folder: Path, work: _Work) -> Record:
             for target, link in work.links.items()
         ],
         made=[folder for target in work.links for folder in _lacking(target)],
-        fetched=[Fetched(target=t, url=visible(d.url)) for t, d in work.downloads.items()],
+        fetched=[
+            Fetched(target=t, url=download_hosts.shown(d.url)) for t, d in work.downloads.items()
+        ],
     )
     records.keep(folder, record)
     records.forget_old(folder)

@@ -7,8 +7,8 @@ import shlex
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from comfywatchman.escape import NAME_LIMIT, visible
-from comfywatchman.fixes import editing
+from comfywatchman.escape import visible
+from comfywatchman.fixes import download_hosts, editing
 from comfywatchman.workflow.load import load
 
 if TYPE_CHECKING:
@@ -138,5 +138,6 @@ def _commands(fixes: Sequence[PlannedFix]) -> Iterator[str]:
             yield f"+ ln {' '.join(names)}"
         if fix.download is not None:
             size = "" if fix.download.size is None else f" ({fix.download.size:,} bytes)"
-            url, target = visible(fix.download.url, limit=NAME_LIMIT), visible(fix.download.target)
+            url = download_hosts.shown(fix.download.url)
+            target = visible(fix.download.target)
             yield f"+ only with --allow-download: {url}{size} to {target}"
