@@ -413,7 +413,7 @@ def _write(plan: Plan, place: Place, work: _Work, record: Record) -> None:
         for each in record.linked:
             _link(each, record.made)
             linked.append(each)
-        refusals = [*_stale(plan, work, linked=True), *_at_work(place, work)]
+        refusals = [*_at_work(place, work), *_stale(plan, work, linked=True)]
         if refusals:
             raise RefusedError("\n".join(refusals))
         for step in work.steps:

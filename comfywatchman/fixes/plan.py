@@ -23,7 +23,7 @@ PLAN_SCHEMA_VERSION: Literal[1] = 1
 LARGEST: Final = 256 * 1024**2
 """Bytes of a plan."""
 
-Sha256 = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\Z")]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class _Frozen(BaseModel):
@@ -95,7 +95,7 @@ class PlannedDownload(_Frozen):
     """What it shall be called there."""
     target: str
     """Where it shall be put; nothing is there."""
-    sha256: Sha256 | None
+    sha256: str | None
     """What it must have, if that is known."""
     size: int | None
     """How many bytes it must have, likewise."""

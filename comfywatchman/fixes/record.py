@@ -117,7 +117,7 @@ class Record(_Kept):
 
 def new_id(now: datetime) -> str:
     """A name that sorts by time."""
-    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{now.microsecond:05x}{secrets.randbits(12):03x}"
 
 
 def copy_name(name: str, number: int) -> str:
