@@ -151,17 +151,27 @@ class Fault:
     def _without(names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in names if name not in known)
 
+    def accepts(self, value: Any) -> bool:
+        """Whether a value is one of the choices, or names a file where that is what counts."""
+        if self.choices is None or value in self.choices:
+            return self.choices is not None
+        options = self._spec.options if self._spec is not None else {}
+        return (
+            isinstance(value, str)
+            and any(str(option).endswith("_upload") and options[option] for option in options)
+            and self._is_there(value)
+        )
+
+    def _is_there(self, name: str) -> bool:
+        world = self.here.world
+        confined = Rule.PATHS_CONFINED in rulebook(world.catalog).rules
+        return world.inventory.presence(name, confined=confined) is Presence.PRESENT
+
     @cached_property
     def _input_files(self) -> tuple[str, ...]:
         """The input files that are there and may be the one that is wanted."""
-        world = self.here.world
-        confined = Rule.PATHS_CONFINED in rulebook(world.catalog).rules
-        return tuple(
-            name
-            for name in world.inventory.input_files_like(self.wanted or "")
-            if name != self.wanted
-            and world.inventory.presence(name, confined=confined) is Presence.PRESENT
-        )
+        like = self.here.world.inventory.input_files_like(self.wanted or "")
+        return tuple(name for name in like if name != self.wanted and self._is_there(name))
 
     @property
     def type(self) -> str:
@@ -235,12 +245,16 @@ def faults(
         if node_id is None:
             continue
         inputs = as_mapping(as_mapping(prompt[node_id]).get("inputs"))
-        name = next((n for n in inputs if printable(n, NAME_LENGTH) == finding.input), None)
-        value: Any = ABSENT if name is None else inputs[name]
-        keys: tuple[str, ...] = ()
-        if finding.code == MISSING_LORA.name:
-            keys, value = ("lora",), as_mapping(value).get("lora", ABSENT)
-        yield Fault(here, saved, content, prompt, finding, node_id, name, keys, unwrapped(value))
+        # What crashes the server's validation is told of the input of the node behind it.
+        own = [name for name in inputs if printable(name, NAME_LENGTH) == finding.input]
+        for name in own or [n for n in inputs if _is_wrapped(inputs[n])] or [None]:
+            value: Any = ABSENT if name is None else inputs[name]
+            keys: tuple[str, ...] = ()
+            if finding.code == MISSING_LORA.name:
+                keys, value = ("lora",), as_mapping(value).get("lora", ABSENT)
+            yield Fault(
+                here, saved, content, prompt, finding, node_id, name, keys, unwrapped(value)
+            )
 
 
 def ending(name: str) -> str:
@@ -250,4 +264,8 @@ def ending(name: str) -> str:
 
 def unwrapped(value: Any) -> Any:
     """A value without the wrapper that tells a list from a link."""
-    return value["__value__"] if isinstance(value, dict) and "__value__" in value else value
+    return value["__value__"] if _is_wrapped(value) else value
+
+
+def _is_wrapped(value: object) -> bool:
+    return isinstance(value, dict) and "__value__" in value
