@@ -18,6 +18,7 @@ from comfywatchman.history.world import World
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.workflow import judge_workflow
 from comfywatchman.results import Confidence, Verdict
+from comfywatchman.workflow.disagreement import DISAGREE
 from comfywatchman.workflow.find import WorkflowCopy
 
 if TYPE_CHECKING:
@@ -211,18 +212,22 @@ def saved_mutations(
             if isinstance(value, str) and value in choices
         ]
         chance.shuffle(places)
-        done: set[str] = set()
+        done: dict[str, tuple[Document, list[Any]]] = {}
         for pointer, value in places:
             for what, wrong in mutations(value, choices[value]):
                 if what in done:
                     continue
-                broken = documents.edited(content, [_edit(pointer, value, wrong)])
+                edits = [_edit(pointer, value, wrong)]
+                broken = documents.edited(content, edits)
                 path = f"{name}-{what}.json"
-                now = judge(path, broken)
-                if now.verdict is Verdict.RUNNABLE and not _names(now, wrong):
-                    continue  # what stands there is never sent
-                done.add(what)
-                yield Case(what, path, broken, content)
+                if _is_sent(judge(path, broken), wrong):
+                    done[what] = broken, edits
+                    yield Case(what, path, broken, content)
+        for what, others in zip(list(done), list(done)[1:], strict=False):
+            edits = done[what][1] + done[others][1]
+            if len({edit.pointer for edit in edits}) == len(edits):
+                broken = documents.edited(content, edits)
+                yield Case("two of them", f"{name}-{what}-and-{others}.json", broken, content)
 
 
 def _edit(pointer: Any, before: Any, after: Any) -> Any:
@@ -231,8 +236,12 @@ def _edit(pointer: Any, before: Any, after: Any) -> Any:
     return Edit(pointer, before, after)
 
 
-def _names(report: WorkflowReport, wrong: object) -> bool:
-    return any(isinstance(wrong, str) and f"'{wrong}'" in f.message for f in report.findings)
+def _is_sent(report: WorkflowReport, wrong: object) -> bool:
+    """Whether what stands there now is what the server would be sent."""
+    if report.verdict is not Verdict.RUNNABLE:
+        return True
+    said = [f.message for f in report.findings if f.code != DISAGREE.name]
+    return any(isinstance(wrong, str) and f"'{wrong}'" in message for message in said)
 
 
 def _choices_of(world: World) -> dict[str, list[Any]]:
