@@ -103,7 +103,8 @@ class Fault:
             return None
         if spec.type == DYNAMIC_COMBO:
             return Choices([option.get("key") for option in options(spec)])
-        return None if spec.choices is None else Choices(spec.choices)
+        catalog = self.here.world.catalog
+        return rulebook(catalog).plan(catalog[self.node["class_type"]]).choices(spec)
 
     @cached_property
     def _spec(self) -> InputSpec | None:
@@ -198,7 +199,7 @@ class Fault:
         separator = "\\" if any("\\" in name for name in listed) else "/"
         if tidy(wanted, separator) != wanted or not (known or ending(wanted) in _EVERYWHERE):
             return None
-        files = [file.path for file in self.here.files if file.folder == folder]
+        files = [file.path for file in self.here.files_in.get(folder, {}).values()]
         home = next((p for p in places if any(f.startswith(f"{p}/") for f in files)), places[0])
         return str(home.joinpath(*wanted.replace("\\", "/").split("/")))
 
@@ -217,7 +218,7 @@ class Fault:
         """What is known of the wanted file's content."""
         known = self.here.contents.get((self.folder or "", self.wanted or ""), Content())
         said, kind = self.named_model.get("hash"), self.named_model.get("hash_type")
-        if known.sha256 is not None or str(kind).lower() != "sha256":
+        if known.sha256 is not None or kind not in ("SHA256", "sha256", "SHA-256"):
             return known
         whole = isinstance(said, str) and _SHA256.fullmatch(said.lower())
         return Content(whole[0], known.size) if whole else known
@@ -226,8 +227,8 @@ class Fault:
     def saved_node(self) -> Mapping[str, Any]:
         """The node as the file has it; empty where that is not known."""
         path = document.path_to(self.document, self.node_id)
-        complete = len(path) == self.node_id.count(":") + 1 or len(path) == 1
-        return as_mapping(document.value_at(self.document, path[0])) if path and complete else {}
+        parts = self.node_id.count(":") + 1 if document.is_graph(self.document) else 1
+        return as_mapping(document.value_at(self.document, path[0])) if len(path) == parts else {}
 
 
 def faults(
@@ -247,7 +248,8 @@ def faults(
         inputs = as_mapping(as_mapping(prompt[node_id]).get("inputs"))
         # What crashes the server's validation is told of the input of the node behind it.
         own = [name for name in inputs if printable(name, NAME_LENGTH) == finding.input]
-        for name in own or [n for n in inputs if _is_wrapped(inputs[n])] or [None]:
+        names: list[str | None] = [*own] or [n for n in inputs if _is_wrapped(inputs[n])] or [None]
+        for name in names:
             value: Any = ABSENT if name is None else inputs[name]
             keys: tuple[str, ...] = ()
             if finding.code == MISSING_LORA.name:
