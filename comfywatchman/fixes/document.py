@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -47,7 +48,8 @@ def nodes(document: Document) -> Iterator[tuple[Pointer, dict[str, Any]]]:
     while graphs:
         at, graph = graphs.pop(0)
         entries = as_mapping(graph).get("nodes")
-        pairs = entries.items() if isinstance(entries, dict) else enumerate(entries or ())
+        listed = entries if isinstance(entries, list) else []
+        pairs = entries.items() if isinstance(entries, dict) else enumerate(listed)
         for key, node in pairs:
             if isinstance(node, dict):
                 yield (*at, "nodes", key), node
@@ -64,13 +66,13 @@ def path_to(document: Document, node_id: str) -> list[Pointer]:
     if not is_graph(document):
         at = (*prompt_at(document), node_id)
         return [at] if isinstance(value_at(document, at), dict) else []
-    homes: dict[object, dict[object, Pointer]] = {}
+    homes: dict[Pointer, dict[object, Pointer]] = {}
     for at, node in nodes(document):
         homes.setdefault(at[:-2], {}).setdefault(as_id(node.get("id")), at)
     definitions = {
-        as_mapping(value_at(document, home)).get("id"): home
+        name: home
         for home in homes
-        if isinstance(home, tuple) and "subgraphs" in home
+        if home and isinstance(name := as_mapping(value_at(document, home)).get("id"), str)
     }
     found: list[Pointer] = []
     home: Any = ()
@@ -87,9 +89,9 @@ def path_to(document: Document, node_id: str) -> list[Pointer]:
 def values(node: dict[str, Any], *, of_prompt: bool) -> Iterator[tuple[Pointer, Any]]:
     """Every value that a saved node gives its inputs, and what is in it."""
     key = "inputs" if of_prompt else "widgets_values"
-    waiting: list[tuple[Pointer, Any]] = [((key,), node.get(key))]
+    waiting: deque[tuple[Pointer, Any]] = deque([((key,), node.get(key))])
     while waiting:
-        at, value = waiting.pop(0)
+        at, value = waiting.popleft()
         if len(at) > 1:
             yield at, value
         if len(at) > _DEEPEST:

@@ -103,7 +103,8 @@ class Fault:
             return None
         if spec.type == DYNAMIC_COMBO:
             return Choices([option.get("key") for option in options(spec)])
-        return None if spec.choices is None else Choices(spec.choices)
+        catalog = self.here.world.catalog
+        return rulebook(catalog).plan(catalog[self.node["class_type"]]).choices(spec)
 
     @cached_property
     def _spec(self) -> InputSpec | None:
@@ -151,17 +152,27 @@ class Fault:
     def _without(names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in names if name not in known)
 
+    def accepts(self, value: Any) -> bool:
+        """Whether a value is one of the choices, or names a file where that is what counts."""
+        if self.choices is None or value in self.choices:
+            return self.choices is not None
+        options = self._spec.options if self._spec is not None else {}
+        return (
+            isinstance(value, str)
+            and any(str(option).endswith("_upload") and options[option] for option in options)
+            and self._is_there(value)
+        )
+
+    def _is_there(self, name: str) -> bool:
+        world = self.here.world
+        confined = Rule.PATHS_CONFINED in rulebook(world.catalog).rules
+        return world.inventory.presence(name, confined=confined) is Presence.PRESENT
+
     @cached_property
     def _input_files(self) -> tuple[str, ...]:
         """The input files that are there and may be the one that is wanted."""
-        world = self.here.world
-        confined = Rule.PATHS_CONFINED in rulebook(world.catalog).rules
-        return tuple(
-            name
-            for name in world.inventory.input_files_like(self.wanted or "")
-            if name != self.wanted
-            and world.inventory.presence(name, confined=confined) is Presence.PRESENT
-        )
+        like = self.here.world.inventory.input_files_like(self.wanted or "")
+        return tuple(name for name in like if name != self.wanted and self._is_there(name))
 
     @property
     def type(self) -> str:
@@ -188,7 +199,7 @@ class Fault:
         separator = "\\" if any("\\" in name for name in listed) else "/"
         if tidy(wanted, separator) != wanted or not (known or ending(wanted) in _EVERYWHERE):
             return None
-        files = [file.path for file in self.here.files if file.folder == folder]
+        files = [file.path for file in self.here.files_in.get(folder, {}).values()]
         home = next((p for p in places if any(f.startswith(f"{p}/") for f in files)), places[0])
         return str(home.joinpath(*wanted.replace("\\", "/").split("/")))
 
@@ -207,7 +218,7 @@ class Fault:
         """What is known of the wanted file's content."""
         known = self.here.contents.get((self.folder or "", self.wanted or ""), Content())
         said, kind = self.named_model.get("hash"), self.named_model.get("hash_type")
-        if known.sha256 is not None or str(kind).lower() != "sha256":
+        if known.sha256 is not None or kind not in ("SHA256", "sha256", "SHA-256"):
             return known
         whole = isinstance(said, str) and _SHA256.fullmatch(said.lower())
         return Content(whole[0], known.size) if whole else known
@@ -216,8 +227,8 @@ class Fault:
     def saved_node(self) -> Mapping[str, Any]:
         """The node as the file has it; empty where that is not known."""
         path = document.path_to(self.document, self.node_id)
-        complete = len(path) == self.node_id.count(":") + 1 or len(path) == 1
-        return as_mapping(document.value_at(self.document, path[0])) if path and complete else {}
+        parts = self.node_id.count(":") + 1 if document.is_graph(self.document) else 1
+        return as_mapping(document.value_at(self.document, path[0])) if len(path) == parts else {}
 
 
 def faults(
@@ -235,12 +246,17 @@ def faults(
         if node_id is None:
             continue
         inputs = as_mapping(as_mapping(prompt[node_id]).get("inputs"))
-        name = next((n for n in inputs if printable(n, NAME_LENGTH) == finding.input), None)
-        value: Any = ABSENT if name is None else inputs[name]
-        keys: tuple[str, ...] = ()
-        if finding.code == MISSING_LORA.name:
-            keys, value = ("lora",), as_mapping(value).get("lora", ABSENT)
-        yield Fault(here, saved, content, prompt, finding, node_id, name, keys, unwrapped(value))
+        # What crashes the server's validation is told of the input of the node behind it.
+        own = [name for name in inputs if printable(name, NAME_LENGTH) == finding.input]
+        names: list[str | None] = [*own] or [n for n in inputs if _is_wrapped(inputs[n])] or [None]
+        for name in names:
+            value: Any = ABSENT if name is None else inputs[name]
+            keys: tuple[str, ...] = ()
+            if finding.code == MISSING_LORA.name:
+                keys, value = ("lora",), as_mapping(value).get("lora", ABSENT)
+            yield Fault(
+                here, saved, content, prompt, finding, node_id, name, keys, unwrapped(value)
+            )
 
 
 def ending(name: str) -> str:
@@ -250,4 +266,8 @@ def ending(name: str) -> str:
 
 def unwrapped(value: Any) -> Any:
     """A value without the wrapper that tells a list from a link."""
-    return value["__value__"] if isinstance(value, dict) and "__value__" in value else value
+    return value["__value__"] if _is_wrapped(value) else value
+
+
+def _is_wrapped(value: object) -> bool:
+    return isinstance(value, dict) and "__value__" in value

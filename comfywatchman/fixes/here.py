@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
+
+from comfywatchman.comfyui.names import last_part, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +46,7 @@ class Content(NamedTuple):
     size: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Here:
     """A host.
 
@@ -63,3 +66,27 @@ class Here:
     places: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     contents: Mapping[tuple[str, str], Content] = field(default_factory=dict)
     gone: Mapping[str, Value] = field(default_factory=dict)
+
+    @cached_property
+    def files_called(self) -> Mapping[str, Sequence[ModelFile]]:
+        """The model files by the last part of their names, in whatever case."""
+        found: dict[str, list[ModelFile]] = {}
+        for file in self.files:
+            found.setdefault(plain(last_part(file.name)), []).append(file)
+        return found
+
+    @cached_property
+    def files_as_large(self) -> Mapping[int, Sequence[ModelFile]]:
+        """The model files by their size."""
+        found: dict[int, list[ModelFile]] = {}
+        for file in self.files:
+            found.setdefault(file.size, []).append(file)
+        return found
+
+    @cached_property
+    def files_in(self) -> Mapping[str, Mapping[str, ModelFile]]:
+        """The model files by folder and name."""
+        found: dict[str, dict[str, ModelFile]] = {}
+        for file in self.files:
+            found.setdefault(file.folder, {})[file.name] = file
+        return found

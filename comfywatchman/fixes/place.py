@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from comfywatchman.checks.engine.declared import DYNAMIC_COMBO
 from comfywatchman.fixes.document import edited, is_graph, nodes, path_to, value_at, values
 from comfywatchman.fixes.fault import ABSENT, unwrapped
 from comfywatchman.fixes.proposal import Edit
@@ -107,10 +108,9 @@ def _does_that(fault: Fault, edits: tuple[Edit, ...], after: Any) -> bool:
             if was[name] != now[name] or type(was[name]) is not type(now[name])
         }
         right = {name for name in turned if _turned(was[name], now[name], fault, after)}
-        # A choice may open up other inputs of the same node.
-        if not right or any(
-            "." not in name for name in (was.keys() ^ now.keys()) | (turned - right)
-        ):
+        others = (was.keys() ^ now.keys()) | (turned - right)
+        # A choice may open up other inputs, and so give all values of its node another meaning.
+        if not right or (others and fault.type != DYNAMIC_COMBO):
             return False
         changed |= {(node_id, name) for name in right}
     return (fault.node_id, fault.input) in changed

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _MOST_FAULTS: Final = 100
 """Findings of one workflow that fixes are sought for."""
+_MOST_BYTES: Final = 64 * 1024**2
+"""Of a large one they are fewer: for each it is converted and judged anew."""
 _MOST_OFFERED: Final = 4
 """Fixes for one finding, where none of them is sure enough to be the one."""
 
@@ -127,7 +129,8 @@ class _Workflow:
             conversion,
             [f for f in self._was.findings if f.severity is not Severity.INFO],
         )
-        by_fault = [list(self._of(fault)) for fault in islice(found, _MOST_FAULTS)]
+        most = max(1, min(_MOST_FAULTS, _MOST_BYTES // (len(self._saved.raw) + 1)))
+        by_fault = [list(self._of(fault)) for fault in islice(found, most)]
         drafts = [draft for offered in by_fault for draft in offered]
         return self._proven_together(drafts)
 

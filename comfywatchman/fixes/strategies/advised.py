@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from comfywatchman.fixes.fault import Fault
 
-ORDER: Final = 30
+ORDER: Final = 50
 
 
 def candidates(fault: Fault) -> Iterator[Candidate]:
@@ -20,4 +20,16 @@ def candidates(fault: Fault) -> Iterator[Candidate]:
     for fix in fault.finding.fixes:
         if fix.kind is FixKind.SET_VALUE and fix.after is not None and fix.before == fault.value:
             ask = fix.confidence is Confidence.ASK
-            yield set_to(fault, fix.after, "a guess" if ask else "it is what was meant", ask=ask)
+            after = _as_written(fault.value, fix.after)
+            yield set_to(fault, after, "a guess" if ask else "it is what was meant", ask=ask)
+
+
+def _as_written(text: object, number: object) -> object:
+    """A number as the text has it that it was read from: 7, where the server makes 7.0 of it."""
+    if (
+        isinstance(text, str)
+        and isinstance(number, float)
+        and text.strip().lstrip("+-").isdecimal()
+    ):
+        return int(number) if number.is_integer() else number
+    return number

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from comfywatchman.fixes.fault import Fault
 
-ORDER: Final = 40
+ORDER: Final = 30
 
 MOST: Final = 4
 """Names that are offered of several."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from comfywatchman.fixes.fault import Fault
 
-ORDER: Final = 50
+ORDER: Final = 40
 
 
 def candidates(fault: Fault) -> Iterator[Candidate]:

@@ -30,7 +30,8 @@ def candidates(fault: Fault) -> Iterator[Candidate]:
     if wanted is None or fault.choices is None or not looks_like_model(wanted):
         return
     stem = _without_precision(wanted)
-    alike = [name for name in fault.choices.files if name != wanted] if stem else []
+    models = filter(looks_like_model, fault.choices.files)
+    alike = [name for name in models if name != wanted] if stem else []
     for name in sorted(n for n in alike if _without_precision(n) == stem)[:MOST]:
         yield set_to(fault, name, "it seems to be the same model in another precision", ask=True)
 

@@ -24,12 +24,13 @@ def candidates(fault: Fault) -> Iterator[Candidate]:
     if wanted is None or folder is None or fault.choices is None:
         return
     was = fault.here.gone.get(visible(f"{folder}/{wanted}"))
-    if not was or not was.get("size") or was.get("modified") is None:
+    size = was.get("size") if was else None
+    if was is None or not isinstance(size, int) or not size:
         return
     now = {
         (file.dev, file.inode): file
-        for file in fault.here.files
-        if (file.size, file.mtime_ns // _SECOND) == (was["size"], was["modified"])
+        for file in fault.here.files_as_large.get(size, ())
+        if file.mtime_ns // _SECOND == was.get("modified")
     }
     several = len(now) > 1
     for file in now.values():

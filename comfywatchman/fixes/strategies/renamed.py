@@ -26,12 +26,13 @@ def candidates(fault: Fault) -> Iterator[Candidate]:
     expected = fault.expected
     if expected.sha256 is None and (expected.size or 0) < _TELLING:
         return
-    sizes = {file.name: file.size for file in fault.here.files if file.folder == folder}
+    files = fault.here.files_in.get(folder, {})
     same, as_large = [], []
     for name in choices.files:
         known = fault.here.contents.get((folder, name))
         sha256 = known.sha256 if known is not None else None
-        size = sizes.get(name, known.size if known is not None else None)
+        seen = files.get(name)
+        size = seen.size if seen is not None else known.size if known is not None else None
         if sha256 is not None and expected.sha256 is not None:
             if sha256 == expected.sha256:
                 same.append(name)

@@ -44,7 +44,7 @@ def _inside(value: Any) -> Any:
 
 def _meant(fault: Fault, value: Any) -> Any:
     if fault.choices is not None:
-        if value in fault.choices:
+        if fault.accepts(value):
             return value
         same = fault.choices.same_path(value) if isinstance(value, str) else ()
         return same[0] if len(same) == 1 else ABSENT

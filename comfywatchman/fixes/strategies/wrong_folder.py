@@ -24,12 +24,8 @@ def candidates(fault: Fault) -> Iterator[Candidate]:
     wanted, folder = fault.wanted, fault.folder
     if wanted is None or folder is None:
         return
-    last = plain(last_part(wanted))
-    found = {
-        (file.dev, file.inode): file
-        for file in fault.here.files
-        if file.folder != folder and plain(last_part(file.name)) == last
-    }
+    called = fault.here.files_called.get(plain(last_part(wanted)), ())
+    found = {(file.dev, file.inode): file for file in called if file.folder != folder}
     ask = len(found) > 1 or is_generic(wanted)
     for file in found.values():
         yield from brought(fault, file, ask=ask)
