@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import stat
@@ -23,7 +24,6 @@ from comfywatchman.escape import visible
 from comfywatchman.fixes.download_order import DownloadError
 
 if TYPE_CHECKING:
-    import hashlib
     from collections.abc import Iterator
 
 ENDING: Final = ".comfywatchman-part"
@@ -198,6 +198,7 @@ class PartFile:
             OSError: it cannot be done.
         """
         os.ftruncate(self._file, 0)
+        os.lseek(self._file, 0, os.SEEK_SET)
         self._remove(self._note)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS
         descriptor = os.open(self._note, flags, 0o600, dir_fd=self._folder)
@@ -207,15 +208,17 @@ class PartFile:
                     os.fchown(descriptor, *owner)
             stream.write(json.dumps(asdict(origin)).encode())
 
-    def hash_and_end(self, digest: hashlib._Hash) -> None:
-        """Feed what is there to a digest, and go to its end.
+    def digest(self) -> hashlib._Hash:
+        """The SHA-256 of what is there; what is written next goes behind it.
 
         Raises:
             OSError: it cannot be read.
         """
+        digest = hashlib.sha256()
         os.lseek(self._file, 0, os.SEEK_SET)
         while block := os.read(self._file, _BLOCK):
             digest.update(block)
+        return digest
 
     def write(self, piece: bytes) -> None:
         """Put more at its end.

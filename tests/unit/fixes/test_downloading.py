@@ -572,6 +572,37 @@ def test_a_page_in_place_of_a_file(place: Place, kind: str) -> None:
     assert place.is_clean
 
 
+def test_the_page_of_a_file(place: Place) -> None:
+    place.host.answer = saying(200, {"Content-Type": "text/html"}, b"<html>")
+    assert "/resolve/ in place of /blob/" in place.refused(
+        url=place.host.url("/a/blob/main/x.gguf")
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("page", b"<!DOCTYPE html><title>Log in</title>"),
+        ("message", b'{"error": "Invalid username or password."}'),
+    ],
+)
+def test_a_page_that_is_not_called_one(place: Place, kind: str, content: bytes) -> None:
+    place.host.content = content
+    sentence = place.refused(sha256=None, size=None)
+    assert kind in sentence
+    assert "is a login needed? Then put a line" in sentence
+    assert place.is_clean
+
+
+def test_a_pointer_in_place_of_a_file(place: Place) -> None:
+    oid = "a" * 64
+    place.host.content = (
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 12345\n".encode()
+    )
+    assert "Git LFS pointer" in place.refused(sha256=None, size=None)
+    assert place.is_clean
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "sentence"),
     [
