@@ -128,6 +128,9 @@ class PartFile:
                 raise DownloadError(f"{self.shown} is no regular file; remove it") from None
             raise
         status = os.fstat(self._file)
+        if self._is_named(self._name):  # killed between the second name and the loss of the first
+            self._remove(self._part)
+            return
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
             raise DownloadError(f"{self.shown} is no regular file of one name; remove it")
         try:
@@ -140,12 +143,12 @@ class PartFile:
             with contextlib.suppress(OSError):
                 os.fchown(self._file, *owner)
 
-    def _is_named(self) -> bool:
-        """Whether what has its name is the file that is open."""
+    def _is_named(self, name: str | None = None) -> bool:
+        """Whether what has its name, or another, is the file that is open."""
         if self._file < 0:
             return False
         try:
-            found = os.stat(self._part, dir_fd=self._folder, follow_symlinks=False)
+            found = os.stat(name or self._part, dir_fd=self._folder, follow_symlinks=False)
         except FileNotFoundError:
             return False
         return os.path.samestat(found, os.fstat(self._file))
