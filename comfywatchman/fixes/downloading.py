@@ -24,6 +24,7 @@ from comfywatchman.escape import visible
 from comfywatchman.fixes import download_hosts as hosts
 from comfywatchman.fixes.download_order import DownloadError, Limits, Order, check
 from comfywatchman.fixes.part_file import Origin, PartFile
+from comfywatchman.masking import without_secrets
 from comfywatchman.modelfiles.inspecting import inspect_opened
 
 if TYPE_CHECKING:
@@ -156,13 +157,21 @@ class _Fetch:
         """
         address = hashlib.sha256(str(url).encode()).hexdigest()
         origin = self._part.origin()
-        known = origin is not None and origin.address == address
-        if origin is not None and known and self._part.size:
+        if (
+            origin is not None
+            and origin.address == address
+            and (origin.validator or origin.sha256)
+            and self._part.size
+        ):
+            with self._part.failing():
+                digest = self._part.digest()  # first: no server waits for that
             with contextlib.suppress(_AnewError):
-                return self._fetch(url, origin, address)
-        return self._fetch(url, None, address)
+                return self._fetch(url, origin, address, digest)
+        return self._fetch(url, None, address, hashlib.sha256())
 
-    def _fetch(self, url: httpx.URL, origin: Origin | None, address: str) -> tuple[int, int, str]:
+    def _fetch(
+        self, url: httpx.URL, origin: Origin | None, address: str, digest: hashlib._Hash
+    ) -> tuple[int, int, str]:
         start = self._part.size if origin else 0
         headers = {
             "User-Agent": f"comfywatchman/{__version__}",
@@ -170,8 +179,6 @@ class _Fetch:
             "Accept-Encoding": "identity",
         }
         if origin:
-            if not origin.validator and not origin.sha256:
-                raise _AnewError
             headers["Range"] = f"bytes={start}-"
             if origin.validator:
                 headers["If-Range"] = origin.validator
@@ -191,13 +198,11 @@ class _Fetch:
             self._agree(total, url)
             total = self._size if total is None else total
             self._refuse_without_room(0 if total is None else total - start)
-            digest = hashlib.sha256()
-            with self._part.failing():
-                if not start:
-                    size = -1 if total is None else total
-                    validator = _validator(response)
-                    self._part.begin(Origin(address, validator, self._sha256, size))
-                self._part.hash_and_end(digest)
+            if not start:
+                digest = hashlib.sha256()
+                size = -1 if total is None else total
+                with self._part.failing():
+                    self._part.begin(Origin(address, _validator(response), self._sha256, size))
             size = self._save(pieces, digest, start, total)
         if total is not None and size < total:
             raise DownloadError(self._broken_off("ended its answer early", size, total))
@@ -244,7 +249,7 @@ class _Fetch:
                 verify=verify, timeout=timeout, limits=LIMITS, trust_env=False, proxy=proxy
             )
         except (ConfigError, ImportError, ValueError, httpx.InvalidURL) as error:
-            raise DownloadError(visible(str(error))) from None
+            raise DownloadError(visible(without_secrets(str(error)))) from None
         connection = Connection(lambda: client)
         if not listed:
             with contextlib.suppress(ValueError):
@@ -344,6 +349,8 @@ class _Fetch:
     def login(self) -> str:
         """What to do where a page came: the end of a sentence. It may be that of a login."""
         url = hosts.parsed(self._order.url)
+        if "/blob/" in url.path:
+            return "; the file itself is where its address has /resolve/ in place of /blob/"
         with_token = hosts.host_of(url) in self._tokens
         return f"; is a login needed? Then {self._login(url, with_token=with_token)}"
 

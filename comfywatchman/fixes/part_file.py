@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import stat
@@ -23,7 +24,6 @@ from comfywatchman.escape import visible
 from comfywatchman.fixes.download_order import DownloadError
 
 if TYPE_CHECKING:
-    import hashlib
     from collections.abc import Iterator
 
 ENDING: Final = ".comfywatchman-part"
@@ -128,6 +128,9 @@ class PartFile:
                 raise DownloadError(f"{self.shown} is no regular file; remove it") from None
             raise
         status = os.fstat(self._file)
+        if self._is_named(self._name):  # killed between the second name and the loss of the first
+            self._remove(self._part)
+            return
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
             raise DownloadError(f"{self.shown} is no regular file of one name; remove it")
         try:
@@ -140,12 +143,12 @@ class PartFile:
             with contextlib.suppress(OSError):
                 os.fchown(self._file, *owner)
 
-    def _is_named(self) -> bool:
-        """Whether what has its name is the file that is open."""
+    def _is_named(self, name: str | None = None) -> bool:
+        """Whether what has its name, or another, is the file that is open."""
         if self._file < 0:
             return False
         try:
-            found = os.stat(self._part, dir_fd=self._folder, follow_symlinks=False)
+            found = os.stat(name or self._part, dir_fd=self._folder, follow_symlinks=False)
         except FileNotFoundError:
             return False
         return os.path.samestat(found, os.fstat(self._file))
@@ -198,6 +201,7 @@ class PartFile:
             OSError: it cannot be done.
         """
         os.ftruncate(self._file, 0)
+        os.lseek(self._file, 0, os.SEEK_SET)
         self._remove(self._note)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS
         descriptor = os.open(self._note, flags, 0o600, dir_fd=self._folder)
@@ -207,15 +211,17 @@ class PartFile:
                     os.fchown(descriptor, *owner)
             stream.write(json.dumps(asdict(origin)).encode())
 
-    def hash_and_end(self, digest: hashlib._Hash) -> None:
-        """Feed what is there to a digest, and go to its end.
+    def digest(self) -> hashlib._Hash:
+        """The SHA-256 of what is there; what is written next goes behind it.
 
         Raises:
             OSError: it cannot be read.
         """
+        digest = hashlib.sha256()
         os.lseek(self._file, 0, os.SEEK_SET)
         while block := os.read(self._file, _BLOCK):
             digest.update(block)
+        return digest
 
     def write(self, piece: bytes) -> None:
         """Put more at its end.

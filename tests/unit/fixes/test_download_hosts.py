@@ -74,7 +74,7 @@ def test_a_line_that_is_none_is_named_and_not_repeated(file: Path, line: str) ->
 def test_a_file_that_others_can_read_is_refused(file: Path) -> None:
     file.write_text(f"huggingface.co {TOKEN}")
     file.chmod(0o640)
-    with pytest.raises(ConfigError, match="download_token_file: .* can be read by others"):
+    with pytest.raises(ConfigError, match=r"download_token_file: .* can be read by others"):
         read_tokens(file)
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import io
 import os
 import pickle
 import random
 import signal
+import socket
+import socketserver
 import subprocess
 import sys
 import threading
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -120,6 +123,13 @@ def saying(status: int, headers: dict[str, str], body: bytes = b"") -> Callable[
 def leading(target: str, status: int = 302, **headers: str) -> Callable[[Exchange], None]:
     more = {name.replace("_", "-"): value for name, value in headers.items()}
     return saying(status, {"Location": target, **more})
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture
@@ -286,6 +296,25 @@ def test_what_appears_meanwhile_stays(place: Place) -> None:
         place.get()
     assert place.target.read_bytes() == b"mine"
     assert place.part.read_bytes() == WHOLE
+
+
+def test_a_system_that_cannot_rename_without_replacing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
+    place.get()
+    assert place.names == {"model.safetensors"}
+    place.target.unlink()
+    test_what_appears_meanwhile_stays(place)
+
+
+def test_there_a_run_that_was_killed_between_the_two_names(place: Place) -> None:
+    place.get()
+    place.part.hardlink_to(place.target)
+    with pytest.raises(DownloadError, match="is there already"):
+        place.get()
+    assert place.names == {"model.safetensors"}
+    assert place.target.read_bytes() == WHOLE
 
 
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
@@ -572,6 +601,37 @@ def test_a_page_in_place_of_a_file(place: Place, kind: str) -> None:
     assert place.is_clean
 
 
+def test_the_page_of_a_file(place: Place) -> None:
+    place.host.answer = saying(200, {"Content-Type": "text/html"}, b"<html>")
+    assert "/resolve/ in place of /blob/" in place.refused(
+        url=place.host.url("/a/blob/main/x.gguf")
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("page", b"<!DOCTYPE html><title>Log in</title>"),
+        ("message", b'{"error": "Invalid username or password."}'),
+    ],
+)
+def test_a_page_that_is_not_called_one(place: Place, kind: str, content: bytes) -> None:
+    place.host.content = content
+    sentence = place.refused(sha256=None, size=None)
+    assert kind in sentence
+    assert "is a login needed? Then put a line" in sentence
+    assert place.is_clean
+
+
+def test_a_pointer_in_place_of_a_file(place: Place) -> None:
+    oid = "a" * 64
+    place.host.content = (
+        f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 12345\n".encode()
+    )
+    assert "Git LFS pointer" in place.refused(sha256=None, size=None)
+    assert place.is_clean
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "sentence"),
     [
@@ -764,6 +824,82 @@ def test_a_name_that_leads_inward_is_not_followed(tmp_path: Path, place: Place) 
         pytest.skip(f"no network of one's own can be made here: {ran.stderr}")
     assert "of this host or of a private network; it is not asked" in ran.stdout, ran.stderr
     assert ran.stdout.endswith(" 1 0\n")
+
+
+class Tunnel(socketserver.StreamRequestHandler):
+    """A proxy that connects whoever asks, as far as it was told that it may."""
+
+    asked: ClassVar[list[str]]
+
+    def handle(self) -> None:
+        line = self.rfile.readline().decode()
+        while self.rfile.readline().strip():
+            pass
+        self.asked.append(line.split()[1])
+        if not line.split()[1].startswith("127.0.0.1:"):
+            self.wfile.write(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+            return
+        name, _, port = line.split()[1].rpartition(":")
+        with socket.create_connection((name, int(port))) as there:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=self.pump, args=(there, self.connection))
+            back.start()
+            self.pump(self.connection, there)
+            back.join()
+
+    @staticmethod
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A proxy that the environment names; what it was asked for."""
+    Tunnel.asked = []
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Tunnel) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        monkeypatch.setenv(
+            "HTTPS_PROXY", f"http://anna:hunter2@127.0.0.1:{server.server_address[1]}"
+        )
+        yield Tunnel.asked
+        server.shutdown()
+        thread.join()
+
+
+def test_through_a_proxy(place: Place, proxy: list[str]) -> None:
+    place.get()
+    assert proxy == [place.host.name]
+
+
+@pytest.mark.usefixtures("proxy")
+def test_through_a_proxy_no_number_leads_inward_either(place: Place) -> None:
+    place.host.answer = leading("https://10.0.0.1/x")
+    assert "it is not asked" in place.refused()
+
+
+def test_a_proxy_that_refuses(place: Place, proxy: list[str]) -> None:
+    place.host.answer = leading("https://store.example/x")
+    sentence = place.refused()
+    assert "https://store.example/x broke off its answer (403 No)" in sentence
+    assert "hunter2" not in sentence
+    assert proxy == [place.host.name, "store.example:443"]
+
+
+def test_a_host_that_needs_no_proxy(
+    place: Place, proxy: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    place.get()
+    assert proxy == []
+
+
+def test_a_proxy_that_is_none(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "nonsense://anna:hunter2@x")
+    assert "hunter2" not in place.refused()
 
 
 def test_a_certificate_that_nobody_vouches_for(place: Place) -> None:
