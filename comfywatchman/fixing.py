@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +29,7 @@ from comfywatchman.fixes.proof import is_worse
 from comfywatchman.fixes.writing import RefusedError
 from comfywatchman.gate import comfyui as comfyui_gate
 from comfywatchman.gate import lock
+from comfywatchman.history.facts import FactKind
 from comfywatchman.history.store import History
 from comfywatchman.history.world import World
 from comfywatchman.judging.cache import VerdictCache
@@ -91,9 +92,10 @@ def make_plan(
     only = _wanted(seen.here, wanted) if wanted else None
     history = History.open(settings.resolved_state_dir, days=1, copies_room=1, readonly=True)
     with history:
+        here = replace(seen.here, gone=history.gone(FactKind.MODEL))
         planned = planning.plan(
-            seen.here,
-            proposing.propose(seen.here, only),
+            here,
+            proposing.propose(here, only),
             wanted=only,
             taken=taken,
             inputs=seen.inputs,
