@@ -367,8 +367,6 @@ def _on_record(folder: Path, work: _Work) -> Record:
         )
         for number, step in enumerate(work.steps, 1)
     ]
-    for step, each in zip(work.steps, written, strict=True):
-        put(folder / each.copy_name, step.saved.raw)
     record = Record(
         id=name,
         at=datetime.now(UTC),
@@ -389,7 +387,13 @@ def _on_record(folder: Path, work: _Work) -> Record:
             Fetched(target=t, url=download_hosts.shown(d.url)) for t, d in work.downloads.items()
         ],
     )
-    records.keep(folder, record)
+    try:
+        for step, each in zip(work.steps, written, strict=True):
+            put(folder / each.copy_name, step.saved.raw)
+        records.keep(folder, record)
+    except BaseException:
+        records.forget(folder, name)
+        raise
     records.forget_old(folder)
     return record
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -532,3 +534,18 @@ def test_old_fixes_are_forgotten(host: Host, monkeypatch: pytest.MonkeyPatch) ->
     known, _ = records.everything(host.state)
     assert len(known) == 2
     assert len(list(host.state.iterdir())) == 4
+
+
+def test_a_disk_without_room(host: Host) -> None:
+    plan, files = host.plan(), host.files()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            host.apply(plan)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert host.files() == files
+    assert list(host.state.iterdir()) == []
