@@ -91,11 +91,11 @@ def world_of(server: Server) -> World:
     return World(server.catalog("full"), server.inventory("full"), DEPTH, SIZE)
 
 
-def host(world: World, contents: Mapping[str, Document | bytes], **more: Any) -> Here:
+def host(world: World, workflows: Mapping[str, Document | bytes], **more: Any) -> Here:
     """A host with some workflows, judged."""
     judge = Judge(world)
     saved = []
-    for path, content in contents.items():
+    for path, content in workflows.items():
         raw = content if isinstance(content, bytes) else documents.dump(content)
         copy = WorkflowCopy(path, path, raw)
         saved.append(Saved(copy, raw, judge.of(copy)))
