@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from comfywatchman.comfyui.catalog_file import CATALOG_SCHEMA_VERSION, SavedCatalog
+from comfywatchman.fixes.plan import PLAN_SCHEMA_VERSION, Plan
 from comfywatchman.fleet.model import FLEET_SCHEMA_VERSION, Fleet
 from comfywatchman.results import (
     FORECAST_SCHEMA_VERSION,
@@ -32,6 +33,7 @@ _PUBLISHED: dict[str, type] = {
     f"history-{HISTORY_SCHEMA_VERSION}.json": HistoryReport,
     f"last-good-{LAST_GOOD_SCHEMA_VERSION}.json": LastGood,
     f"forecast-{FORECAST_SCHEMA_VERSION}.json": Forecast,
+    f"fix-plan-{PLAN_SCHEMA_VERSION}.json": Plan,
     f"catalog-{CATALOG_SCHEMA_VERSION}.json": SavedCatalog,
     f"fleet-{FLEET_SCHEMA_VERSION}.json": Fleet,
 }

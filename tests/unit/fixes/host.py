@@ -1,119 +1,169 @@
-"""A small host: a checkpoint loader, a LoRA loader, a sampler's choice and an output."""
+"""A host to be mended: real files, and the node types of a server that lists them."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import copy
+import json
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from comfywatchman import host as hosts
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
 from comfywatchman.comfyui.model_files import ModelFile
-from comfywatchman.fixes.proposing import propose
+from comfywatchman.fixes import apply, planning, proposing, seeing, undo
+from comfywatchman.fixes import record as records
+from comfywatchman.fixes.here import Here, Saved
+from comfywatchman.fixes.plan import Plan, PlanHost
 from comfywatchman.history.world import World
-from tests import fixing
-from tests.unit.checks.judging import node_type
+from comfywatchman.workflow.find import WorkflowFile
+from tests.standin.comfyui import recorded_object_info
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from comfywatchman.fixes.here import Here
-    from comfywatchman.fixes.proposal import Proposal
+    from comfywatchman.fixes.apply import Applied
 
-MODELS = Path("/srv/models")
-FOLDERS = ("checkpoints", "loras", "vae")
-PLACES = {folder: (MODELS / folder,) for folder in FOLDERS}
-SAMPLERS = ["euler", "euler_ancestral", "dpmpp_2m"]
+LONG_AGO = 1_000_000_000
+IDLE: dict[str, list[Any]] = {"queue_running": [], "queue_pending": []}
+LISTS = {"VAELoader": ("vae_name", "vae"), "CheckpointLoaderSimple": ("ckpt_name", "checkpoints")}
 
 
-def world(
-    models: Mapping[str, Sequence[str]],
-    *,
-    replacements: Mapping[str, Any] | None = None,
-    **types: Any,
-) -> World:
-    """What is there with some model files."""
-    listed = {folder: tuple(models.get(folder, ())) for folder in FOLDERS}
-    ckpt, lora, vae = (["COMBO", {"options": list(listed[f])}] for f in FOLDERS)
-    links = {"model": ["MODEL", {}]}
-    declared = {
-        "CheckpointLoaderSimple": node_type({"ckpt_name": ckpt}, outputs=("MODEL", "CLIP", "VAE")),
-        "LoraLoader": node_type({**links, "lora_name": lora}, outputs=("MODEL",)),
-        "VAELoader": node_type({"vae_name": vae}, outputs=("VAE",)),
-        "Sampler": node_type(
-            {**links, "sampler": [SAMPLERS, {}], "steps": ["INT", {"min": 1, "max": 50}]},
-            outputs=("IMAGE",),
-        ),
-        "Save": node_type({"images": ["IMAGE", {}]}, output_node=True),
-        **types,
-    }
-    inventory = Inventory({"input": frozenset(), "output": frozenset()}, listed)
-    return World(Catalog(declared, "0.33.0", replacements), inventory, 200, fixing.SIZE)
+@cache
+def recorded() -> dict[str, Any]:
+    wanted = (*LISTS, "EmptyLatentImage", "VAEDecode", "SaveImage")
+    declared = json.loads(recorded_object_info("empty"))
+    return {name: declared[name] for name in wanted}
 
 
-def prompt(
-    ckpt: str = "a.safetensors", lora: str | None = None, sampler: Any = "euler", steps: Any = 20
-) -> dict[str, Any]:
-    """A workflow in the form of a prompt, which names these."""
-    nodes = {
-        "1": _node("CheckpointLoaderSimple", ckpt_name=ckpt),
-        "3": _node("Sampler", model=["1", 0], sampler=sampler, steps=steps),
-        "4": _node("Save", images=["3", 0]),
-    }
-    if lora is not None:
-        nodes["2"] = _node("LoraLoader", model=["1", 0], lora_name=lora)
-        nodes["3"]["inputs"]["model"] = ["2", 0]
-    return nodes
-
-
-def saved(ckpt: str = "a.safetensors", sampler: Any = "euler", **properties: Any) -> dict[str, Any]:
-    """The same as the frontend saves it."""
+def flow(vae: str) -> dict[str, Any]:
+    latent = {"width": 64, "height": 64, "batch_size": 1}
     return {
-        "nodes": [
-            {
-                "id": 1,
-                "type": "CheckpointLoaderSimple",
-                "inputs": [],
-                "outputs": [{"name": "MODEL", "type": "MODEL", "links": [1]}],
-                "properties": properties,
-                "widgets_values": [ckpt],
-            },
-            {
-                "id": 3,
-                "type": "Sampler",
-                "inputs": [{"name": "model", "type": "MODEL", "link": 1}],
-                "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [2]}],
-                "widgets_values": [sampler, 20],
-            },
-            {
-                "id": 4,
-                "type": "Save",
-                "inputs": [{"name": "images", "type": "IMAGE", "link": 2}],
-                "outputs": [],
-                "widgets_values": [],
-            },
-        ],
-        "links": [[1, 1, 0, 3, 0, "MODEL"], [2, 3, 0, 4, 0, "IMAGE"]],
+        "1": {"class_type": "VAELoader", "inputs": {"vae_name": vae}},
+        "2": {"class_type": "EmptyLatentImage", "inputs": latent},
+        "3": {"class_type": "VAEDecode", "inputs": {"samples": ["2", 0], "vae": ["1", 0]}},
+        "4": {"class_type": "SaveImage", "inputs": {"images": ["3", 0], "filename_prefix": "x"}},
     }
 
 
-def file(folder: str, name: str, *, size: int = 5_000_000, mtime: int = 1000) -> ModelFile:
-    """A model file on the host."""
-    inode = hash((folder, name)) & 0xFFFF
-    path = str(MODELS / folder / name)
-    return ModelFile(folder, name, path, size, mtime * 10**9, mtime * 10**9, 1, inode)
+@dataclass
+class Host:
+    """A host in a folder of its own.
 
+    Attributes:
+        root: the folder.
+        queue: what the server works on.
+        version: its release.
+        lacking: the node types that it has not.
+        signs: by what the host is known.
+    """
 
-def host(models: Mapping[str, Sequence[str]], workflows: Mapping[str, Any], **more: Any) -> Here:
-    """The host with its model files on the disk, and some workflows."""
-    files = [file(folder, name) for folder, names in models.items() for name in names]
-    more = {"files": files, "places": PLACES, **more}
-    return fixing.host(more.pop("world", None) or world(models), workflows, **more)
+    root: Path
+    queue: Any = field(default_factory=lambda: copy.deepcopy(IDLE))
+    version: str = "0.8.0"
+    lacking: set[str] = field(default_factory=set)
+    signs: hosts.Host = field(default_factory=lambda: hosts.Host("render1", "0" * 32))
+    instance: str = ""
 
+    def __post_init__(self) -> None:
+        for folder in ("flows", "state", "models/vae", "models/checkpoints"):
+            (self.root / folder).mkdir(parents=True, exist_ok=True)
 
-def fixes(models: Mapping[str, Sequence[str]], content: Any, **more: Any) -> list[Proposal]:
-    """The fixes of one workflow."""
-    return propose(host(models, {"w.json": content}, **more))
+    @property
+    def state(self) -> Path:
+        return self.root / "state"
 
+    def model(self, name: str, content: bytes = b"a model") -> Path:
+        file = self.root / "models" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+        os.utime(file, (LONG_AGO, LONG_AGO))
+        return file
 
-def _node(class_type: str, **inputs: Any) -> dict[str, Any]:
-    return {"class_type": class_type, "inputs": inputs}
+    def workflow(self, name: str, content: bytes | dict[str, Any]) -> Path:
+        raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+        file = self.root / "flows" / name
+        file.write_bytes(raw)
+        os.utime(file, (LONG_AGO, LONG_AGO))
+        return file
+
+    def listed(self) -> dict[str, list[str]]:
+        return {
+            folder: sorted(
+                str(file.relative_to(self.root / "models" / folder))
+                for file in (self.root / "models" / folder).rglob("*")
+                if file.is_file()
+            )
+            for _, folder in LISTS.values()
+        }
+
+    def here(self) -> Here:
+        listed = self.listed()
+        declared = copy.deepcopy(recorded())
+        for node_type, (name, folder) in LISTS.items():
+            declared[node_type]["input"]["required"][name][0] = listed[folder]
+        for node_type in self.lacking:
+            del declared[node_type]
+        models = {folder: tuple(names) for folder, names in listed.items()}
+        world = World(Catalog(declared, self.version), Inventory(models=models), 200, 2**24)
+        saved = []
+        for file in sorted((self.root / "flows").iterdir()):
+            if file.is_file():
+                raw = file.read_bytes()
+                report = planning.judged(world, str(file), file.name, raw)
+                saved.append(Saved(WorkflowFile(file, file.name), raw, report))
+        places = {folder: [self.root / "models" / folder] for folder in listed}
+        return Here(world, saved, self._files(listed), places)
+
+    def _files(self, listed: dict[str, list[str]]) -> list[ModelFile]:
+        files = []
+        for folder, names in listed.items():
+            for name in names:
+                path = self.root / "models" / folder / name
+                s = path.stat()
+                numbers = (s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_dev, s.st_ino)
+                files.append(ModelFile(folder, name, str(path), *numbers))
+        return files
+
+    def plan(self, *taken: str) -> Plan:
+        here = self.here()
+        planned = planning.plan(here, proposing.propose(here), taken=taken)
+        return Plan(
+            comfywatchman_version="0",
+            host=PlanHost(name=self.signs.name, machine=self.signs.machine, given=self.signs.given),
+            instance=self.instance,
+            comfyui_url="http://127.0.0.1:8188",
+            made_at=datetime.now(UTC),
+            catalog=seeing.catalog_digest(here.world),
+            comfyui_version=self.version,
+            workflows=planned.workflows,
+            reads=list(planned.reads.values()),
+            by_hand=planned.by_hand,
+            not_written=planned.not_written,
+            not_checked=[],
+        )
+
+    def apply(self, plan: Plan, *, only_proven: bool = False) -> Applied:
+        def queue() -> object:
+            return self.queue() if callable(self.queue) else self.queue
+
+        place = apply.Place(self.here(), self.signs, self.instance, self.state, queue)
+        return apply.apply(plan, place, only_proven=only_proven)
+
+    def undo(self) -> list[str]:
+        (record,), problems = records.everything(self.state)
+        assert not problems
+        return undo.undo(self.state, record)
+
+    def files(self) -> dict[str, tuple[object, ...]]:
+        """All that a fix could write to: what it is, and what it holds."""
+        found: dict[str, tuple[object, ...]] = {}
+        for top in ("flows", "models"):
+            for file in sorted((self.root / top).rglob("*")):
+                status = file.lstat()
+                held = file.read_bytes() if file.is_file() else b""
+                found[str(file)] = (status.st_mode, status.st_uid, os.path.realpath(file), held)
+        return found

@@ -17,7 +17,7 @@ from comfywatchman.workflow.convert import convert
 from comfywatchman.workflow.prompt import WorkflowError
 from tests import fixing
 from tests.oracle import frontend
-from tests.unit.fixes.host import prompt, saved, world
+from tests.unit.fixes.small import prompt, saved, world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,9 +76,9 @@ def test_where_a_real_frontend_takes_values_from() -> None:
                 continue
             found += 1
             edited = document.edited(case.workflow, edits)
-            same = (fault.node_id, fault.input)
-            now = next(f for f in faults(here, edited) if (f.node_id, f.input) == same)
-            assert now.value in (after, str(after))
+            now = convert(edited, here.catalog)
+            sent = now.prompt if now.meant is None else now.meant
+            assert sent[fault.node_id]["inputs"][fault.input] in (after, str(after))
             back = [Edit(edit.pointer, edit.after, edit.before) for edit in edits]
             assert document.edited(edited, back) == case.workflow
     assert missed == DEFAULTS

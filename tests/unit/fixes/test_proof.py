@@ -13,7 +13,7 @@ from comfywatchman.results import Verdict, WorkflowReport
 from tests import fixing
 from tests.oracle import recorded
 from tests.unit.checks.judging import node_type
-from tests.unit.fixes.host import MODELS, host, prompt, world
+from tests.unit.fixes.small import MODELS, host, prompt, world
 
 NEW = "0 new.safetensors"
 SERVERS = pytest.mark.parametrize("server", recorded.SERVERS, ids=lambda s: s.version)

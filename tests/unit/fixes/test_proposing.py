@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from comfywatchman.fixes.proposing import propose
 from comfywatchman.results import Confidence, FixKind, Severity, Verdict
 from comfywatchman.workflow.find import PictureFile
-from tests.unit.fixes.host import fixes, host, prompt, saved
+from tests.unit.fixes.small import fixes, host, prompt, saved
 
 if TYPE_CHECKING:
     from pathlib import Path

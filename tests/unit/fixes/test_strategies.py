@@ -12,7 +12,7 @@ from comfywatchman.fixes.here import Content
 from comfywatchman.fixes.proposal import Download, Edit, Placement
 from comfywatchman.results import Confidence, FixKind
 from tests.unit.checks.judging import node_type
-from tests.unit.fixes.host import MODELS, file, fixes, prompt, saved, world
+from tests.unit.fixes.small import MODELS, file, fixes, prompt, saved, world
 
 if TYPE_CHECKING:
     from comfywatchman.fixes.proposal import Proposal
