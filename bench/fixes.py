@@ -16,7 +16,7 @@ _RUNNABLE: Final = 0.99
 
 
 def main(seed: int) -> None:
-    """Try all recorded prompts with a mutation, and all official workflows with faults in them.
+    """Try all recorded prompts with a mutation, and official workflows with faults in them.
 
     Args:
         seed: what the faults are drawn by.
@@ -27,9 +27,12 @@ def main(seed: int) -> None:
         mutated = fixing.recorded_mutations(server, KNOWN_ORIGINALS)
         failed |= _told(f"{server.version}, mutated prompts", fixing.figures(world, mutated))
         saved = frontend.official() if server is recorded.OF_0_8 else frontend.official_on_0_33()
-        workflows = [(f"{each.corpus}/{each.name}", each.workflow) for each in saved]
-        made = fixing.saved_mutations(world, workflows, seed=seed)
-        failed |= _told(f"{server.version}, saved workflows", fixing.figures(world, made))
+        for what, workflows in (
+            ("saved workflows", [(f"{c.corpus}/{c.name}", c.workflow) for c in saved]),
+            ("saved prompts", [(f"{c}/{n}", p) for (c, n), p in server.prompts().items()]),
+        ):
+            made = fixing.saved_mutations(world, workflows, seed=seed)
+            failed |= _told(f"{server.version}, {what}", fixing.figures(world, made))
     if failed:
         raise SystemExit("fixes did not do what is said of them")
 

@@ -51,5 +51,6 @@ def test_saved_workflows(
     world = fixing.world_of(server)
     saved = frontend.official() if server is recorded.OF_0_8 else frontend.official_on_0_33()
     some = [(f"{each.corpus}/{each.name}", each.workflow) for each in saved][::ONE_IN]
+    some += [(f"{c}/{n} prompt", p) for (c, n), p in server.prompts().items()][::ONE_IN]
     found = fixing.figures(world, fixing.saved_mutations(world, some))
-    check(found, f"{server.version} saved workflows", agreement, 150)
+    check(found, f"{server.version} saved workflows", agreement, 250)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -254,6 +255,38 @@ def test_a_node_type_that_was_renamed() -> None:
     assert found.confidence is Confidence.PROVEN
 
 
+def test_inputs_that_were_renamed_with_it() -> None:
+    models = {"checkpoints": ["a.safetensors"]}
+    mapping = [{"old_id": "net", "new_id": "model"}, {"old_id": "count", "new_id": "steps"}]
+    rules = {"OldSampler": [{"new_node_id": "Sampler", "input_mapping": mapping}]}
+    content = saved()
+    inputs = [
+        {"name": "net", "type": "MODEL", "link": 1},
+        {"name": "count", "type": "INT", "link": None, "widget": {"name": "count"}},
+    ]
+    content["nodes"][1] |= {"type": "OldSampler", "inputs": inputs}
+    found = one(fixes(models, content, world=world(models, replacements=rules)))
+    at = ("nodes", 1)
+    assert found.edits == (
+        Edit((*at, "type"), "OldSampler", "Sampler"),
+        Edit((*at, "inputs", 0, "name"), "net", "model"),
+        Edit((*at, "inputs", 1, "name"), "count", "steps"),
+        Edit((*at, "inputs", 1, "widget", "name"), "count", "steps"),
+    )
+    assert found.confidence is Confidence.PROVEN
+
+
+@pytest.mark.parametrize(
+    "more", [{"new_id": "sampler", "set_value": "euler"}, {"old_id": "model", "new_id": 5}]
+)
+def test_a_rule_that_does_more_than_rename_is_for_the_browser(more: dict[str, Any]) -> None:
+    models = {"checkpoints": ["a.safetensors"]}
+    rules = {"OldSampler": [{"new_node_id": "Sampler", "input_mapping": [more]}]}
+    content = saved()
+    content["nodes"][1]["type"] = "OldSampler"
+    assert fixes(models, content, world=world(models, replacements=rules)) == []
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -267,6 +300,28 @@ def test_a_node_that_does_not_fit_keeps_its_type(change: dict[str, Any]) -> None
     content = saved()
     content["nodes"][1] |= {"type": "sampler", **change}
     assert fixes({"checkpoints": ["a.safetensors"]}, content) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "mended"),
+    [
+        ("a (embedding:Hands:1.2), b", "a (embedding:hands:1.2), b"),
+        ("embedding:x/hands.pt embedding:handsome", "embedding:hands embedding:handsome"),
+        ("embedding:HANDS", "embedding:hands"),
+    ],
+)
+def test_an_embedding_in_a_text(text: str, mended: str) -> None:
+    encode = node_type({"text": ["STRING", {}], "model": ["MODEL", {}]}, outputs=("MODEL",))
+    models = {"checkpoints": ["a.safetensors"]}
+    here = world(models, Encode=encode)
+    names = frozenset({"hands", "handsome"})
+    here = replace(here, inventory=replace(here.inventory, embeddings=names))
+    content = prompt()
+    content["2"] = {"class_type": "Encode", "inputs": {"text": text, "model": ["1", 0]}}
+    content["3"]["inputs"]["model"] = ["2", 0]
+    found = one(fixes(models, content, world=here))
+    assert found.edits == (Edit(("2", "inputs", "text"), text, mended),)
+    assert (found.strategy, found.confidence) == ("embedding", Confidence.LIKELY)
 
 
 def test_a_row_of_loras() -> None:
