@@ -10,6 +10,7 @@ from bench import (
     cycle,
     deploy,
     environment,
+    fixes,
     fleet,
     growth,
     history,
@@ -30,7 +31,7 @@ def main() -> None:
         "what",
         nargs="?",
         choices=(
-            *("causes", "cycle", "deploy", "environment", "fleet", "growth", "history"),
+            *("causes", "cycle", "deploy", "environment", "fixes", "fleet", "growth", "history"),
             *("load", "many", "memory", "scale", "slow", "peer"),
         ),
         default="cycle",
@@ -46,7 +47,7 @@ def main() -> None:
     )
     parser.add_argument("--shape", choices=tuple(SHAPES), help="growth: of this shape alone")
     parser.add_argument("--cases", type=int, default=2_000, help="causes: cases of each kind")
-    parser.add_argument("--seed", type=int, default=1, help="causes: what they are drawn by")
+    parser.add_argument("--seed", type=int, default=1, help="causes, fixes: what they are drawn by")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
@@ -56,6 +57,8 @@ def main() -> None:
         cycle.main(options.rounds, options.before)
     elif options.what == "environment":
         environment.main(options.rounds)
+    elif options.what == "fixes":
+        fixes.main(options.seed)
     elif options.what == "fleet":
         fleet.main(options.rounds, options.before)
     elif options.what == "growth":

@@ -91,11 +91,11 @@ def world_of(server: Server) -> World:
     return World(server.catalog("full"), server.inventory("full"), DEPTH, SIZE)
 
 
-def host(world: World, contents: Mapping[str, Document | bytes], **more: Any) -> Here:
+def host(world: World, workflows: Mapping[str, Document | bytes], **more: Any) -> Here:
     """A host with some workflows, judged."""
     judge = Judge(world)
     saved = []
-    for path, content in contents.items():
+    for path, content in workflows.items():
         raw = content if isinstance(content, bytes) else documents.dump(content)
         copy = WorkflowCopy(path, path, raw)
         saved.append(Saved(copy, raw, judge.of(copy)))
@@ -205,11 +205,12 @@ def saved_mutations(
         content = orjson.loads(documents.dump(workflow))
         if judge(name, content).verdict is not Verdict.RUNNABLE:
             continue
+        is_graph = documents.is_graph(content)
         places = [
             ((*at, *inner), value)
             for at, node in documents.nodes(content)
-            for inner, value in documents.values(node, of_prompt=not documents.is_graph(content))
-            if isinstance(value, str) and value in choices
+            for inner, value in documents.values(node, of_prompt=not is_graph)
+            if isinstance(value, str) and value in choices and (is_graph or len(inner) == 2)
         ]
         chance.shuffle(places)
         done: dict[str, tuple[Document, list[Any]]] = {}
@@ -217,6 +218,8 @@ def saved_mutations(
             for what, wrong in mutations(value, choices[value]):
                 if what in done:
                     continue
+                if isinstance(wrong, list) and not is_graph:
+                    wrong = {"__value__": wrong}  # noqa: PLW2901  (a bare list would be a link)
                 edits = [_edit(pointer, value, wrong)]
                 broken = documents.edited(content, edits)
                 path = f"{name}-{what}.json"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from comfywatchman.findings import NAME_LENGTH, quoted
@@ -10,7 +10,7 @@ from comfywatchman.fixes.fault import ABSENT
 from comfywatchman.results import Confidence, FixKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from comfywatchman.fixes.fault import Fault
     from comfywatchman.fixes.proposal import Download, Placement
@@ -27,6 +27,7 @@ class Candidate:
             so, whatever comes of it.
         after: the value to set the input to, if that is it.
         node_type: the type to give the node, if that is it.
+        renamed: with that, the new names of its inputs.
         placement: the file to bring into another folder, if that is it.
         download: the file to fetch, if that is it.
     """
@@ -36,6 +37,7 @@ class Candidate:
     confidence: Confidence = Confidence.LIKELY
     after: Any = ABSENT
     node_type: str | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
     placement: Placement | None = None
     download: Download | None = None
 

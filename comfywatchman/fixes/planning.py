@@ -138,11 +138,7 @@ def with_files(world: World, places: Mapping[str, Sequence[Path]], targets: Iter
         targets: absolute paths.
     """
     names = [each for target in targets for each in names_of(target, places)]
-    lists = Lists(world) if names else None
-    for folder, name in names:
-        if lists is not None:
-            world = lists.with_file(folder, name, world)
-    return world
+    return Lists(world).after(names) if names else world
 
 
 def names_of(target: str, places: Mapping[str, Sequence[Path]]) -> list[tuple[str, str]]:

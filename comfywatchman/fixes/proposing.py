@@ -15,11 +15,12 @@ from comfywatchman.results import Confidence, FixKind, Severity
 from comfywatchman.workflow.budget import Budget
 from comfywatchman.workflow.convert import convert
 from comfywatchman.workflow.find import PictureFile
+from comfywatchman.workflow.graph import as_mapping, objects
 from comfywatchman.workflow.load import load
 from comfywatchman.workflow.prompt import WorkflowError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from comfywatchman.fixes.candidate import Candidate
     from comfywatchman.fixes.document import Document
@@ -233,9 +234,22 @@ def _effect(fault: Fault, candidate: Candidate) -> tuple[tuple[Edit, ...], Files
     if candidate.placement is not None or candidate.download is not None:
         return (), frozenset({(fault.folder or "", fault.wanted or "")})
     if candidate.node_type is not None:
-        at = document.path_to(fault.document, fault.node_id)
-        key = "type" if document.is_graph(fault.document) else "class_type"
-        before = fault.saved_node.get(key)
-        edits = (Edit((*at[0], key), before, candidate.node_type),) if at and before else ()
-        return edits, NOTHING
+        return tuple(_retyped(fault, candidate.node_type, candidate.renamed)), NOTHING
     return place.find(fault, candidate.after) or (), NOTHING
+
+
+def _retyped(fault: Fault, node_type: str, renamed: Mapping[str, str]) -> Iterator[Edit]:
+    """The edits by which a node gets another type, and its inputs the names they have there."""
+    at = document.path_to(fault.document, fault.node_id)
+    before = fault.node_type
+    if not at or before is None:
+        return
+    if not document.is_graph(fault.document):
+        yield Edit((*at[0], "class_type"), before, node_type)
+        return
+    yield Edit((*at[0], "type"), before, node_type)
+    for number, socket in enumerate(objects(fault.saved_node.get("inputs"))):
+        for within, named in ((), socket), (("widget",), as_mapping(socket.get("widget"))):
+            old = named.get("name")
+            if isinstance(old, str) and renamed.get(old, old) != old:
+                yield Edit((*at[0], "inputs", number, *within, "name"), old, renamed[old])

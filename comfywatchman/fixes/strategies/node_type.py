@@ -27,45 +27,50 @@ def candidates(fault: Fault) -> Iterator[Candidate]:
     if fault.finding.code != MISSING_NODE_TYPE.name or not name:
         return
     catalog = fault.here.world.catalog
-    found: dict[str, bool] = {}
+    found: dict[str, tuple[bool, Mapping[str, str]]] = {}
     spelled = catalog.spelled_alike(name)
     if spelled is not None:
-        found[spelled] = False
+        found[spelled] = False, {}
     rules = catalog.replacements.get(name)
     rule = as_mapping(rules[0]) if isinstance(rules, list) and rules else {}
-    if isinstance(new := rule.get("new_node_id"), str) and _only_renames(rule):
-        found.setdefault(new, False)
-    for fix in fault.finding.fixes:
+    renamed = _renamed(rule)
+    if isinstance(new := rule.get("new_node_id"), str) and renamed is not None:
+        found.setdefault(new, (False, renamed))
+    # Where the server itself would do more than that, it is for ComfyUI to be done.
+    for fix in fault.finding.fixes if renamed is not None else ():
         if fix.kind is FixKind.REPLACE_NODE and isinstance(fix.after, str):
-            found.setdefault(fix.after, fix.confidence is Confidence.ASK)
-    for other, ask in found.items():
+            found.setdefault(fix.after, (fix.confidence is Confidence.ASK, {}))
+    for other, (ask, inputs) in found.items():
         known = catalog.find(other)
-        if known is not None and _fits(fault, known):
+        if known is not None and _fits(fault, known, inputs):
             text = (
                 f"Give node {quoted(fault.node_id)} the type {quoted(other, NAME_LENGTH)} instead "
                 f"of {quoted(name, NAME_LENGTH)}, which the server does not offer."
             )
             confidence = Confidence.ASK if ask else Confidence.LIKELY
-            yield Candidate(FixKind.REPLACE_NODE, text, confidence, node_type=other)
+            yield Candidate(FixKind.REPLACE_NODE, text, confidence, node_type=other, renamed=inputs)
 
 
-def _only_renames(rule: Mapping[str, Any]) -> bool:
-    """Whether a rule of replacement leaves inputs and outputs what they are."""
-    inputs, outputs = rule.get("input_mapping"), rule.get("output_mapping")
-    return all(e.get("old_id") == e.get("new_id") for e in objects(inputs)) and all(
-        e.get("old_idx") == e.get("new_idx") for e in objects(outputs)
-    )
+def _renamed(rule: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """The new names of inputs, where a rule of replacement does no more than to rename."""
+    names: dict[str, str] = {}
+    for entry in objects(rule.get("input_mapping")):
+        old, new = entry.get("old_id"), entry.get("new_id")
+        if not isinstance(old, str) or not isinstance(new, str) or "set_value" in entry:
+            return None
+        names[old] = new
+    moved = any(e.get("old_idx") != e.get("new_idx") for e in objects(rule.get("output_mapping")))
+    return None if moved else names
 
 
-def _fits(fault: Fault, new: NodeType) -> bool:
+def _fits(fault: Fault, new: NodeType, renamed: Mapping[str, str]) -> bool:
     node = fault.saved_node
     if not document.is_graph(fault.document):
         return all(_takes(new, name) for name in as_mapping(node.get("inputs")))
     inputs, outputs = objects(node.get("inputs")), objects(node.get("outputs"))
-    for socket in inputs:
-        spec = new.inputs.get(str(socket.get("name")))
-        if spec is None and not _takes(new, str(socket.get("name"))):
-            return False
+    names = [str(socket.get("name")) for socket in inputs]
+    if not all(_takes(new, renamed.get(name, name)) for name in names):
+        return False
     kinds = [o.get("type") for o in outputs]
     if len(kinds) > len(new.outputs) or any(
         ours not in ("*", theirs) and theirs != "*"
