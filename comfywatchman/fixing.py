@@ -19,7 +19,7 @@ from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
 from comfywatchman.exclusion import Exclusion
-from comfywatchman.fixes import apply, fetching, planning, proposing, seeing, undo
+from comfywatchman.fixes import apply, fetching, planning, proposing, seeing, showing, undo
 from comfywatchman.fixes import record as records
 from comfywatchman.fixes.busy import is_at_work
 from comfywatchman.fixes.here import Here, Saved
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
     from comfywatchman.fixes.apply import Applied
     from comfywatchman.fixes.downloading import Progress
-    from comfywatchman.fixes.planning import Shown
     from comfywatchman.fixes.record import Record
     from comfywatchman.results import WorkflowReport
     from comfywatchman.settings import Settings
@@ -73,9 +72,7 @@ class Seen:
     not_checked: list[str]
 
 
-def make_plan(
-    settings: Settings, wanted: Sequence[str], taken: Sequence[str]
-) -> tuple[Plan, list[Shown]]:
+def make_plan(settings: Settings, wanted: Sequence[str], taken: Sequence[str]) -> Plan:
     """Find out what can be mended, and how. Nothing is written.
 
     Args:
@@ -118,7 +115,7 @@ def make_plan(
         not_written=planned.not_written,
         not_checked=seen.not_checked,
     )
-    return plan, planned.shown
+    return plan.model_copy(update={"text": list(showing.lines(plan, planned.shown))})
 
 
 def apply_plan(
