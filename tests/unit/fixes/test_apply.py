@@ -306,10 +306,21 @@ def of_the_future(file: Path) -> None:
 def test_what_is_not_ours_to_write_is_left_alone(
     host: Host, make: Callable[[Path], None], says: str
 ) -> None:
+    plan = host.plan()
     make(host.root / "flows" / "a.json")
     files = host.files()
-    assert says in refused(host, host.plan())
+    assert says in refused(host, plan)
     assert host.files() == files
+
+
+@pytest.mark.parametrize("make", [read_only, with_two_names, of_another_user])
+def test_what_is_not_ours_to_write_is_said_with_the_plan(
+    host: Host, make: Callable[[Path], None]
+) -> None:
+    make(host.root / "flows" / "a.json")
+    plan = host.plan()
+    assert plan.workflows == []
+    assert len(plan.not_written) == 1
 
 
 def queued(prompt: Any, workflow_id: str | None) -> list[Any]:
