@@ -472,6 +472,14 @@ def test_a_server_that_sends_another_part(place: Place, span: str) -> None:
     assert place.target.read_bytes() == WHOLE
 
 
+def test_a_file_of_another_length_under_the_same_name_of_the_server(place: Place) -> None:
+    place.order = replace(place.order, sha256=None, size=None)
+    place.has_half()
+    place.host.content = model(1, len(WHOLE) + 5)
+    assert place.get().resumed == 0
+    assert place.target.read_bytes() == place.host.content
+
+
 def test_a_part_that_nobody_asked_for(place: Place) -> None:
     span = f"bytes 5-{len(WHOLE) - 1}/{len(WHOLE)}"
     place.host.answer = saying(206, {"Content-Range": span}, WHOLE[5:])
