@@ -472,6 +472,14 @@ def test_a_server_that_sends_another_part(place: Place, span: str) -> None:
     assert place.target.read_bytes() == WHOLE
 
 
+def test_a_file_of_another_length_under_the_same_name_of_the_server(place: Place) -> None:
+    place.order = replace(place.order, sha256=None, size=None)
+    place.has_half()
+    place.host.content = model(1, len(WHOLE) + 5)
+    assert place.get().resumed == 0
+    assert place.target.read_bytes() == place.host.content
+
+
 def test_a_part_that_nobody_asked_for(place: Place) -> None:
     span = f"bytes 5-{len(WHOLE) - 1}/{len(WHOLE)}"
     place.host.answer = saying(206, {"Content-Range": span}, WHOLE[5:])
@@ -488,8 +496,21 @@ def test_a_part_that_is_all_of_it(place: Place) -> None:
     assert place.target.read_bytes() == WHOLE
 
 
-def test_a_part_that_is_too_long_is_fetched_anew(place: Place) -> None:
+def test_a_part_that_is_all_of_it_for_all_that_is_known(place: Place) -> None:
+    place.order = replace(place.order, sha256=None)
     place.has_half()
+    with place.part.open("ab") as stream:
+        stream.write(WHOLE[HALF:])
+    assert place.get().resumed == 0
+
+
+@pytest.mark.parametrize("size", [True, False])
+def test_a_part_that_is_too_long_is_fetched_anew(place: Place, size: bool) -> None:
+    place.order = replace(place.order, size=len(WHOLE) if size else None)
+    place.has_half()
+    if not size:  # as of a server that said none
+        note = place.folder / f"model.safetensors{NOTE_ENDING}"
+        note.write_text(json.dumps(json.loads(note.read_bytes()) | {"size": -1}))
     with place.part.open("ab") as stream:
         stream.write(b"x" * len(WHOLE))
     assert place.get().resumed == 0
