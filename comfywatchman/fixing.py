@@ -19,7 +19,7 @@ from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
 from comfywatchman.exclusion import Exclusion
-from comfywatchman.fixes import apply, fetching, planning, proposing, seeing, undo
+from comfywatchman.fixes import apply, fetching, planning, proposing, seeing, showing, undo
 from comfywatchman.fixes import record as records
 from comfywatchman.fixes.busy import is_at_work
 from comfywatchman.fixes.here import Here, Saved
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
     from comfywatchman.fixes.apply import Applied
     from comfywatchman.fixes.downloading import Progress
-    from comfywatchman.fixes.planning import Shown
     from comfywatchman.fixes.record import Record
     from comfywatchman.results import WorkflowReport
     from comfywatchman.settings import Settings
@@ -73,9 +72,7 @@ class Seen:
     not_checked: list[str]
 
 
-def make_plan(
-    settings: Settings, wanted: Sequence[str], taken: Sequence[str]
-) -> tuple[Plan, list[Shown]]:
+def make_plan(settings: Settings, wanted: Sequence[str], taken: Sequence[str]) -> Plan:
     """Find out what can be mended, and how. Nothing is written.
 
     Args:
@@ -93,9 +90,12 @@ def make_plan(
     history = History.open(settings.resolved_state_dir, days=1, copies_room=1, readonly=True)
     with history:
         here = replace(seen.here, gone=history.gone(FactKind.MODEL))
+        proposals = proposing.propose(here, only)
+        for name in set(taken) - {each.id for each in proposals}:
+            raise RefusedError(f"there is no fix {visible(name, limit=100)!r} to take")
         planned = planning.plan(
             here,
-            proposing.propose(here, only),
+            proposals,
             wanted=only,
             taken=taken,
             inputs=seen.inputs,
@@ -118,7 +118,7 @@ def make_plan(
         not_written=planned.not_written,
         not_checked=seen.not_checked,
     )
-    return plan, planned.shown
+    return plan.model_copy(update={"text": list(showing.lines(plan, planned.shown))})
 
 
 def apply_plan(
@@ -159,10 +159,13 @@ def apply_plan(
         done = apply.apply(plan, place, only_proven=only_proven, fetcher=fetcher)
         if done.record is None:
             return done, [], []
-        try:
+    try:
+        with _client(
+            settings
+        ) as client:  # what was downloaded may have taken the time of the first
             after = look(settings, client).here
-        except ComfyUIError as error:
-            return done, [f"what comes of it could not be judged: {error}"], []
+    except ComfyUIError as error:
+        return done, [f"what comes of it could not be judged: {error}"], []
     verdicts, worse = _compared(seen.here, after, {part.workflow for part in plan.workflows})
     return done, verdicts, worse
 
@@ -208,7 +211,10 @@ def look(settings: Settings, client: ComfyUIClient) -> Seen:
     workflows = find.distinct([*found.workflows, *saved.workflows])
     blind = [*not_checked, *found.not_checked, *saved.not_checked]
     blind += [f"models/{folder}: {why}" for folder, why in sorted(models.blind.items())]
-    here = Here(world, _judged(world, workflows), models.files, models.places)
+    judged = _judged(world, workflows)
+    if unread := len(workflows) - len(judged):
+        blind.append(f"{unread:,} workflows that cannot be read: they are not mended")
+    here = Here(world, judged, models.files, models.places)
     return Seen(here, folders.input if folders else None, blind)
 
 
@@ -219,7 +225,7 @@ def _judged(world: World, workflows: Sequence[find.Workflow]) -> list[Saved]:
         try:
             raw = workflow.read(world.size)
         except WorkflowError:
-            continue  # what cannot be read cannot be mended
+            continue
         copy = find.WorkflowCopy(workflow.path, workflow.name, raw)
         report = judge_workflow(copy, cache, max_bytes=world.size, max_depth=world.depth)
         judged.append(Saved(workflow, raw, report))

@@ -19,7 +19,6 @@ from comfywatchman.flag import Group
 if TYPE_CHECKING:
     from comfywatchman.fixes.downloading import Progress
     from comfywatchman.fixes.plan import Plan
-    from comfywatchman.fixes.planning import Shown
     from comfywatchman.settings import Settings
 
 FLAGS: tuple[Group, ...] = ("server", "access", "judging", "state")
@@ -111,8 +110,7 @@ def run(
             elif apply is not None:
                 _apply(settings, apply, only_proven=only is not None, download=allow_download)
             else:
-                made, shown = fixing.make_plan(settings, workflows or [], take or [])
-                _show(made, shown, plan, output_format)
+                _show(fixing.make_plan(settings, workflows or [], take or []), plan, output_format)
         except RefusedError as refusal:
             sentences.end(Exit.FAIL_ON, f"{refusal}\nnothing was written")
         except fixing.LockedError as held:
@@ -127,18 +125,16 @@ _RELOAD = (
 )
 
 
-def _show(made: Plan, shown: list[Shown], file: str | None, output_format: Format) -> None:
+def _show(made: Plan, file: str | None, output_format: Format) -> None:
     from comfywatchman.fixes import plan as plans
-    from comfywatchman.fixes import showing
 
-    if file == "-" or (file is None and output_format is Format.JSON):
-        typer.echo(plans.encoded(made).decode(), nl=False)
-        return
-    if output_format is Format.JSON:
+    if file == "-" or output_format is Format.JSON:
         typer.echo(plans.encoded(made).decode(), nl=False)
     else:
-        for line in showing.lines(made, shown):
+        for line in made.text:
             sentences.show(line)
+    if file == "-":
+        return
     if file is not None:
         plans.write(made, Path(file))
         sentences.say(f"{file}: the plan; `comfywatchman fix --apply` does what it says")

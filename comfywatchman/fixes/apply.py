@@ -241,8 +241,8 @@ def _trouble(
             yield str(refusal)
         except OSError as error:
             yield f"{visible(planned.workflow)} cannot be read: {error.strerror}"
-    if work.links:
-        names = [n for t in work.links for n in planning.names_of(t, place.here.places)]
+    if targets := [*work.links, *work.downloads]:
+        names = [n for t in targets for n in planning.names_of(t, place.here.places)]
         for worse in Court(place.here).made_worse(frozenset(names)):
             yield f"{visible(worse)} would get worse by the new files"
     if work.steps:
@@ -306,7 +306,7 @@ def _add_step(
     raw, status = file.read(here.world.size)
     if digest(raw) != digest(saved.raw):
         raise RefusedError(f"stale: {name} was saved while it was judged")
-    refuse_unwritable(file, status)
+    refuse_unwritable(name, status)
     _refuse_unsettled(name, status)
     work.steps.append(_Step(saved, seen, file, status, content))
 
@@ -367,8 +367,6 @@ def _on_record(folder: Path, work: _Work) -> Record:
         )
         for number, step in enumerate(work.steps, 1)
     ]
-    for step, each in zip(work.steps, written, strict=True):
-        put(folder / each.copy_name, step.saved.raw)
     record = Record(
         id=name,
         at=datetime.now(UTC),
@@ -389,7 +387,13 @@ def _on_record(folder: Path, work: _Work) -> Record:
             Fetched(target=t, url=download_hosts.shown(d.url)) for t, d in work.downloads.items()
         ],
     )
-    records.keep(folder, record)
+    try:
+        for step, each in zip(work.steps, written, strict=True):
+            put(folder / each.copy_name, step.saved.raw)
+        records.keep(folder, record)
+    except BaseException:
+        records.forget(folder, name)
+        raise
     records.forget_old(folder)
     return record
 

@@ -23,7 +23,7 @@ from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
 from comfywatchman.fixes import download_hosts as hosts
 from comfywatchman.fixes.download_order import DownloadError, Limits, Order, check
-from comfywatchman.fixes.part_file import Origin, PartFile
+from comfywatchman.fixes.part_file import Origin, PartFile, can_be_sent
 from comfywatchman.masking import without_secrets
 from comfywatchman.modelfiles.inspecting import inspect_opened
 
@@ -41,7 +41,6 @@ _LEAST_PROGRESS: Final = 16 * 1024
 """Bytes in the time that is called a stall."""
 _LOOK_AT_ROOM: Final = 4 * 1024**2
 _TELL_EVERY: Final = 0.5
-_LONGEST_VALIDATOR: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +260,10 @@ class _Fetch:
                 turn.trace(event, info)
                 if event == "connection.connect_tcp.complete" and proxy is None:
                     stream = info["return_value"]
-                    kind = hosts.kind(stream.get_extra_info("server_addr")[0])
+                    try:
+                        kind = hosts.kind(stream.get_extra_info("server_addr")[0])
+                    except OSError as error:  # it is gone already
+                        raise httpx.ConnectError(str(error)) from error
                     self._first = self._first or kind
                     if not listed:
                         try:
@@ -499,10 +501,9 @@ def _proxy(url: httpx.URL) -> str | None:
 def _validator(response: httpx.Response) -> str:
     """By what the server knows the same file again, byte for byte; empty if by nothing."""
     etag: str = response.headers.get("etag", "").strip()
-    if etag.startswith('"') and len(etag) <= _LONGEST_VALIDATOR:
-        return etag
     date: str = response.headers.get("last-modified", "").strip()
-    return date if not etag and len(date) <= _LONGEST_VALIDATOR else ""
+    found = etag or date
+    return found if can_be_sent(found) and not found.startswith("W/") else ""
 
 
 def _chunked(response: httpx.Response) -> bool:

@@ -31,6 +31,7 @@ NOTE_ENDING: Final = ".comfywatchman-part-of"
 
 _FLAGS: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LARGEST_NOTE: Final = 8192
+_LONGEST_VALIDATOR: Final = 512
 _BLOCK: Final = 2**20
 _NOREPLACE: Final = 1
 _NO_SUCH_CALL: Final = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
@@ -192,7 +193,7 @@ class PartFile:
                 return None
         texts = (kept.address, kept.validator, kept.sha256)
         known = all(type(text) is str for text in texts) and type(kept.size) is int
-        return kept if known else None
+        return kept if known and can_be_sent(kept.validator) else None
 
     def begin(self, origin: Origin) -> None:
         """Empty it, and note where what follows comes from.
@@ -266,6 +267,11 @@ class PartFile:
                 ) from None
             self._remove(self._note)
             os.fsync(self._folder)
+
+
+def can_be_sent(validator: str) -> bool:
+    """Whether a server can be sent what it, or somebody, called a file."""
+    return validator.isascii() and validator.isprintable() and len(validator) <= _LONGEST_VALIDATOR
 
 
 def _rename_without_replacing(folder: int, source: str, target: str) -> None:

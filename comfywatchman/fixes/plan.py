@@ -213,6 +213,8 @@ class Plan(_Frozen):
     """One sentence for each workflow that has fixes but is not written, and why."""
     not_checked: list[Sentence]
     """One sentence for each thing that could not be seen."""
+    text: list[Sentence] = []
+    """All of it for people, line by line, as ``fix`` shows it; nothing rests on it."""
 
     @property
     def does_nothing(self) -> bool:

@@ -22,6 +22,7 @@ from comfywatchman.fixes.plan import (
 from comfywatchman.fixes.proof import is_worse, rose
 from comfywatchman.fixes.record import digest
 from comfywatchman.fixes.world import Lists
+from comfywatchman.fixes.writing import RefusedError, refuse_unwritable
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.workflow import judge_workflow
 from comfywatchman.results import Confidence, FixKind
@@ -385,6 +386,9 @@ def _seen(saved: Saved) -> tuple[SeenFile | None, str | None]:
             )
     try:
         file = seeing.look(str(place), Role.WORKFLOW)
+        refuse_unwritable("it", os.stat(file.real))  # noqa: PTH116
+    except RefusedError as refusal:
+        return None, str(refusal)
     except OSError as error:
         return None, f"it cannot be read: {error.strerror}"
     except ValueError:

@@ -204,10 +204,15 @@ def forget_old(folder: Path) -> None:
     for age, name in enumerate(sorted({*names, *sizes}, reverse=True)):
         total += sizes.get(name, 0)
         if age and (age >= MOST or total > ROOM):
-            for file in folder.glob(f"{state_files.FIX}{name}*"):
-                if state_files.is_ours(file.name):
-                    with contextlib.suppress(OSError):
-                        file.unlink()
+            forget(folder, name)
+
+
+def forget(folder: Path, name: str) -> None:
+    """Remove all that is kept of a fix."""
+    for file in folder.glob(f"{state_files.FIX}{name}*"):
+        if state_files.is_ours(file.name):
+            with contextlib.suppress(OSError):
+                file.unlink()
 
 
 def digest(raw: bytes) -> str:

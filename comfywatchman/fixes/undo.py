@@ -133,7 +133,7 @@ def _look(
     if digest(raw) != written.after:
         saved = moments.shown(datetime.fromtimestamp(status.st_mtime, UTC))
         raise RefusedError(f"stale: {name} was changed after the fix (saved at {saved})")
-    refuse_unwritable(file, status)
+    refuse_unwritable(name, status)
     if why := at_work(raw):
         raise RefusedError(f"{name} {why}")
     return _Back(written, file, records.copied(folder, written))

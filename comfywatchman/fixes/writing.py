@@ -73,6 +73,7 @@ class Opened:
                 file itself, as far as the file system and this user's rights allow.
 
         Raises:
+            RefusedError: it cannot have the same owner and group.
             OSError: it could not be written.
         """
         self.discard()
@@ -80,9 +81,7 @@ class Opened:
         try:
             with os.fdopen(os.open(self.part, flags, 0o600, dir_fd=self.folder), "wb") as stream:
                 descriptor = stream.fileno()
-                new = os.fstat(descriptor)
-                if (new.st_uid, new.st_gid) != (like.st_uid, like.st_gid):
-                    os.fchown(descriptor, like.st_uid, like.st_gid)
+                self._give(descriptor, like)
                 self._copy_attributes(descriptor)
                 os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
                 stream.write(content)
@@ -106,6 +105,18 @@ class Opened:
         """Remove what was prepared, also by one that was killed."""
         with contextlib.suppress(OSError):
             os.unlink(self.part, dir_fd=self.folder)
+
+    def _give(self, descriptor: int, like: os.stat_result) -> None:
+        new = os.fstat(descriptor)
+        if (new.st_uid, new.st_gid) == (like.st_uid, like.st_gid):
+            return
+        try:
+            os.fchown(descriptor, like.st_uid, like.st_gid)
+        except PermissionError:
+            raise RefusedError(
+                f"{self.shown} belongs to a group ({like.st_gid}) that this user is not in: the "
+                "new file could not have it, and others could read it, or no longer"
+            ) from None
 
     def _copy_attributes(self, descriptor: int) -> None:
         if not hasattr(os, "listxattr"):
@@ -145,13 +156,16 @@ def opened(real: str) -> Iterator[Opened]:
         os.close(descriptor)
 
 
-def refuse_unwritable(opened_file: Opened, status: os.stat_result) -> None:
+def refuse_unwritable(shown: str, status: os.stat_result) -> None:
     """Refuse what is not this user's to write.
+
+    Args:
+        shown: what to call the file.
+        status: what the system says of it.
 
     Raises:
         RefusedError: it is read-only, somebody else's, or has a second name.
     """
-    shown = opened_file.shown
     if status.st_uid != os.geteuid():
         raise RefusedError(
             f"{shown} belongs to another user ({_name(status.st_uid)}): run this as that one"
@@ -173,9 +187,13 @@ def put(target: Path, content: bytes) -> None:
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     with os.fdopen(os.open(target, flags, 0o600), "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
+        try:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
 
 
 def _name(uid: int) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -304,10 +306,21 @@ def of_the_future(file: Path) -> None:
 def test_what_is_not_ours_to_write_is_left_alone(
     host: Host, make: Callable[[Path], None], says: str
 ) -> None:
+    plan = host.plan()
     make(host.root / "flows" / "a.json")
     files = host.files()
-    assert says in refused(host, host.plan())
+    assert says in refused(host, plan)
     assert host.files() == files
+
+
+@pytest.mark.parametrize("make", [read_only, with_two_names, of_another_user])
+def test_what_is_not_ours_to_write_is_said_with_the_plan(
+    host: Host, make: Callable[[Path], None]
+) -> None:
+    make(host.root / "flows" / "a.json")
+    plan = host.plan()
+    assert plan.workflows == []
+    assert len(plan.not_written) == 1
 
 
 def queued(prompt: Any, workflow_id: str | None) -> list[Any]:
@@ -532,3 +545,18 @@ def test_old_fixes_are_forgotten(host: Host, monkeypatch: pytest.MonkeyPatch) ->
     known, _ = records.everything(host.state)
     assert len(known) == 2
     assert len(list(host.state.iterdir())) == 4
+
+
+def test_a_disk_without_room(host: Host) -> None:
+    plan, files = host.plan(), host.files()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            host.apply(plan)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert host.files() == files
+    assert list(host.state.iterdir()) == []

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import hashlib
 import io
+import json
 import os
 import pickle
 import random
@@ -417,6 +418,23 @@ def test_a_damaged_note(place: Place, note: bytes) -> None:
     place.has_half()
     (place.folder / f"model.safetensors{NOTE_ENDING}").write_bytes(note)
     assert place.get().resumed == 0
+    assert place.target.read_bytes() == WHOLE
+
+
+@pytest.mark.parametrize("etag", ['"\u00e9"', '"\x01"', f'"{"x" * 9000}"'])
+def test_a_validator_that_cannot_be_sent_back(place: Place, etag: str) -> None:
+    place.host.etag = etag
+    place.has_half()
+    assert place.get(sha256=None).resumed == 0
+    assert "if-range" not in place.host.asked[-1].headers
+
+
+@pytest.mark.parametrize("validator", ["a\r\nX: y", "\ud800", "\u00e9"])
+def test_a_note_that_somebody_wrote(place: Place, validator: str) -> None:
+    place.has_half()
+    note = place.folder / f"model.safetensors{NOTE_ENDING}"
+    note.write_text(json.dumps(json.loads(note.read_bytes()) | {"validator": validator}))
+    place.get()
     assert place.target.read_bytes() == WHOLE
 
 
