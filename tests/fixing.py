@@ -32,11 +32,14 @@ Document = dict[str, Any]
 _OTHER_ENDING: Final = {
     "safetensors": "ckpt",
     "jpg": "png",
+    "flac": "mp3",
     "jpeg": "png",
+    "m4a": "mp3",
     "mp3": "wav",
     "mp4": "webm",
     "png": "jpg",
     "pth": "safetensors",
+    "wav": "mp3",
     "webp": "png",
 }
 DEPTH: Final = 200

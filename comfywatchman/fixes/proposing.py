@@ -11,7 +11,7 @@ from comfywatchman.fixes.document import edited
 from comfywatchman.fixes.fault import faults
 from comfywatchman.fixes.proof import NOTHING, Court, is_worse, rose
 from comfywatchman.fixes.proposal import Edit, Proposal, identity
-from comfywatchman.results import Confidence, FixKind, Severity
+from comfywatchman.results import Confidence, FixKind, Severity, Verdict
 from comfywatchman.workflow.budget import Budget
 from comfywatchman.workflow.convert import convert
 from comfywatchman.workflow.find import PictureFile
@@ -56,6 +56,11 @@ class _Draft:
     files: Files
     cures: tuple[str, ...]
     proof: str | None = None
+
+    @property
+    def effect(self) -> str:
+        """Stands for what it does."""
+        return _effect_of(self.edits, self.files)
 
     @property
     def is_firm(self) -> bool:
@@ -113,10 +118,34 @@ class _Workflow:
         self._court = court
         self._was = court.judge(saved)
         self._content: Document = {}
-        self._known: set[object] = set()
+        self._known: set[str] = set()
+        self._revealing: list[_Draft] = []
 
     def drafts(self) -> list[_Draft]:
         """Its fixes, in the order of its findings."""
+        drafts = self._found()
+        if self._revealing and (more := self._behind(drafts)):
+            return more
+        return self._proven_together(drafts)
+
+    def _behind(self, drafts: list[_Draft]) -> list[_Draft]:
+        """Its fixes with those for what only shows once others are made; empty if that fails.
+
+        A node of an unknown type, or whose values mean something else, hides what is wrong in it.
+        """
+        firm = [draft for draft in drafts if draft.is_firm and not draft.files]
+        made = _compatible([*firm, *self._revealing])
+        raw = document.dump(edited(self._content, [e for draft in made for e in draft.edits]))
+        then = _Workflow(self._here, replace(self._saved, raw=raw), self._court)
+        taken = {edit.pointer for draft in made for edit in draft.edits}
+        shown = [d for d in then._found() if taken.isdisjoint(e.pointer for e in d.edits)]
+        more = self._proven_together([*drafts, *self._revealing, *shown])
+        new = {draft.effect for draft in [*self._revealing, *shown]}
+        proven = any(draft.proof for draft in more if draft.effect in new)
+        return [draft for draft in more if draft.proof or draft.effect not in new] if proven else []
+
+    def _found(self) -> list[_Draft]:
+        """The fixes for one finding each."""
         world = self._here.world
         try:
             self._content = load(self._saved.raw, max_depth=world.depth)
@@ -131,9 +160,7 @@ class _Workflow:
             [f for f in self._was.findings if f.severity is not Severity.INFO],
         )
         most = max(1, min(_MOST_FAULTS, _MOST_BYTES // (len(self._saved.raw) + 1)))
-        by_fault = [list(self._of(fault)) for fault in islice(found, most)]
-        drafts = [draft for offered in by_fault for draft in offered]
-        return self._proven_together(drafts)
+        return [draft for fault in islice(found, most) for draft in self._of(fault)]
 
     def _of(self, fault: Fault) -> Iterator[_Draft]:
         """The fixes for one finding: the first that is sure, else some to be chosen from."""
@@ -143,7 +170,7 @@ class _Workflow:
                 edits, files = _effect(fault, candidate)
                 if not (edits or files):
                     continue
-                effect = identity([[list(e.pointer), e.after] for e in edits], sorted(files))
+                effect = _effect_of(edits, files)
                 if effect in self._known:
                     return
                 draft = self._draft(fault, name, candidate, edits, files)
@@ -166,7 +193,7 @@ class _Workflow:
         """What a candidate comes to; None if it does harm, or does not help."""
         now = self._court.judge(self._saved, edited(self._content, edits), files)
         left = {finding.fingerprint for finding in now.findings}
-        if fault.finding.fingerprint in left or is_worse(now, self._was):
+        if fault.finding.fingerprint in left:
             return None
         if candidate.placement is not None and self._court.made_worse(files):
             return None
@@ -176,6 +203,10 @@ class _Workflow:
             if finding.cause_id == fault.finding.cause_id and finding.fingerprint not in left
         )
         draft = _Draft(strategy, candidate, edits, files, cures)
+        if is_worse(now, self._was):
+            if draft.is_firm and edits and now.verdict is self._was.verdict is Verdict.BROKEN:
+                self._revealing.append(draft)
+            return None
         if draft.is_firm and rose(now, self._was):
             with_it = "the edited copy" if edits else "the workflow, with the file there,"
             return replace(draft, proof=f"{with_it} was judged: {self._verdicts(now)}")
@@ -215,6 +246,10 @@ class _Workflow:
 
 def _files(drafts: Iterable[_Draft]) -> Files:
     return frozenset(file for draft in drafts for file in draft.files)
+
+
+def _effect_of(edits: Iterable[Edit], files: Files) -> str:
+    return identity([[list(edit.pointer), edit.after] for edit in edits], sorted(files))
 
 
 def _compatible(drafts: Iterable[_Draft]) -> list[_Draft]:

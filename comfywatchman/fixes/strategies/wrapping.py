@@ -37,7 +37,7 @@ def _inside(value: Any) -> Any:
         return value[0]
     if isinstance(value, str):
         text = value.strip()
-        if len(text) > 2 and text[0] + text[-1] in _PAIRS:
+        if len(text) > 1 and text[0] + text[-1] in _PAIRS:
             return text[1:-1]
     return ABSENT
 

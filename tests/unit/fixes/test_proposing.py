@@ -45,6 +45,16 @@ def test_what_the_others_do_not_need_is_not_proven_with_them() -> None:
     }
 
 
+def test_what_is_wrong_in_a_node_of_unknown_type_shows_once_that_is_known() -> None:
+    content = saved("a.safetensors", "EULER")
+    content["nodes"][1]["type"] = "SAMPLER"
+    found = fixes(MODELS, content)
+    assert [each.edits[0].after for each in found] == ["Sampler", "euler"]
+    assert {each.confidence for each in found} == {Confidence.PROVEN}
+    content["nodes"][1]["widgets_values"][0] = "no such choice"
+    assert fixes(MODELS, content) == []
+
+
 def test_nothing_is_proven_where_another_fault_stays() -> None:
     found = fixes(MODELS, prompt("A.safetensors", "gone.safetensors"))
     assert [(each.edits[0].after, each.confidence, each.proof) for each in found] == [
