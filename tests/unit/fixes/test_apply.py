@@ -126,6 +126,14 @@ def lead_its_folder_elsewhere(host: Host) -> None:
     (host.root / "flows").symlink_to("other")
 
 
+def copy_its_folder(host: Host) -> None:
+    """The same file in the same place, and not the one that is held open."""
+    (host.root / "flows").rename(host.root / "other")
+    (host.root / "flows").mkdir()
+    raw = (host.root / "other" / "a.json").read_bytes()
+    host.workflow("a.json", raw)
+
+
 def make_it_a_pipe(host: Host) -> None:
     remove_it(host)
     os.mkfifo(host.root / "flows" / "a.json")
@@ -207,7 +215,7 @@ CHANGES = [
     another_machine_of_that_name,
     another_instance,
 ]
-AT_THE_LAST_MOMENT = CHANGES[:5] + CHANGES[6:12]
+AT_THE_LAST_MOMENT = [*CHANGES[:5], copy_its_folder, *CHANGES[6:12]]
 
 
 def refused(host: Host, plan: Plan) -> str:
