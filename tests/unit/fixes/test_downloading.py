@@ -361,6 +361,17 @@ def test_a_note_that_is_a_link_is_not_followed(place: Place) -> None:
     assert place.names == {"model.safetensors"}
 
 
+def test_a_note_that_is_a_folder(place: Place) -> None:
+    place.has_half()
+    note = place.folder / f"model.safetensors{NOTE_ENDING}"
+    note.unlink()
+    note.mkdir()
+    assert "cannot be written: " in place.refused()
+    note.rmdir()
+    os.mkfifo(note)
+    assert place.get().resumed == 0
+
+
 def test_two_at_once(place: Place) -> None:
     with PartFile(str(place.folder), place.order.name):
         assert "is being downloaded already" in place.refused()
