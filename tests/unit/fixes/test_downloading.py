@@ -787,6 +787,11 @@ def test_a_file_that_is_another_by_what_hugging_face_says(place: Place, other: F
     assert other.asked == []
 
 
+def test_a_number_that_is_none_is_passed_over(place: Place) -> None:
+    place.host.answer = lambda exchange: exchange.file(**{"X-Linked-Size": "9" * 5000})
+    place.get()
+
+
 def test_what_a_host_that_is_not_listed_says_of_a_file(place: Place, other: FileHost) -> None:
     place.host.answer = leading(other.url())
     other.answer = lambda exchange: exchange.file(**{"X-Linked-Etag": "a" * 64})
