@@ -361,6 +361,17 @@ def test_a_note_that_is_a_link_is_not_followed(place: Place) -> None:
     assert place.names == {"model.safetensors"}
 
 
+def test_a_note_that_is_a_folder(place: Place) -> None:
+    place.has_half()
+    note = place.folder / f"model.safetensors{NOTE_ENDING}"
+    note.unlink()
+    note.mkdir()
+    assert "cannot be written: " in place.refused()
+    note.rmdir()
+    os.mkfifo(note)
+    assert place.get().resumed == 0
+
+
 def test_two_at_once(place: Place) -> None:
     with PartFile(str(place.folder), place.order.name):
         assert "is being downloaded already" in place.refused()
@@ -774,6 +785,11 @@ def test_a_file_that_is_another_by_what_hugging_face_says(place: Place, other: F
     place.host.answer = leading(other.url(), X_Linked_Size="77")
     assert "it has 77 bytes, and 320,001 are expected" in place.refused()
     assert other.asked == []
+
+
+def test_a_number_that_is_none_is_passed_over(place: Place) -> None:
+    place.host.answer = lambda exchange: exchange.file(**{"X-Linked-Size": "9" * 5000})
+    place.get()
 
 
 def test_what_a_host_that_is_not_listed_says_of_a_file(place: Place, other: FileHost) -> None:
