@@ -9,6 +9,7 @@ place meanwhile is not written to.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import stat
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_LONGEST_NAME: Final = 200
+"""Bytes of a file's name that leave room for what is put around it."""
 PART: Final = ".comfywatchman-part"
 """Ends the name of a file that is not wholly written, beside the one whose place it takes."""
 
@@ -46,8 +49,10 @@ class Opened:
 
     @property
     def part(self) -> str:
-        """The name of what is written beside it."""
-        return f".{self.name}{PART}"
+        """The name of what is written beside it, always the same."""
+        raw = os.fsencode(self.name)
+        name = self.name if len(raw) <= _LONGEST_NAME else hashlib.sha256(raw).hexdigest()
+        return f".{name}{PART}"
 
     def read(self, largest: int) -> tuple[bytes, os.stat_result]:
         """Its bytes, and what the system says of it.

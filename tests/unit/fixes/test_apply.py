@@ -77,6 +77,13 @@ def test_only_the_value_is_changed_and_undo_gives_back_every_byte(host: Host, st
     assert not [name for name in everything(host) if "part" in name]
 
 
+def test_a_name_as_long_as_names_are(host: Host) -> None:
+    name = "y" * 250 + ".json"
+    host.workflow(name, WRONG)
+    host.apply(host.plan())
+    assert json.loads((host.root / "flows" / name).read_bytes()) == RIGHT
+
+
 def test_extended_attributes_stay(host: Host) -> None:
     file = host.root / "flows" / "a.json"
     try:
