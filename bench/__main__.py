@@ -11,6 +11,7 @@ from bench import (
     cycle,
     deploy,
     environment,
+    fixes,
     fleet,
     growth,
     history,
@@ -31,7 +32,8 @@ def main() -> None:
         "what",
         nargs="?",
         choices=(
-            *("bills", "causes", "cycle", "deploy", "environment", "fleet", "growth", "history"),
+            *("bills", "causes", "cycle", "deploy", "environment", "fixes", "fleet", "growth"),
+            "history",
             *("load", "many", "memory", "scale", "slow", "peer"),
         ),
         default="cycle",
@@ -47,7 +49,9 @@ def main() -> None:
     )
     parser.add_argument("--shape", choices=tuple(SHAPES), help="growth: of this shape alone")
     parser.add_argument("--cases", type=int, default=2_000, help="bills, causes: cases")
-    parser.add_argument("--seed", type=int, default=1, help="bills, causes: what they are drawn by")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="bills, causes, fixes: what they are drawn by"
+    )
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
@@ -59,6 +63,8 @@ def main() -> None:
         cycle.main(options.rounds, options.before)
     elif options.what == "environment":
         environment.main(options.rounds)
+    elif options.what == "fixes":
+        fixes.main(options.seed)
     elif options.what == "fleet":
         fleet.main(options.rounds, options.before)
     elif options.what == "growth":

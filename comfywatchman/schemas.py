@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from comfywatchman.comfyui.catalog_file import CATALOG_SCHEMA_VERSION, SavedCatalog
+from comfywatchman.fixes.plan import PLAN_SCHEMA_VERSION, Plan
 from comfywatchman.fleet.model import FLEET_SCHEMA_VERSION, WHERE_SCHEMA_VERSION, Fleet, Where
 from comfywatchman.results import (
     BOM_CHECK_SCHEMA_VERSION,
@@ -38,6 +39,7 @@ _PUBLISHED: dict[str, type] = {
     f"forecast-{FORECAST_SCHEMA_VERSION}.json": Forecast,
     f"bom-{BOM_SCHEMA_VERSION}.json": Bom,
     f"bom-check-{BOM_CHECK_SCHEMA_VERSION}.json": BomCheck,
+    f"fix-plan-{PLAN_SCHEMA_VERSION}.json": Plan,
     f"catalog-{CATALOG_SCHEMA_VERSION}.json": SavedCatalog,
     f"fleet-{FLEET_SCHEMA_VERSION}.json": Fleet,
     f"fleet-where-{WHERE_SCHEMA_VERSION}.json": Where,

@@ -97,8 +97,39 @@ def test_a_check_is_one_file(copy: Copy, flow: Path, object_info: Path) -> None:
     ended = copy.program("check", flow, "--object-info", object_info, "--format", "json")
     (workflow,) = json.loads(ended.stdout)["workflows"]
     assert [finding["code"] for finding in workflow["findings"]] == ["tiny_picture"]
-    catalogue = "from comfywatchman.judging.catalogue import catalogue_markdown as made"
+    catalogue = "from comfywatchman.catalogue import catalogue_markdown as made"
     assert "tiny_picture" in copy.python("-c", f"{catalogue}; print(made())").stdout
+
+
+PROPOSE = """
+import json, sys
+from comfywatchman.comfyui.catalog import Catalog
+from comfywatchman.comfyui.inventory import Inventory
+from comfywatchman.fixes.here import Here, Saved
+from comfywatchman.fixes.proposing import propose
+from comfywatchman.history.world import World
+from comfywatchman.judging.cache import VerdictCache
+from comfywatchman.judging.workflow import judge_workflow
+from comfywatchman.workflow.find import WorkflowCopy
+
+raw, catalog = sys.argv[1].encode(), Catalog(json.load(open(sys.argv[2])))
+copy, verdicts = WorkflowCopy("w", "w", raw), VerdictCache(None, catalog, Inventory(), {})
+report = judge_workflow(copy, verdicts, max_bytes=10**6, max_depth=99)
+for fix in propose(Here(World(catalog, Inventory(), 99, 10**6), [Saved(copy, raw, report)])):
+    print(fix.strategy, fix.edits[0].after)
+"""
+
+
+def test_a_way_to_find_a_fix_is_one_file(copy: Copy, object_info: Path) -> None:
+    name = example("comfywatchman/fixes/strategies")
+    copy.insert(name, examples()[name])
+    assert copy.touched() == {name}
+    size = {"width": 9, "height": 9, "crop": "disabled"}
+    scale = {"image": ["1", 0], "upscale_method": "nearest", **size}
+    preview = {"class_type": "PreviewImage", "inputs": {"images": ["3", 0]}}
+    nodes = {**PROMPT, "2": preview, "3": {"class_type": "ImageScale", "inputs": scale}}
+    ended = copy.python("-c", PROPOSE, json.dumps(nodes), object_info)
+    assert ended.stdout == f"{Path(name).stem} nearest-exact\n", ended.stderr
 
 
 def test_a_command_is_one_file(copy: Copy) -> None:

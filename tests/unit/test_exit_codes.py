@@ -121,6 +121,7 @@ ACCEPT = "accept broken.json --reason known --until {} --state-dir state --confi
 SOON = (datetime.now(UTC) + timedelta(days=9)).date()
 FORECAST = "forecast object_info.json --config server.toml --state-dir state"
 BOM = "bom flow.json --config server.toml --state-dir state"
+FIX = "fix --config server.toml --state-dir state"
 CASES = {
     ("accept", 0): Case(ACCEPT.format(SOON), a_broken_report),
     ("accept", 2): Case(ACCEPT.format("soon"), a_broken_report),
@@ -155,6 +156,13 @@ CASES = {
     ("doctor", 2): Case("doctor --format pdf"),
     ("doctor", 70): Case("doctor --state-dir state", lacking="comfywatchman.doctor"),
     ("doctor", 74): Case("doctor --state-dir state", into=FULL),
+    ("fix", 0): Case(FIX),
+    ("fix", 1): Case(f"fix --state-dir state {GONE}"),
+    ("fix", 2): Case("fix --only proven"),
+    ("fix", 70): Case(FIX, lacking="comfywatchman.fixing"),
+    ("fix", 74): Case(f"{FIX} --plan object_info.json"),
+    ("fix", 75): Case("fix --undo x --state-dir state", hold_the_lock(state_files.FIX_LOCK)),
+    ("fix", 78): Case("fix --undo x --state-dir state"),
     ("fleet", 0): Case("fleet fleet --fail-on never"),
     ("fleet", 1): Case("fleet fleet"),
     ("fleet", 2): Case("fleet"),

@@ -28,15 +28,16 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         (
             "__init__ results findings escape redaction masking errors room state state_files "
             "sqlite_file private_file lenient_json latest discovery flag exclusion streams clock "
-            "moments host integrity started address garbage"
+            "moments host integrity started address garbage time_limit"
         ),
         "settings off_switch ownership",
         "comfyui workflow gate schedule",
         "checks",
         "judging",
-        "report history acceptances",
-        "metrics events channels",
-        "basis present bom cycle conversion forecast status fleet schemas doctor workstation",
+        "report history acceptances modelfiles",
+        "catalogue",
+        "metrics events channels fixes",
+        "basis present bom cycle conversion fixing forecast status fleet schemas doctor workstation",
         "command_line",
         "commands",
         "cli",
