@@ -64,6 +64,7 @@ from comfywatchman.report.store import ReportStore
 from comfywatchman.results import (
     GateAnswer,
     LastRun,
+    Notices,
     Outcome,
     Report,
     Server,
@@ -534,7 +535,6 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         not_checked=[
             *filter(None, [beyond_what_is_known(state["catalog"]), _reflection(context.client)]),
             *_gaps(state),
-            *_not_told(context),
             *state["not_checked"],
         ],
         asked_server=asked,
@@ -542,7 +542,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         changes=remembered.changes,
         timeline=remembered.timeline,
         restart_pending=remembered.restart_pending,
-        notices=context.memory.notices() if context.memory else None,
+        notices=_notices(context),
     )
     made = applied(made, context.settings.config_file, whole=context.is_whole)
     for result in worth_showing(made):
@@ -574,9 +574,11 @@ def _gaps(state: CycleState) -> list[str]:
     return said
 
 
-def _not_told(context: CycleContext) -> list[str]:
-    """By which channels nobody could be told of the cycles before."""
-    return channels_kept.troubles(context.store.folder) if context.store else []
+def _notices(context: CycleContext) -> Notices | None:
+    """What people have been told before this cycle, and by which channels nobody could be."""
+    told = context.memory.notices() if context.memory else None
+    failing = channels_kept.failing(context.store.folder) if context.store else []
+    return (told or Notices()).model_copy(update={"failing": failing}) if failing else told
 
 
 def tell(state: CycleState, runtime: CycleRuntime) -> CycleState:

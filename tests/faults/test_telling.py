@@ -104,12 +104,16 @@ def test_a_channel_that_was_down_is_told_once_it_is_back(people: People) -> None
     for _ in range(5):
         people.cycle()
     assert people.topics == ["summary"]
-    assert people.host.latest["notices"]["pending"] == 1
+    notices = people.host.latest["notices"]
+    assert notices["pending"] == 1
+    (failing,) = notices["failing"]
+    assert failing["why"] == "it ended with exit code 1"
     people.down.unlink()
     people.cycle()
     people.cycle()
     assert people.topics == ["summary", "worse"]
-    assert people.host.latest["notices"]["pending"] == 0
+    notices = people.host.latest["notices"]
+    assert (notices["pending"], notices["failing"]) == (0, [])
 
 
 def test_nothing_is_put_by_where_nobody_is_to_be_told(host: Host, server: StandIn) -> None:
