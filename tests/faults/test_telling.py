@@ -97,6 +97,37 @@ def test_people_hear_of_a_change_once(people: People) -> None:
     assert people.host.latest["notices"]["pending"] == 0
 
 
+MANY = """
+import sys
+from comfywatchman import cli
+def run(*arguments):
+    try:
+        cli.app(list(arguments))
+    except SystemExit as ended:
+        if ended.code:
+            raise
+for _ in range(int(sys.argv[1])):
+    run("--run-check")
+    run("notify", "--send")
+"""
+"""Cycles one after the other, each sent what it tells: a process of its own takes far longer."""
+
+
+def test_of_a_hundred_bad_cycles_there_is_one_message_and_of_bad_good_bad_three(
+    people: People, server: StandIn
+) -> None:
+    few = recorded_node_types("full")
+    server.object_info = {name: few[name] for name in ("EmptyImage", "SaveImage")}
+    people.cycle()
+    people.host.program = ["-c", MANY]
+    for workflow, count in ((BROKEN, "100"), (RUNNABLE, "1"), (BROKEN, "2")):
+        people.save("good.json", workflow)
+        done = people.host.run(count)
+        assert done.returncode == 0, done.stderr
+    assert people.topics == ["summary", "worse", "mended", "flapping"]
+    assert people.host.latest["notices"]["pending"] == 0
+
+
 def test_a_channel_that_was_down_is_told_once_it_is_back(people: People) -> None:
     people.cycle()
     people.down.touch()
