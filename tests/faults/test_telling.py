@@ -6,12 +6,19 @@ import copy
 import json
 import shutil
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from comfywatchman import state_files
+from comfywatchman.channels.sending import kept
+from comfywatchman.events.outbox import Outbox, State
+from comfywatchman.gate import lock
 from tests.faults.conftest import BROKEN, NEEDS_A_MODEL, RUNNABLE, make_host
 from tests.standin.comfyui import StandIn, recorded_node_types
+from tests.standin.healthchecks import Healthchecks
+from tests.unit.channels.bus import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +79,15 @@ class People:
         assert done.returncode == 0, done.stderr
         sent = self.host.run("notify", "--send", **settings)
         assert sent.returncode == 0, sent.stderr
+
+    def by_hand(self, folder: Path) -> None:
+        """From now on cycles run by hand, and start what sends; no systemd is asked for it."""
+        folder.mkdir()
+        systemctl = folder / "systemctl"
+        systemctl.write_text("#!/bin/sh\nexit 1\n")
+        systemctl.chmod(0o700)
+        del self.host.environment["INVOCATION_ID"]
+        self.host.environment["PATH"] = f"{folder}:{self.host.environment['PATH']}"
 
     def save(self, name: str, workflow: object) -> None:
         """Save a workflow."""
@@ -147,6 +163,32 @@ def test_a_channel_that_was_down_is_told_once_it_is_back(people: People) -> None
     assert (notices["pending"], notices["failing"]) == (0, [])
 
 
+def test_a_cycle_has_ended_while_two_of_five_channels_hang(people: People, tmp_path: Path) -> None:
+    hang = threading.Event()
+    with Healthchecks(hang=hang) as hangs, Healthchecks() as works:
+        urls = tmp_path / "urls"
+        lines = [f"json{url[4:]}/api/push/{n}" for url in (hangs.url, works.url) for n in (1, 2)]
+        urls.write_text("\n".join(lines))
+        urls.chmod(0o600)
+        people.by_hand(tmp_path / "bin")
+        people.host.environment["COMFYWATCHMAN_NOTIFY_URLS_FILE"] = str(urls)
+        assert people.host.run().returncode == 0
+        # What hangs is given up after ten seconds, and noted: that has not come yet.
+        assert kept.failing(people.host.state) == []
+        with Outbox(people.host.state, readonly=True) as outbox:
+            deliveries = {each.channel: each for each in outbox.deliveries()}
+        assert (deliveries["apprise"].state, deliveries["apprise"].tries) == (State.PENDING, 0)
+        wait_for(lambda: len(hangs.came) == 2 and len(works.pushes) == 2 and bool(people.told))
+        assert hangs.pushes == []
+        hang.set()
+        with lock.make(people.host.state / state_files.NOTIFY_LOCK).acquire(timeout=60):
+            pass
+        people.cycle()  # should the machine have been so slow that they were given up
+    with Outbox(people.host.state, readonly=True) as outbox:
+        assert {each.state for each in outbox.deliveries()} == {State.SENT}
+    assert (len(works.pushes), people.topics) == (2, ["summary"])
+
+
 def test_nothing_is_put_by_where_nobody_is_to_be_told(host: Host, server: StandIn) -> None:
     done = host.run(comfyui_url=server.url, min_free_vram="0")
     assert done.returncode == 0
@@ -217,7 +259,6 @@ def at_once(host: Host) -> None:
     """Have the second look due: nobody waits for a minute here."""
     from datetime import UTC, datetime
 
-    from comfywatchman.events.outbox import Outbox
     from comfywatchman.history import packing
 
     with Outbox(host.state) as outbox:
