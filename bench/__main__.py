@@ -19,6 +19,7 @@ from bench import (
     peer,
     scale,
     slow,
+    telling,
 )
 from tests.growth import SHAPES
 
@@ -31,7 +32,7 @@ def main() -> None:
         nargs="?",
         choices=(
             *("causes", "cycle", "deploy", "environment", "fleet", "growth", "history"),
-            *("load", "many", "memory", "scale", "slow", "peer"),
+            *("load", "many", "memory", "scale", "slow", "telling", "peer"),
         ),
         default="cycle",
     )
@@ -72,6 +73,8 @@ def main() -> None:
         scale.main(options.rounds, options.before)
     elif options.what == "slow":
         slow.main(options.before)
+    elif options.what == "telling":
+        telling.main(options.rounds)
     elif options.what == "peer":
         if options.comfy is None:
             parser.error("peer needs --comfy: where comfy-cli's program is")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -62,6 +63,10 @@ class Healthchecks:
                 stand_in.came.append(self.path)
                 if stand_in.hang is not None:
                     stand_in.hang.wait()
+                with suppress(ConnectionError):  # who asked may have given up
+                    self.answer()
+
+            def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 status, text = stand_in.answer(self.path, body)
                 self.send_response(status)
