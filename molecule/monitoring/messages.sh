@@ -62,6 +62,9 @@ for scope in system user; do
   heard "/held/$scope" "a test of ComfyWatchman" >/dev/null
 done
 
+# By way of Prometheus it is told as well, and that it is over before all of this is.
+python3 /opt/webhook.py wait firing ComfyWatchmanRegressions/comfywatchman ComfyWatchmanRegressions/comfywatchman-user &
+alerts=$!
 touch /run/webhook.hold
 cp /opt/standin/workflows/broken.json '/srv/Saved Workflows/A portrait, 100% "done".json'
 for scope in system user; do
@@ -77,6 +80,7 @@ for scope in system user; do
   heard "/told/$scope" " broke " >/dev/null
   within_a_minute fails
 done
+wait "$alerts" || wrong "no alert"
 rm /run/webhook.hold
 for scope in system user; do
   of "$scope"

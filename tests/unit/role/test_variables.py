@@ -111,6 +111,7 @@ def test_secrets_are_kept_from_the_log() -> None:
         "comfywatchman_comfyui_basic_auth",
         "comfywatchman_notify_urls",
         "comfywatchman_ping_url",
+        "comfywatchman_watch_notify_urls",
         "comfywatchman_pip_environment",
     }
     module = (collection.PLUGINS / "modules" / "activation.py").read_text()
