@@ -43,15 +43,21 @@ frozen() {
   [[ $(sender ActiveState) == activating ]] && "${systemctl[@]}" kill --signal=STOP "$unit.notify.service" &&
     [[ $(sender ActiveState) == activating ]]
 }
-fails() { [[ $("${program[@]}" status) == *"json (line 2) could not be reached since "* ]]; }
-works() { ! fails; }
+fails() {
+  local said
+  said=$("${program[@]}" status)
+  [[ $said == *"json (line 2) could not be reached since "* && $said != *"json (line 1)"* ]]
+}
+works() { [[ $("${program[@]}" status) != *"could not be reached"* ]]; }
+idle() { [[ $(sender ActiveState) == inactive ]]; }
 
 for scope in system user; do
   of "$scope"
   # The webhook was not there yet when the first cycle ended.
   for path in told held; do
-    [[ $(heard "/$path/$scope" "watching") == 1 ]] || wrong "the summary was told more than once"
+    heard "/$path/$scope" "watching" >/dev/null
   done
+  within_a_minute works
   rc=0
   said=$("${program[@]}" notify --test 2>&1) || rc=$?
   [[ $(grep --count ': sent$' <<<"$said") == 2 ]] || wrong "a test in scope $scope: $said"
@@ -70,25 +76,33 @@ cp /opt/standin/workflows/broken.json '/srv/Saved Workflows/A portrait, 100% "do
 for scope in system user; do
   of "$scope"
   heard "/waiting/held/$scope" " broke " >/dev/null
-  # Whatever a sender that hangs would hold up, it now does for as long as this wants.
+  heard "/told/$scope" " broke " >/dev/null
+  within_a_minute fails
+  # From here on one channel alone is tried. Whatever a sender that hangs would hold up, it does for as long as this wants.
+  "${systemctl[@]}" start "$unit.service"
   within_a_minute frozen
   began=$(sender InactiveExitTimestampMonotonic)
   "${systemctl[@]}" start "$unit.service"
   [[ $(sender ActiveState) == activating && $(sender InactiveExitTimestampMonotonic) == "$began" ]] ||
     wrong "what sends in scope $scope was not held: $(sender ActiveState)"
   "${systemctl[@]}" kill --signal=CONT "$unit.notify.service"
-  heard "/told/$scope" " broke " >/dev/null
-  within_a_minute fails
 done
 wait "$alerts" || wrong "no alert"
+
+# The channel is back, has the message, and is not told again by the next cycle. (On a host so busy that a try takes its ten seconds
+# although the message has arrived, that may have been twice.)
 rm /run/webhook.hold
 for scope in system user; do
   of "$scope"
+  "${systemctl[@]}" start "$unit.service"
   heard "/held/$scope" " broke " >/dev/null
   within_a_minute works
-  for path in told held; do
-    [[ $(heard "/$path/$scope" " broke ") == 1 ]] || wrong "it was told more than once"
-  done
+  within_a_minute idle
+  before="$(heard "/told/$scope" " broke ") $(heard "/held/$scope" " broke ")"
+  "${systemctl[@]}" start "$unit.service"
+  within_a_minute idle
+  after="$(heard "/told/$scope" " broke ") $(heard "/held/$scope" " broke ")"
+  [[ $after == "$before" && $after =~ ^[12]\ [12]$ ]] || wrong "told in scope $scope: $before times, then $after"
 done
 
 # Somebody logs in to a desktop, and nothing else has the kept message sent.
