@@ -21,6 +21,7 @@ from bench import (
     peer,
     scale,
     slow,
+    telling,
 )
 from tests.growth import SHAPES
 
@@ -34,7 +35,7 @@ def main() -> None:
         choices=(
             *("bills", "causes", "cycle", "deploy", "environment", "fixes", "fleet", "growth"),
             "history",
-            *("load", "many", "memory", "scale", "slow", "peer"),
+            *("load", "many", "memory", "scale", "slow", "telling", "peer"),
         ),
         default="cycle",
     )
@@ -81,6 +82,8 @@ def main() -> None:
         scale.main(options.rounds, options.before)
     elif options.what == "slow":
         slow.main(options.before)
+    elif options.what == "telling":
+        telling.main(options.rounds)
     elif options.what == "peer":
         if options.comfy is None:
             parser.error("peer needs --comfy: where comfy-cli's program is")

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 import filelock
 
-from comfywatchman import __version__, basis, ownership, state, state_files
+from comfywatchman import __version__, basis, ownership, present, state, state_files
 from comfywatchman.comfyui import credentials, model_files
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
-from comfywatchman.exclusion import Exclusion
 from comfywatchman.fixes import apply, fetching, planning, proposing, seeing, showing, undo
 from comfywatchman.fixes import record as records
 from comfywatchman.fixes.busy import is_at_work
@@ -36,6 +35,7 @@ from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.workflow import judge_workflow
 from comfywatchman.report.store import ReportStore
 from comfywatchman.workflow import find
+from comfywatchman.workflow.naming import NotNamedError, named
 from comfywatchman.workflow.prompt import WorkflowError
 
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from comfywatchman.results import WorkflowReport
     from comfywatchman.settings import Settings
 
-MODELS_S: Final = 30.0
-"""Seconds for looking at the model files."""
 HELD: Final = "another `comfywatchman fix` is at work on this host"
 
 
@@ -87,8 +85,7 @@ def make_plan(settings: Settings, wanted: Sequence[str], taken: Sequence[str]) -
     with _client(settings) as client, _asking(settings):
         seen = look(settings, client)
     only = _wanted(seen.here, wanted) if wanted else None
-    history = History.open(settings.resolved_state_dir, days=1, copies_room=1, readonly=True)
-    with history:
+    with present.history(settings) as history:
         here = replace(seen.here, gone=history.gone(FactKind.MODEL))
         proposals = proposing.propose(here, only)
         for name in set(taken) - {each.id for each in proposals}:
@@ -199,20 +196,20 @@ def look(settings: Settings, client: ComfyUIClient) -> Seen:
     Raises:
         ComfyUIError: the server cannot be asked.
     """
-    exclusion = Exclusion(settings.workflow_exclude)
-    catalog, inventory, not_checked, folders = basis.of_server(client, settings)
-    world = World(catalog, inventory, settings.max_workflow_depth, int(settings.max_workflow_size))
-    argv = comfyui_gate.read(client).argv
-    models = model_files.look(client, inventory, settings.comfyui_dir, folders, argv, MODELS_S)
-    found = find.in_folders(settings.workflow_dirs, exclusion)
-    saved = find.Found()
-    if settings.userdata:
-        saved = find.on_server(client, folders.user if folders else None, exclusion)
-    workflows = find.distinct([*found.workflows, *saved.workflows])
-    blind = [*not_checked, *found.not_checked, *saved.not_checked]
+    now = present.asked(settings, client)
+    world, folders = now.world, now.folders
+    models = model_files.look(
+        client,
+        world.inventory,
+        settings.comfyui_dir,
+        folders,
+        comfyui_gate.read(client).argv,
+        present.MODELS_S,
+    )
+    blind = [*now.not_checked]
     blind += [f"models/{folder}: {why}" for folder, why in sorted(models.blind.items())]
-    judged = _judged(world, workflows)
-    if unread := len(workflows) - len(judged):
+    judged = _judged(world, now.workflows)
+    if unread := len(now.workflows) - len(judged):
         blind.append(f"{unread:,} workflows that cannot be read: they are not mended")
     here = Here(world, judged, models.files, models.places)
     return Seen(here, folders.input if folders else None, blind)
@@ -236,22 +233,16 @@ def _wanted(here: Here, wanted: Sequence[str]) -> set[str]:
     """The paths of workflows that a person names.
 
     Raises:
-        RefusedError: there is no such workflow.
+        RefusedError: there is no such workflow, or it is not clear which is meant.
     """
+    known = {saved.report.path: saved.report.name for saved in here.workflows}
     found: set[str] = set()
     for text in wanted:
         file = visible(os.path.abspath(text))  # noqa: PTH100
-        paths = {
-            saved.report.path
-            for saved in here.workflows
-            if text in (saved.report.path, saved.report.name) or file == saved.report.path
-        }
-        if not paths:
-            raise RefusedError(
-                f"{visible(text)} is no workflow of this host: name it by its path, or as the "
-                "report does; workflow_dirs says where they are looked for"
-            )
-        found |= paths
+        try:
+            found.add(file if file in known else named(text, known, "this host", by_end=False))
+        except NotNamedError as error:
+            raise RefusedError(f"{error}; workflow_dirs says where they are looked for") from None
     return found
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from comfywatchman import __version__, basis
+from comfywatchman.comfyui import model_files
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.comfyui.provenance.inquiry import Inquiry
 from comfywatchman.errors import ConfigError
 from comfywatchman.exclusion import Exclusion
 from comfywatchman.gate import comfyui as comfyui_gate
-from comfywatchman.history.environment import models, reading
+from comfywatchman.history.environment import reading
 from comfywatchman.history.environment.sources import Sources
 from comfywatchman.history.facts import Environment
 from comfywatchman.history.schema import FileNames, schema_digest
@@ -22,7 +23,7 @@ from comfywatchman.moments import shown
 from comfywatchman.workflow import find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from comfywatchman.comfyui import files
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from comfywatchman.history.records import State
     from comfywatchman.history.store import Previous
     from comfywatchman.settings import Settings
+
+MODELS_S: Final = 30.0
+"""Seconds for looking at the model files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Surroundings:
     """
 
     environment: Environment
-    model_folders: Mapping[str, list[Path]]
+    model_folders: Mapping[str, Sequence[Path]]
 
 
 def history(settings: Settings) -> History:
@@ -80,16 +84,26 @@ def look(settings: Settings, client: ComfyUIClient, history: History) -> Here:
     Raises:
         ConfigError: it does not answer, and nothing was left.
     """
-    exclusion = Exclusion(settings.workflow_exclude)
-    found = find.in_folders(settings.workflow_dirs, exclusion)
     try:
-        catalog, inventory, not_checked, folders = basis.of_server(client, settings)
-        saved = find.Found()
-        if settings.userdata:
-            user = folders.user if folders else None
-            saved = find.on_server(client, user, exclusion)
+        return asked(settings, client)
     except ComfyUIError as error:
+        found = find.in_folders(settings.workflow_dirs, Exclusion(settings.workflow_exclude))
         return _kept(settings, history, found, str(error))
+
+
+def asked(settings: Settings, client: ComfyUIClient) -> Here:
+    """Ask the server.
+
+    Raises:
+        ComfyUIError: it does not answer.
+    """
+    exclusion = Exclusion(settings.workflow_exclude)
+    catalog, inventory, not_checked, folders = basis.of_server(client, settings)
+    found = find.in_folders(settings.workflow_dirs, exclusion)
+    saved = find.Found()
+    if settings.userdata:
+        user = folders.user if folders else None
+        saved = find.on_server(client, user, exclusion)
     world = World(catalog, inventory, settings.max_workflow_depth, int(settings.max_workflow_size))
     workflows = find.distinct([*found.workflows, *saved.workflows])
     blind = [*not_checked, *found.not_checked, *saved.not_checked]
@@ -104,9 +118,13 @@ def surroundings(settings: Settings, client: ComfyUIClient, here: Here) -> Surro
     inquiry = Inquiry(catalog, client, here.folders)
     inquiry.begin()
     files = FileNames(inventory)
+    server = comfyui_gate.read(client)
+    listing = model_files.look(
+        client, inventory, settings.comfyui_dir, here.folders, server.argv, MODELS_S
+    )
     sources = Sources(
-        system_stats=comfyui_gate.read(client).stats,
-        client=client,
+        system_stats=server.stats,
+        model_files=listing,
         comfyui_dir=settings.comfyui_dir,
         folders=here.folders,
         knowledge=inquiry.knowledge,
@@ -115,12 +133,7 @@ def surroundings(settings: Settings, client: ComfyUIClient, here: Here) -> Surro
         digest=lambda declaration: schema_digest(declaration, files),
         program={"version": __version__},
     )
-    places: dict[str, list[Path]] = {}
-    if here.folders is not None:
-        base = here.folders.custom_nodes.parent
-        said = models.ask_folders(client)
-        places = models.roots(said, inventory.models, base, sources.argv)
-    return Surroundings(reading.read(sources), places)
+    return Surroundings(reading.read(sources), listing.places)
 
 
 def _kept(settings: Settings, history: History, found: find.Found, why: str) -> Here:

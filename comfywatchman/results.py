@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from comfywatchman.escape import visible
+from comfywatchman.moments import shown
 
 REPORT_SCHEMA_VERSION: Literal[2] = 2
 FORECAST_SCHEMA_VERSION: Literal[1] = 1
@@ -501,6 +502,23 @@ class Summary(_Frozen):
         return self.runnable + self.partial + self.broken + self.unknown
 
 
+class FailingChannel(_Frozen):
+    """A channel, or one address of it, that could not be reached when it was tried last."""
+
+    name: Sentence
+    """What people know it by; holds no secret."""
+    since: datetime | None
+    """Since when, UTC; null if that is not known."""
+    why: Sentence
+    """Without secrets."""
+
+    @property
+    def text(self) -> str:
+        """What there is to say of it."""
+        since = "an unknown time" if self.since is None else shown(self.since)
+        return f"{self.name} could not be reached since {since}: {self.why}"
+
+
 class Notices(_Frozen):
     """What people had been told when a report was made, and what was still to be sent."""
 
@@ -508,6 +526,8 @@ class Notices(_Frozen):
     """How many messages wait for a channel."""
     last_told: datetime | None = None
     """Start of the cycle whose message was sent last, UTC; null if none of the last month was."""
+    failing: list[FailingChannel] = []
+    """The channels by which nobody could be told when they were tried last."""
 
 
 class Report(_Frozen):

@@ -37,7 +37,10 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "report history acceptances modelfiles",
         "catalogue",
         "metrics events channels fixes",
-        "basis present bom cycle conversion fixing forecast status fleet schemas doctor workstation",
+        (
+            "basis present bom cycle conversion fixing forecast status fleet schemas doctor "
+            "workstation"
+        ),
         "command_line",
         "commands",
         "cli",

@@ -113,10 +113,17 @@ def test_secrets_are_kept_from_the_log() -> None:
         "comfywatchman_notify_urls",
         "comfywatchman_ping_url",
         "comfywatchman_download_token",
+        "comfywatchman_watch_notify_urls",
         "comfywatchman_pip_environment",
     }
     module = (collection.PLUGINS / "modules" / "activation.py").read_text()
     assert re.search(r'"credentials": \{.*"no_log": True\}', module)
+
+
+def test_a_file_of_addresses_has_a_line_for_each() -> None:
+    urls = ["json://127.0.0.1/a", "warning=json://127.0.0.1/b"]
+    made = internal_variable("__comfywatchman_credentials", comfywatchman_notify_urls=urls)
+    assert made == {"notify_urls": "json://127.0.0.1/a\nwarning=json://127.0.0.1/b"}
 
 
 def test_what_pip_is_told_is_on_no_command_line() -> None:
