@@ -29,7 +29,6 @@ from comfywatchman.fixes.writing import RefusedError
 from comfywatchman.gate import comfyui as comfyui_gate
 from comfywatchman.gate import lock
 from comfywatchman.history.facts import FactKind
-from comfywatchman.history.store import History
 from comfywatchman.history.world import World
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.workflow import judge_workflow
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from comfywatchman.fixes.apply import Applied
     from comfywatchman.fixes.downloading import Progress
     from comfywatchman.fixes.record import Record
+    from comfywatchman.history.store import History
     from comfywatchman.results import WorkflowReport
     from comfywatchman.settings import Settings
 

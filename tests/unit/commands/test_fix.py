@@ -164,7 +164,7 @@ def test_only_the_workflows_that_are_named(place: Place) -> None:
     ]
     unknown = place.run("c.json")
     assert unknown.returncode == 1
-    assert "c.json is no workflow of this host" in unknown.stderr
+    assert "this host has no workflow 'c.json'; near it: 'b.json'" in unknown.stderr
 
 
 def test_a_plan_by_pipe(place: Place) -> None:

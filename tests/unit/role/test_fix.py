@@ -77,4 +77,4 @@ def test_a_refusal_is_told_in_a_sentence(arguments: dict[str, Any], tmp_path: Pa
     assert refused["failed"] is True
     assert "somebody may be at work on it; wait a minute; nothing was written" in refused["msg"]
     unknown = run(arguments, workflows=["--nonsense"])
-    assert "--nonsense is no workflow of this host" in unknown["msg"]
+    assert "this host has no workflow '--nonsense'" in unknown["msg"]
