@@ -110,7 +110,7 @@ def inspect(source: Source) -> Condition:
         return Condition(
             "model_trailing_bytes",
             NAME,
-            f"{of_bytes(extra)} follow its last tensor, for which safetensors refuses it",
+            f"it has {of_bytes(extra)} more than its tensors take, and safetensors refuses it",
             extra=extra,
         )
     return Condition(format=NAME)

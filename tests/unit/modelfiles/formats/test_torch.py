@@ -113,6 +113,8 @@ def test_another_archive(tmp_path: Path, ending: str, code: str) -> None:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("model.safetensors", making.weights())
     assert condition(tmp_path, stream.getvalue(), f"model{ending}").code == code
+    cut = "torch_not_zip" if ending in (".pth", ".bin") else ""
+    assert condition(tmp_path, stream.getvalue()[:-9], f"model{ending}").code == cut
 
 
 @pytest.mark.parametrize(
