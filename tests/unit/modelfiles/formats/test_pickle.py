@@ -86,6 +86,12 @@ def test_hostile_ones_cost_nothing(tmp_path: Path, raw: bytes) -> None:
     condition(tmp_path, raw)
 
 
+def test_more_instructions_than_are_read_cost_no_claim(tmp_path: Path) -> None:
+    found = condition(tmp_path, b"\x80\x02]" + b"2" * 300_000)
+    assert (found.code, found.format) == ("", "pickle")
+    assert "longer than what is read" in found.detail
+
+
 def test_damaged_ones_of_an_old_pytorch(tmp_path: Path) -> None:
     assert condition(tmp_path, making.pickled()[:60] + b"\xff" * 500).code == "torch_not_zip"
     assert condition(tmp_path, making.pickled()[:60]).code == "model_truncated"
