@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-NOT_SURE: Final = frozenset({"model_download_unfinished", "model_unreadable"})
+NOT_SURE: Final = frozenset(
+    {"model_download_unfinished", "model_trailing_bytes", "model_unreadable"}
+)
 """Codes of files that the server may be able to load all the same, now or soon."""
 
 
@@ -46,3 +48,8 @@ def of_bytes(count: int) -> str:
         if count >= size:
             return f"{exact} ({count / size:,.1f} {unit})"
     return exact
+
+
+def so_many_lack(count: int) -> str:
+    """That so many bytes lack."""
+    return f"{of_bytes(count)} lack{'s' * (count == 1)}"

@@ -7,7 +7,7 @@ import os
 import stat
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
 from comfywatchman import discovery, state
 from comfywatchman.findings import quoted
@@ -15,9 +15,6 @@ from comfywatchman.modelfiles import formats
 from comfywatchman.modelfiles.condition import Condition
 from comfywatchman.modelfiles.source import Source, Unseen, ending_of
 from comfywatchman.moments import span
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 UNFINISHED: Final = (".part", ".aria2", ".incomplete", ".crdownload", ".!qb")
 """Endings that programs give to what they have not finished downloading, in small letters."""
@@ -55,7 +52,7 @@ def inspect(path: str, now: float) -> Condition:
     try:
         status = os.stat(path)  # noqa: PTH116  (twice as fast, on many files)
         if not stat.S_ISREG(status.st_mode):
-            return _no_file(status.st_mode)
+            return _no_file(path, status.st_mode)
         if unfinished := _unfinished(path, status, now):
             return unfinished
         if not status.st_size:
@@ -63,7 +60,7 @@ def inspect(path: str, now: float) -> Condition:
         with state.open_at_once(Path(path)) as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
-                return _no_file(status.st_mode)
+                return _no_file(path, status.st_mode)
             return _content(Source(ending_of(path), status.st_size, stream.fileno()))
     except OSError as error:
         return _unreadable(path, error)
@@ -101,21 +98,14 @@ def _content(source: Source) -> Condition:
             conditions = [each.inspect(source) for each in rightly]
             return next((each for each in conditions if each.code), Condition())
         if really.ENDINGS and rightly and really not in rightly:
-            return _lies(source.ending, really, rightly)
+            detail = f"it is {really.WORDS}, but its name ends in {source.ending}"
+            return Condition("model_extension_lies", really.NAME, detail)
         return really.inspect(source)
     except Unseen:
         return Condition(
             format="" if really is None else really.NAME,
             detail="what it says of itself is longer than what is read of a file",
         )
-
-
-def _lies(ending: str, really: Format, rightly: Sequence[Format]) -> Condition:
-    return Condition(
-        "model_extension_lies",
-        really.NAME,
-        f"it is {really.WORDS}, but its name ends in {ending} as that of {rightly[0].WORDS}",
-    )
 
 
 def _unfinished(path: str, status: os.stat_result, now: float) -> Condition | None:
@@ -154,8 +144,10 @@ def _unreadable(path: str, error: OSError) -> Condition:
     )
 
 
-def _no_file(mode: int) -> Condition:
+def _no_file(path: str, mode: int) -> Condition:
     if stat.S_ISDIR(mode):
-        return Condition("model_is_folder", detail="it is a folder")
+        # Models of several files, such as those of diffusers, are folders, with names of their own.
+        named = any(ending_of(path) in each.ENDINGS for each in found())
+        return Condition("model_is_folder", detail="it is a folder") if named else Condition()
     kind = next((word for test, word in _KINDS if test(mode)), "no regular file")
     return Condition("model_unreadable", detail=f"it is {kind}, not a file")

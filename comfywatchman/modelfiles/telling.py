@@ -10,7 +10,7 @@ from comfywatchman import findings
 from comfywatchman.escape import visible
 from comfywatchman.findings import Advice, about, quoted
 from comfywatchman.modelfiles import codes, inspecting
-from comfywatchman.modelfiles.condition import of_bytes
+from comfywatchman.modelfiles.condition import of_bytes, so_many_lack
 from comfywatchman.results import SubjectKind
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ def finding(condition: Condition, folder: str, name: str) -> Finding | None:
 def _advice(condition: Condition, name: str) -> Advice:
     if condition.code == codes.EXTENSION_LIES.name:
         return Advice(_renaming(condition, name))
-    if condition.oid is not None or condition.oid_size is not None:
+    if condition.code == "model_is_lfs_pointer":
         return _pulling(condition, name)
     if condition.code in _REMEDIES:
         return Advice(_REMEDIES[condition.code])
     if condition.lacking and condition.code != codes.EMPTY.name:
         exact = "" if condition.code == codes.TRUNCATED.name else "at least "
         return Advice(
-            f"{exact}{of_bytes(condition.lacking)} lack: if it is being downloaded or copied, wait;"
+            f"{exact}{so_many_lack(condition.lacking)}: if it is being downloaded or copied, wait;"
             f" otherwise {_AGAIN}"
         )
     return Advice(_AGAIN)
@@ -80,12 +80,12 @@ def _renaming(condition: Condition, name: str) -> str:
 
 def _pulling(condition: Condition, name: str) -> Advice:
     last = name.replace("\\", "/").rpartition("/")[2]
-    wanted = [] if condition.oid_size is None else [f"of {of_bytes(condition.oid_size)}"]
-    wanted += [] if condition.oid is None else [f"with the SHA-256 {condition.oid}"]
-    command = f"git lfs pull --include {shlex.quote(last)}"
+    wanted = "" if condition.oid_size is None else f" of {of_bytes(condition.oid_size)}"
+    wanted += "" if condition.oid is None else f" with the SHA-256 {condition.oid}"
+    command = f"git lfs pull --include={shlex.quote(last)}"
     shown = visible(command) == command
     how = f"run in the clone that it is in: {command}; or " if shown else ""
     return Advice(
-        f"{how}download the file {' and '.join(wanted)}, and put it in the pointer's place",
+        f"{how}download the file{wanted}, and put it in the pointer's place",
         command=command if shown else None,
     )

@@ -157,6 +157,19 @@ def test_an_output_format_is_one_file(copy: Copy, flow: Path, object_info: Path)
     assert (ended.returncode, ended.stdout) == (Exit.OK, "flow.json\n"), ended.stderr
 
 
+def test_a_format_of_model_files_is_one_file(copy: Copy, tmp_path: Path) -> None:
+    name = example("comfywatchman/modelfiles/formats")
+    copy.insert(name, examples()[name])
+    assert copy.touched() == {name}
+    array = b"\x93NUMPY\x01\x00\x06\x00{'a':}"
+    for file, raw in (("a.npy", array), ("b.npy", array[:-2]), ("c.gguf", array)):
+        (tmp_path / file).write_bytes(raw)
+    inspect = "from comfywatchman.modelfiles.inspecting import inspect as made; import sys"
+    tell = "print(*(made(file, 0).code for file in sys.argv[1:]), sep=',')"
+    ended = copy.python("-c", f"{inspect}; {tell}", *sorted(tmp_path.glob("?.*")))
+    assert ended.stdout == ",model_truncated,model_extension_lies\n", ended.stderr
+
+
 def test_a_setting_is_one_field_and_the_three_of_the_role(copy: Copy, flow: Path) -> None:
     shown = examples()
     specs = ROLE + "meta/argument_specs.yml"
