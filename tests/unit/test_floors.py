@@ -34,7 +34,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "comfyui workflow gate schedule",
         "checks",
         "judging",
-        "report history acceptances",
+        "report history acceptances modelfiles",
         "metrics events channels",
         "basis cycle conversion forecast status fleet schemas doctor workstation",
         "command_line",
