@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comfywatchman.comfyui.model_files import ModelFile
@@ -14,6 +13,7 @@ from comfywatchman.modelfiles.looking import looked_into
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 SOUND = Condition(format="safetensors")
 CUT = Condition("model_truncated", detail="it is cut off", lacking=7)
