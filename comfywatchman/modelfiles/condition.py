@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-NOT_SURE: Final = frozenset({"model_download_unfinished", "model_unreadable"})
+NOT_SURE: Final = frozenset(
+    {"model_download_unfinished", "model_trailing_bytes", "model_unreadable"}
+)
 """Codes of files that the server may be able to load all the same, now or soon."""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfywatchman.catalogue import catalogue
-from comfywatchman.modelfiles.condition import Condition
+from comfywatchman.modelfiles.condition import NOT_SURE, Condition
 from comfywatchman.modelfiles.inspecting import inspect
 from comfywatchman.modelfiles.telling import finding
 from comfywatchman.results import FixKind, Severity, SubjectKind
@@ -56,8 +56,8 @@ def test_what_a_pointer_stands_for(tmp_path: Path, name: str) -> None:
     (fix,) = told(tmp_path, making.POINTER, name).fixes
     assert fix.command == "git lfs pull --include=a.safetensors"
     assert fix.text == (
-        f"Run in the clone that it is in: {fix.command}; or download the file "
-        f"of 12,345,678,901 bytes (11.5 GiB) with the SHA-256 {OID}, and put it in the pointer's place."
+        f"Run in the clone that it is in: {fix.command}; or download the file of 12,345,678,901 "
+        f"bytes (11.5 GiB) with the SHA-256 {OID}, and put it in the pointer's place."
     )
 
 
@@ -99,5 +99,5 @@ def test_every_code_of_a_model_file_has_an_advice(code: str) -> None:
     assert found is not None
     assert found.fixes[0].text
     assert "\x1b" not in found.message
-    certain = code not in ("model_unreadable", "model_download_unfinished")
+    certain = code not in NOT_SURE
     assert ("cannot be loaded" in found.message) is certain
