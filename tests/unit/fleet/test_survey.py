@@ -508,7 +508,7 @@ def test_what_will_fail_for_a_damaged_model_does_not_run_there(tmp_path: Path) -
     a, b = fleet.hosts
     assert (a.will_fail, a.damaged_models, b.will_fail) == (2, 2, 0)
     (told,) = [remark for remark in a.remarks if remark.code == "damaged_models"]
-    assert told.message == "2 model files on it cannot be loaded: vae/wan/vae.safetensors, vae/x"
+    assert told.message == "2 model files damaged: vae/wan/vae.safetensors, vae/x"
     assert not told.problem
     workflow = next(w for w in fleet.workflows if w.name == "a.json")
     assert workflow.runnable_on == ["b"]
