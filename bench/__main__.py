@@ -18,6 +18,7 @@ from bench import (
     load,
     many,
     memory,
+    models,
     peer,
     scale,
     slow,
@@ -34,8 +35,7 @@ def main() -> None:
         nargs="?",
         choices=(
             *("bills", "causes", "cycle", "deploy", "environment", "fixes", "fleet", "growth"),
-            "history",
-            *("load", "many", "memory", "scale", "slow", "telling", "peer"),
+            *("history", "load", "many", "memory", "models", "scale", "slow", "telling", "peer"),
         ),
         default="cycle",
     )
@@ -76,6 +76,8 @@ def main() -> None:
         many.main(options.rounds, options.before)
     elif options.what == "memory":
         memory.main(options.rounds, options.before)
+    elif options.what == "models":
+        models.main(options.rounds)
     elif options.what == "load":
         load.main(options.rounds)
     elif options.what == "scale":

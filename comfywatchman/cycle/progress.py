@@ -83,6 +83,21 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class WillFail:
+    """Workflows that the server would take will fail, for a model file that is damaged.
+
+    Attributes:
+        workflows: what was found of each.
+        unchanged: as of :class:`Judged`.
+        accepted: likewise.
+    """
+
+    workflows: list[WorkflowReport]
+    unchanged: Mapping[str, datetime] = field(default_factory=dict)
+    accepted: Mapping[str, Acceptance] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Compared:
     """It is known what changed since the last full cycle, and why. Without one there is no such.
 
@@ -123,6 +138,7 @@ Event = (
     | WasRead
     | WorkflowsFound
     | Judged
+    | WillFail
     | Compared
     | Ended
 )
@@ -168,6 +184,10 @@ class Lines:
                 for workflow in workflows:
                     path = workflow.path
                     self._judged(workflow, unchanged.get(path), accepted.get(path))
+            case WillFail(workflows, unchanged, accepted):
+                for workflow in workflows:
+                    path = workflow.path
+                    self._will_fail(workflow, accepted.get(path), known=path in unchanged)
             case Compared(changes, accepted_paths):
                 self._compared(changes, accepted_paths)
             case Ended(outcome, reason):
@@ -191,6 +211,17 @@ class Lines:
         if acceptance is not None:
             fix = f"; {in_words(acceptance)}"
         self._say(level, f"{verdict}: {workflow.name}: {what}{fix}")
+
+    def _will_fail(
+        self, workflow: WorkflowReport, acceptance: Acceptance | None, *, known: bool
+    ) -> None:
+        error = workflow.errors[-1]
+        fix = f". {error.fix}" if error.fix else ""
+        level = _DEBUG if known else _WARNING
+        if acceptance is not None:
+            level, fix = _DEBUG if known else _INFO, f"; {in_words(acceptance)}"
+        still = "still will fail" if known else "will fail"
+        self._say(level, f"{still}: {workflow.name}: {error.message}{fix}")
 
     def _compared(self, changes: Changes, accepted: frozenset[str]) -> None:
         """Say what changed: each cause with its workflows, and each workflow with its causes."""
