@@ -216,7 +216,9 @@ def _trouble(
             yield f"{visible(planned.workflow)}: the plan calls a fix proven that is not"
             continue
         work.parts.append((planned, outcome, fixes))
-        work.links |= {fix.link.target: fix.link for fix in fixes if fix.link is not None}
+        for link in (fix.link for fix in fixes if fix.link is not None):
+            if work.links.setdefault(link.target, link).source.real != link.source.real:
+                yield f"the plan puts two files at {visible(link.target)}"
         if fetcher is not None and not only_proven:
             work.downloads |= {
                 fix.download.target: fix.download

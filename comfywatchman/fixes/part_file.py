@@ -182,15 +182,12 @@ class PartFile:
         """Where it came from; None if that is not known."""
         try:
             descriptor = os.open(self._note, os.O_RDONLY | _FLAGS, dir_fd=self._folder)
-        except OSError:
-            return None
-        with os.fdopen(descriptor, "rb") as stream:
             try:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    return None
-                kept = Origin(**json.loads(stream.read(_LARGEST_NOTE)))
-            except (OSError, ValueError, TypeError, RecursionError):
-                return None
+                kept = Origin(**json.loads(os.read(descriptor, _LARGEST_NOTE)))
+            finally:
+                os.close(descriptor)
+        except (OSError, ValueError, TypeError, RecursionError):
+            return None
         texts = (kept.address, kept.validator, kept.sha256)
         known = all(type(text) is str for text in texts) and type(kept.size) is int
         return kept if known and can_be_sent(kept.validator) else None

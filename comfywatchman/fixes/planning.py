@@ -174,6 +174,7 @@ class _Planner:
     ) -> None:
         self._here, self._taken, self._inputs = here, taken, inputs
         self._reported, self._last_ran = reported, last_ran
+        self._sources: dict[str, str] = {}
         self.planned = Planned()
 
     def add(self, saved: Saved, proposals: list[Proposal]) -> None:
@@ -219,6 +220,9 @@ class _Planner:
                 placement.target.encode()
                 source = seeing.look(placement.source, Role.MODEL)
                 link = PlannedLink(source=source, target=placement.target)
+                if self._sources.setdefault(link.target, source.real) != source.real:
+                    self._leave(proposal, "for another workflow, another file is planned there")
+                    return None
             edits = [
                 PlannedEdit(pointer=list(e.pointer), before=e.before, after=e.after)
                 for e in proposal.edits

@@ -9,17 +9,20 @@ place meanwhile is not written to.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import stat
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from comfywatchman.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
+_LONGEST_NAME: Final = 200
+"""Bytes of a file's name that leave room for what is put around it."""
 PART: Final = ".comfywatchman-part"
 """Ends the name of a file that is not wholly written, beside the one whose place it takes."""
 
@@ -34,18 +37,22 @@ class Opened:
 
     Attributes:
         folder: descriptor of the folder.
+        above: the folder's path.
         name: the file's name in it.
         shown: what to call it.
     """
 
     folder: int
+    above: str
     name: str
     shown: str
 
     @property
     def part(self) -> str:
-        """The name of what is written beside it."""
-        return f".{self.name}{PART}"
+        """The name of what is written beside it, always the same."""
+        raw = os.fsencode(self.name)
+        name = self.name if len(raw) <= _LONGEST_NAME else hashlib.sha256(raw).hexdigest()
+        return f".{name}{PART}"
 
     def read(self, largest: int) -> tuple[bytes, os.stat_result]:
         """Its bytes, and what the system says of it.
@@ -91,12 +98,29 @@ class Opened:
             self.discard()
             raise
 
+    def refuse_moved(self) -> None:
+        """Refuse to go on where another folder has the place of the one that is held open.
+
+        Raises:
+            RefusedError: it has.
+        """
+        try:
+            now = os.lstat(self.above)
+        except FileNotFoundError:
+            now = None
+        if now is None or not os.path.samestat(os.fstat(self.folder), now):
+            raise RefusedError(
+                f"stale: another folder has the place of that of {self.shown} by now"
+            )
+
     def replace(self) -> None:
         """Put what was prepared in place of the file.
 
         Raises:
+            RefusedError: another folder has the place of its own.
             OSError: it could not be; the file is as it was.
         """
+        self.refuse_moved()
         os.replace(self.part, self.name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
         with contextlib.suppress(OSError):
             os.fsync(self.folder)
@@ -147,11 +171,11 @@ def opened(real: str) -> Iterator[Opened]:
     shown = visible(real)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        if os.path.realpath(folder) != folder or not os.path.samestat(
-            os.fstat(descriptor), Path(folder).stat(follow_symlinks=False)
-        ):
+        if os.path.realpath(folder) != folder:
             raise RefusedError(f"stale: a link leads to {shown} by now")
-        yield Opened(descriptor, name, shown)
+        file = Opened(descriptor, folder, name, shown)
+        file.refuse_moved()
+        yield file
     finally:
         os.close(descriptor)
 

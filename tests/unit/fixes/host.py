@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from comfywatchman.fixes.apply import Applied
+    from comfywatchman.fixes.fetching import Fetcher
+    from comfywatchman.fixes.proposal import Proposal
 
 LONG_AGO = 1_000_000_000
 IDLE: dict[str, list[Any]] = {"queue_running": [], "queue_pending": []}
@@ -128,9 +130,10 @@ class Host:
                 files.append(ModelFile(folder, name, str(path), *numbers))
         return files
 
-    def plan(self, *taken: str) -> Plan:
+    def plan(self, *proposals: Proposal) -> Plan:
+        """Of these proposals; else of all that are found."""
         here = self.here()
-        planned = planning.plan(here, proposing.propose(here), taken=taken)
+        planned = planning.plan(here, proposals or proposing.propose(here))
         return Plan(
             comfywatchman_version="0",
             host=PlanHost(name=self.signs.name, machine=self.signs.machine, given=self.signs.given),
@@ -146,12 +149,14 @@ class Host:
             not_checked=[],
         )
 
-    def apply(self, plan: Plan, *, only_proven: bool = False) -> Applied:
+    def apply(
+        self, plan: Plan, *, only_proven: bool = False, fetcher: Fetcher | None = None
+    ) -> Applied:
         def queue() -> object:
             return self.queue() if callable(self.queue) else self.queue
 
         place = apply.Place(self.here(), self.signs, self.instance, self.state, queue)
-        return apply.apply(plan, place, only_proven=only_proven)
+        return apply.apply(plan, place, only_proven=only_proven, fetcher=fetcher)
 
     def undo(self) -> list[str]:
         (record,), problems = records.everything(self.state)

@@ -77,6 +77,13 @@ def test_only_the_value_is_changed_and_undo_gives_back_every_byte(host: Host, st
     assert not [name for name in everything(host) if "part" in name]
 
 
+def test_a_name_as_long_as_names_are(host: Host) -> None:
+    name = "y" * 250 + ".json"
+    host.workflow(name, WRONG)
+    host.apply(host.plan())
+    assert json.loads((host.root / "flows" / name).read_bytes()) == RIGHT
+
+
 def test_extended_attributes_stay(host: Host) -> None:
     file = host.root / "flows" / "a.json"
     try:
@@ -124,6 +131,14 @@ def lead_it_elsewhere(host: Host) -> None:
 def lead_its_folder_elsewhere(host: Host) -> None:
     (host.root / "flows").rename(host.root / "other")
     (host.root / "flows").symlink_to("other")
+
+
+def copy_its_folder(host: Host) -> None:
+    """The same file in the same place, and not the one that is held open."""
+    (host.root / "flows").rename(host.root / "other")
+    (host.root / "flows").mkdir()
+    raw = (host.root / "other" / "a.json").read_bytes()
+    host.workflow("a.json", raw)
 
 
 def make_it_a_pipe(host: Host) -> None:
@@ -207,7 +222,7 @@ CHANGES = [
     another_machine_of_that_name,
     another_instance,
 ]
-AT_THE_LAST_MOMENT = CHANGES[:5] + CHANGES[6:12]
+AT_THE_LAST_MOMENT = [*CHANGES[:5], copy_its_folder, *CHANGES[6:12]]
 
 
 def refused(host: Host, plan: Plan) -> str:

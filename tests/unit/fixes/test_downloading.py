@@ -361,6 +361,17 @@ def test_a_note_that_is_a_link_is_not_followed(place: Place) -> None:
     assert place.names == {"model.safetensors"}
 
 
+def test_a_note_that_is_a_folder(place: Place) -> None:
+    place.has_half()
+    note = place.folder / f"model.safetensors{NOTE_ENDING}"
+    note.unlink()
+    note.mkdir()
+    assert "cannot be written: " in place.refused()
+    note.rmdir()
+    os.mkfifo(note)
+    assert place.get().resumed == 0
+
+
 def test_two_at_once(place: Place) -> None:
     with PartFile(str(place.folder), place.order.name):
         assert "is being downloaded already" in place.refused()
@@ -472,6 +483,14 @@ def test_a_server_that_sends_another_part(place: Place, span: str) -> None:
     assert place.target.read_bytes() == WHOLE
 
 
+def test_a_file_of_another_length_under_the_same_name_of_the_server(place: Place) -> None:
+    place.order = replace(place.order, sha256=None, size=None)
+    place.has_half()
+    place.host.content = model(1, len(WHOLE) + 5)
+    assert place.get().resumed == 0
+    assert place.target.read_bytes() == place.host.content
+
+
 def test_a_part_that_nobody_asked_for(place: Place) -> None:
     span = f"bytes 5-{len(WHOLE) - 1}/{len(WHOLE)}"
     place.host.answer = saying(206, {"Content-Range": span}, WHOLE[5:])
@@ -488,8 +507,21 @@ def test_a_part_that_is_all_of_it(place: Place) -> None:
     assert place.target.read_bytes() == WHOLE
 
 
-def test_a_part_that_is_too_long_is_fetched_anew(place: Place) -> None:
+def test_a_part_that_is_all_of_it_for_all_that_is_known(place: Place) -> None:
+    place.order = replace(place.order, sha256=None)
     place.has_half()
+    with place.part.open("ab") as stream:
+        stream.write(WHOLE[HALF:])
+    assert place.get().resumed == 0
+
+
+@pytest.mark.parametrize("size", [True, False])
+def test_a_part_that_is_too_long_is_fetched_anew(place: Place, size: bool) -> None:
+    place.order = replace(place.order, size=len(WHOLE) if size else None)
+    place.has_half()
+    if not size:  # as of a server that said none
+        note = place.folder / f"model.safetensors{NOTE_ENDING}"
+        note.write_text(json.dumps(json.loads(note.read_bytes()) | {"size": -1}))
     with place.part.open("ab") as stream:
         stream.write(b"x" * len(WHOLE))
     assert place.get().resumed == 0
@@ -753,6 +785,11 @@ def test_a_file_that_is_another_by_what_hugging_face_says(place: Place, other: F
     place.host.answer = leading(other.url(), X_Linked_Size="77")
     assert "it has 77 bytes, and 320,001 are expected" in place.refused()
     assert other.asked == []
+
+
+def test_a_number_that_is_none_is_passed_over(place: Place) -> None:
+    place.host.answer = lambda exchange: exchange.file(**{"X-Linked-Size": "9" * 5000})
+    place.get()
 
 
 def test_what_a_host_that_is_not_listed_says_of_a_file(place: Place, other: FileHost) -> None:
