@@ -208,10 +208,14 @@ class Fault:
         """What the workflow says of the wanted file: ``url``, ``hash`` and the like."""
         if self.wanted is None or self.folder is None:
             return {}
-        models = [objects(as_mapping(self.saved_node.get("properties")).get("models"))]
-        models.append(objects(self.document.get("models")))
         names = (self.wanted, last_part(self.wanted))
-        return next((m for of in models for m in of if m.get("name") in names), {})
+        near = as_mapping(self.saved_node.get("properties"))
+        everywhere = (as_mapping(n.get("properties")) for _, n in document.nodes(self.document))
+        for place in chain((near, self.document), everywhere):
+            for model in objects(place.get("models")):
+                if model.get("name") in names:
+                    return model
+        return {}
 
     @cached_property
     def expected(self) -> Content:

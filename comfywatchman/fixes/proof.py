@@ -15,6 +15,8 @@ from comfywatchman.results import RANK, ChangeKind, Severity, Verdict
 from comfywatchman.workflow.find import WorkflowCopy
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from comfywatchman.fixes.document import Document
     from comfywatchman.fixes.here import Here, Saved
     from comfywatchman.fixes.proposal import Placement
@@ -58,6 +60,16 @@ class Court:
         copy = WorkflowCopy(saved.report.path, saved.report.name, raw)
         verdicts = self._verdicts_after(files, removed)
         return judge_workflow(copy, verdicts, max_bytes=world.size, max_depth=world.depth)
+
+    def harmful(self, brought: Collection[Files]) -> set[Files]:
+        """Those of several changes that would make any workflow of the host worse.
+
+        All are tried at once; which of them it is, only if they do harm.
+        """
+        together = frozenset[File]().union(*brought)
+        if not together or not self.made_worse(together):
+            return set()
+        return {files for files in brought if self.made_worse(files)}
 
     def made_worse(self, files: Files, removed: Files = NOTHING) -> list[str]:
         """The names of the workflows of the host that would be worse then.

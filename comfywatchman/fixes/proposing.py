@@ -63,6 +63,11 @@ class _Draft:
         return _effect_of(self.edits, self.files)
 
     @property
+    def is_brought(self) -> bool:
+        """Whether it brings a file that others may trip over."""
+        return self.candidate.placement is not None
+
+    @property
     def is_firm(self) -> bool:
         """Whether it may be made without asking, and judged as made."""
         return self.candidate.confidence is not Confidence.ASK and self.candidate.download is None
@@ -101,21 +106,36 @@ def propose(here: Here, only: Container[str] | None = None) -> list[Proposal]:
         only: the paths of the workflows to find fixes for, as reports name them; None: for all.
     """
     court = Court(here)
-    return [
-        draft.proposal(saved)
+    found = {
+        saved.report.path: (saved, _Workflow(here, saved, court).drafts())
         for saved in here.workflows
         if saved.report.findings and (only is None or saved.report.path in only)
-        for draft in _Workflow(here, saved, court).drafts()
-    ]
+    }
+    brought = {draft.files for _, drafts in found.values() for draft in drafts if draft.is_brought}
+    harmful = court.harmful(brought)
+    for path, (saved, drafts) in found.items():
+        if not harmful.isdisjoint(draft.files for draft in drafts):
+            found[path] = saved, _Workflow(here, saved, court, harmful).drafts()
+    return [draft.proposal(saved) for saved, drafts in found.values() for draft in drafts]
 
 
 class _Workflow:
-    """One workflow that fixes are sought for."""
+    """One workflow that fixes are sought for.
 
-    def __init__(self, here: Here, saved: Saved, court: Court) -> None:
+    Args:
+        here: the host.
+        saved: the workflow.
+        court: judges it.
+        harmful: the model files that must not be brought.
+    """
+
+    def __init__(
+        self, here: Here, saved: Saved, court: Court, harmful: Container[Files] = ()
+    ) -> None:
         self._here = here
         self._saved = saved
         self._court = court
+        self._harmful = harmful
         self._was = court.judge(saved)
         self._content: Document = {}
         self._known: set[str] = set()
@@ -168,7 +188,7 @@ class _Workflow:
         for name, strategy in catalogue.find():
             for candidate in strategy.candidates(fault):
                 edits, files = _effect(fault, candidate)
-                if not (edits or files):
+                if not (edits or files) or files in self._harmful:
                     continue
                 effect = _effect_of(edits, files)
                 if effect in self._known:
@@ -194,8 +214,6 @@ class _Workflow:
         now = self._court.judge(self._saved, edited(self._content, edits), files)
         left = {finding.fingerprint for finding in now.findings}
         if fault.finding.fingerprint in left:
-            return None
-        if candidate.placement is not None and self._court.made_worse(files):
             return None
         cures = tuple(
             finding.fingerprint
@@ -232,8 +250,6 @@ class _Workflow:
                 without = self._with([other for other in firm if other is not draft])
                 if rose(together, without):
                     proven[id(draft)] = replace(draft, proof=proof)
-        if any(d.files for d in firm) and self._court.made_worse(_files(firm)):
-            return list(drafts)
         return [proven.get(id(draft), draft) for draft in drafts]
 
     def _with(self, drafts: Sequence[_Draft]) -> WorkflowReport:

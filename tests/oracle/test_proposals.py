@@ -53,4 +53,4 @@ def test_saved_workflows(
     some = [(f"{each.corpus}/{each.name}", each.workflow) for each in saved][::ONE_IN]
     some += [(f"{c}/{n} prompt", p) for (c, n), p in server.prompts().items()][::ONE_IN]
     found = fixing.figures(world, fixing.saved_mutations(world, some))
-    check(found, f"{server.version} saved workflows", agreement, 250)
+    check(found, f"{server.version} saved workflows", agreement, 200)

@@ -46,6 +46,6 @@ def _meant(fault: Fault, value: Any) -> Any:
     if fault.choices is not None:
         if fault.accepts(value):
             return value
-        same = fault.choices.same_path(value) if isinstance(value, str) else ()
-        return same[0] if len(same) == 1 else ABSENT
+        same = fault.choices.same_file(value) if isinstance(value, str) else None
+        return ABSENT if same is None else same
     return value if type(value) in _NUMBERS.get(fault.type, ()) else ABSENT

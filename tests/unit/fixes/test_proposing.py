@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from comfywatchman.fixes.proposing import propose
 from comfywatchman.results import Confidence, FixKind, Severity, Verdict
 from comfywatchman.workflow.find import PictureFile
-from tests.unit.fixes.small import fixes, host, prompt, saved
+from tests.unit.checks.judging import node_type
+from tests.unit.fixes.small import fixes, host, prompt, saved, world
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,6 +141,27 @@ def test_a_picture_is_not_written_to(tmp_path: Path) -> None:
     (found,) = propose(replace(here, workflows=[picture]))
     assert (found.kind, found.edits) == (FixKind.BY_HAND, ())
     assert "picture" in found.text
+
+
+def test_a_file_that_would_make_another_workflow_worse_is_not_brought() -> None:
+    """The other one hands a list on to an equal one, which would be so no more."""
+    same = ["a.safetensors"]
+    pick = node_type({}, outputs=(same,), module="custom_nodes.x")
+    use = node_type(
+        {"ckpt_name": [same, {}]}, outputs=("IMAGE",), output_node=True, module="custom_nodes.x"
+    )
+    models = {"checkpoints": same, "vae": same, "loras": ["l.safetensors"]}
+    here = world(models, Pick=pick, Use=use)
+    other = {
+        "1": {"class_type": "Pick", "inputs": {}},
+        "2": {"class_type": "Use", "inputs": {"ckpt_name": ["1", 0]}},
+    }
+    lacking = {"lacking.json": prompt("l.safetensors")}
+    (alone,) = propose(host(models, lacking, world=here))
+    assert alone.confidence is Confidence.PROVEN
+    both = host(models, {**lacking, "other.json": other}, world=here)
+    assert both.workflows[1].report.verdict is Verdict.RUNNABLE
+    assert propose(both) == []
 
 
 json_values = st.recursive(

@@ -50,6 +50,7 @@ def test_every_file_is_a_strategy_and_the_order_is_clear() -> None:
         ("wrapping", "a.safetensors", "'a.safetensors'"),
         ("wrapping", "a.safetensors", '["a.safetensors"]'),
         ("wrapping", "a.safetensors", "`A.safetensors`"),
+        ("wrapping", "x/a.safetensors", "'y/a.safetensors'"),
     ],
 )
 def test_what_can_be_known_is_proven(strategy: str, there: str, wanted: str) -> None:
@@ -212,6 +213,17 @@ def test_a_download_is_likely_at_most() -> None:
     target = str(MODELS / "checkpoints/a.safetensors")
     assert found.download == Download(URL, "checkpoints", "a.safetensors", target, SHA, None)
     assert (found.confidence, found.proof) == (Confidence.LIKELY, None)
+
+
+def test_another_node_or_the_file_itself_may_name_the_address() -> None:
+    named = {"name": "a.safetensors", "url": URL}
+    beside, above = saved("a.safetensors"), saved("a.safetensors")
+    beside["nodes"][2]["properties"] = {"models": [None, 5, named]}
+    above["models"] = [named]
+    for content in (beside, above):
+        found = one(fixes({"checkpoints": ["b.safetensors"]}, content))
+        assert found.download is not None
+        assert found.download.url == URL
 
 
 @pytest.mark.parametrize(
