@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -39,6 +40,9 @@ class Clock:
     def elapsed(self) -> float:
         self.looked += 1
         return self.looked
+
+    def started_at(self) -> datetime:
+        return datetime(2026, 5, 3, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
