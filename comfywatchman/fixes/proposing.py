@@ -95,7 +95,9 @@ class _Draft:
             proof=self.proof,
         )
         if self.edits and isinstance(saved.workflow, PictureFile):
-            text = f"{what.text} In ComfyUI, as the workflow is in a picture."
+            text = (
+                f"{what.text} Do it in ComfyUI: the workflow is in a picture, which stays as it is."
+            )
             return replace(proposal, kind=FixKind.BY_HAND, text=text, edits=())
         return proposal
 
