@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from comfywatchman.fixes.fault import Fault
     from comfywatchman.fixes.here import Here, Saved
     from comfywatchman.fixes.proof import Files
-    from comfywatchman.results import WorkflowReport
+    from comfywatchman.results import Finding, WorkflowReport
 
 _MOST_FAULTS: Final = 100
 """Findings of one workflow that fixes are sought for."""
 _MOST_BYTES: Final = 64 * 1024**2
 """Of a large one they are fewer: for each it is converted and judged anew."""
+_MOST_LAYERS: Final = 3
+"""How often it is looked for what only shows once fixes are made."""
 _MOST_OFFERED: Final = 4
 """Fixes for one finding, where none of them is sure enough to be the one."""
 
@@ -93,7 +95,9 @@ class _Draft:
             proof=self.proof,
         )
         if self.edits and isinstance(saved.workflow, PictureFile):
-            text = f"{what.text} In ComfyUI, as the workflow is in a picture."
+            text = (
+                f"{what.text} Do it in ComfyUI: the workflow is in a picture, which stays as it is."
+            )
             return replace(proposal, kind=FixKind.BY_HAND, text=text, edits=())
         return proposal
 
@@ -144,25 +148,43 @@ class _Workflow:
     def drafts(self) -> list[_Draft]:
         """Its fixes, in the order of its findings."""
         drafts = self._found()
-        if self._revealing and (more := self._behind(drafts)):
-            return more
-        return self._proven_together(drafts)
+        revealing = self._revealing
+        more = [*revealing, *self._hidden([*drafts, *revealing])]
+        proven = self._proven_together([*drafts, *more]) if more else []
+        effects = {draft.effect for draft in more}
+        if not any(draft.proof for draft in proven if draft.effect in effects):
+            proven = [*self._proven_together(drafts), *more]
+        # What only shows other errors helps nobody without their fixes; but a node of an unknown
+        # type has the whole workflow refused, whatever else is wrong with it.
+        allowed = all(draft.candidate.node_type is not None for draft in revealing)
+        return [d for d in proven if allowed or d.proof or d.effect not in effects]
 
-    def _behind(self, drafts: list[_Draft]) -> list[_Draft]:
-        """Its fixes with those for what only shows once others are made; empty if that fails.
+    def _hidden(self, drafts: Iterable[_Draft]) -> list[_Draft]:
+        """Fixes for what only shows once others are made.
 
         A node of an unknown type, or whose values mean something else, hides what is wrong in it.
         """
-        firm = [draft for draft in drafts if draft.is_firm and not draft.files]
-        made = _compatible([*firm, *self._revealing])
-        raw = document.dump(edited(self._content, [e for draft in made for e in draft.edits]))
-        then = _Workflow(self._here, replace(self._saved, raw=raw), self._court)
-        taken = {edit.pointer for draft in made for edit in draft.edits}
-        shown = [d for d in then._found() if taken.isdisjoint(e.pointer for e in d.edits)]
-        more = self._proven_together([*drafts, *self._revealing, *shown])
-        new = {draft.effect for draft in [*self._revealing, *shown]}
-        proven = any(draft.proof for draft in more if draft.effect in new)
-        return [draft for draft in more if draft.proof or draft.effect not in new] if proven else []
+        made = _compatible(draft for draft in drafts if draft.is_firm and not draft.files)
+        known = {finding.fingerprint for finding in self._was.findings}
+        hidden: list[_Draft] = []
+        for _ in range(_MOST_LAYERS if made else 0):
+            raw = document.dump(edited(self._content, [e for draft in made for e in draft.edits]))
+            then = _Workflow(self._here, replace(self._saved, raw=raw), self._court)
+            if all(finding.fingerprint in known for finding in then.errors):
+                break
+            found = [*then._found(), *then._revealing]
+            more = _compatible([*made, *(d for d in found if d.is_firm and not d.files)])
+            if len(more) == len(made):
+                break
+            more[len(made) :] = [replace(draft, proof=None) for draft in more[len(made) :]]
+            hidden += more[len(made) :]
+            made = more
+        return hidden
+
+    @property
+    def errors(self) -> list[Finding]:
+        """What is wrong with it, and has the server refuse it or a part of it."""
+        return [finding for finding in self._was.findings if finding.severity is Severity.ERROR]
 
     def _found(self) -> list[_Draft]:
         """The fixes for one finding each."""
@@ -222,7 +244,7 @@ class _Workflow:
         )
         draft = _Draft(strategy, candidate, edits, files, cures)
         if is_worse(now, self._was):
-            if draft.is_firm and edits and now.verdict is self._was.verdict is Verdict.BROKEN:
+            if draft.is_firm and edits and self._was.verdict is Verdict.BROKEN:
                 self._revealing.append(draft)
             return None
         if draft.is_firm and rose(now, self._was):

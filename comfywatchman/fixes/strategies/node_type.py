@@ -42,7 +42,7 @@ def candidates(fault: Fault) -> Iterator[Candidate]:
             found.setdefault(fix.after, (fix.confidence is Confidence.ASK, {}))
     for other, (ask, inputs) in found.items():
         known = catalog.find(other)
-        if known is not None and _fits(fault, known, inputs):
+        if known is not None and (other == spelled or _fits(fault, known, inputs)):
             text = (
                 f"Give node {quoted(fault.node_id)} the type {quoted(other, NAME_LENGTH)} instead "
                 f"of {quoted(name, NAME_LENGTH)}, which the server does not offer."

@@ -257,6 +257,13 @@ def test_a_node_type_in_another_spelling() -> None:
     assert edit == Edit(("3", "class_type"), "SAMPLER", "Sampler")
 
 
+def test_a_node_in_another_spelling_that_was_saved_with_fewer_values() -> None:
+    content = saved()
+    content["nodes"][1] |= {"type": "SAMPLER", "widgets_values": ["euler"], "inputs": []}
+    content["nodes"][1]["inputs"] = [{"name": "model", "type": "MODEL", "link": 1}]
+    assert one(fixes({"checkpoints": ["a.safetensors"]}, content)).edits[0].after == "Sampler"
+
+
 def test_a_node_type_that_was_renamed() -> None:
     models = {"checkpoints": ["a.safetensors"]}
     rules = {"OldSampler": [{"new_node_id": "Sampler", "input_mapping": None}]}
@@ -309,9 +316,11 @@ def test_a_rule_that_does_more_than_rename_is_for_the_browser(more: dict[str, An
     ],
 )
 def test_a_node_that_does_not_fit_keeps_its_type(change: dict[str, Any]) -> None:
+    models = {"checkpoints": ["a.safetensors"]}
+    rules = {"OldSampler": [{"new_node_id": "Sampler"}]}
     content = saved()
-    content["nodes"][1] |= {"type": "sampler", **change}
-    assert fixes({"checkpoints": ["a.safetensors"]}, content) == []
+    content["nodes"][1] |= {"type": "OldSampler", **change}
+    assert fixes(models, content, world=world(models, replacements=rules)) == []
 
 
 @pytest.mark.parametrize(
