@@ -6,15 +6,17 @@ import statistics
 import subprocess
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comfywatchman.comfyui import files
+from comfywatchman.comfyui import files, model_files, model_folders
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
 from comfywatchman.comfyui.provenance.knowledge import Knowledge
 from comfywatchman.history.environment import reading
 from comfywatchman.history.environment.sources import Sources
+from comfywatchman.time_limit import Budget
 from tests.standin.comfyui import recorded_node_types
 
 if TYPE_CHECKING:
@@ -41,10 +43,12 @@ def main(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         comfyui = Path(folder, "ComfyUI")
         sources = _host(comfyui)
+        places = model_folders.roots({}, sources.inventory.models, comfyui, [])
         took = []
         for _ in range(rounds + 1):
             start = time.perf_counter()
-            found = reading.read(sources)
+            listing = model_files.listed(sources.inventory, places, Budget(20))
+            found = reading.read(replace(sources, model_files=listing))
             took.append(time.perf_counter() - start)
     if found.blind:
         raise SystemExit(f"not all was read: {found.blind}")

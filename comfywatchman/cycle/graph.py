@@ -27,11 +27,18 @@ from comfywatchman.acceptances.applying import applied
 from comfywatchman.channels.sending import kept as channels_kept
 from comfywatchman.checks.versions import beyond_what_is_known
 from comfywatchman.clock import CycleClock
-from comfywatchman.comfyui import catalog_source, files, inventory_file, inventory_source
+from comfywatchman.comfyui import (
+    catalog_source,
+    files,
+    inventory_file,
+    inventory_source,
+    model_files,
+)
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.catalog_file import Basis
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.comfyui.inventory import Inventory
+from comfywatchman.comfyui.model_files import Listing
 from comfywatchman.comfyui.provenance.inquiry import Inquiry
 from comfywatchman.comfyui.provenance.kept_map import KeptMap
 from comfywatchman.comfyui.userdata_reader import UserdataReader
@@ -80,6 +87,8 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
 
+_LISTING = 20.0
+"""Seconds that looking at the model files may take."""
 _TELL_EVERY = 0.1
 """Seconds between two words of progress."""
 _JUDGING = 0.8
@@ -149,6 +158,7 @@ class CycleState(TypedDict, total=False):
     gate: Annotated[list[GateAnswer], _in_order]
     catalog: Catalog
     inventory: Inventory
+    model_files: Listing
     inquiry: Inquiry
     found: list[Workflow]
     left_out: int
@@ -266,6 +276,20 @@ def take_inventory(state: CycleState, runtime: CycleRuntime) -> CycleState:
     return {"inventory": inventory, "not_checked": not_checked}
 
 
+def list_model_files(state: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Look at each model file that the server lists, where it is on this host."""
+    settings, client = runtime.context.settings, runtime.context.client
+    if client is None:  # a saved catalog tells of another host, or another time
+        return {"model_files": Listing()}
+    folders = _folders(state, settings)
+    argv = state["server"].argv
+    return {
+        "model_files": model_files.look(
+            client, state["inventory"], settings.comfyui_dir, folders, argv, _LISTING
+        )
+    }
+
+
 def ask_about_packs(state: CycleState, runtime: CycleRuntime) -> CycleState:
     """Learn which packs are installed, which failed, and which changed since the server started."""
     context = runtime.context
@@ -290,7 +314,7 @@ def look_around(state: CycleState, runtime: CycleRuntime) -> CycleState:
         state["inventory"],
         state["inquiry"].knowledge,
         _folders(state, context.settings),
-        context.client,
+        state["model_files"],
         state["server"].stats,
     )
     return {"environment": found}
@@ -684,6 +708,7 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
     graph.add_node("fetch_workflows", fetch_workflows)
     graph.add_node("ask_about_packs", ask_about_packs)
     graph.add_node("ask_server", ask_server)
+    graph.add_node("list_model_files", list_model_files)
     graph.add_node("look_around", look_around)
     graph.add_node("compare", compare, error_handler=report_alone)
     graph.add_node("report", report)
@@ -709,7 +734,8 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
     graph.add_edge("find_workflows", "fetch_workflows")
     graph.add_edge(["fetch_workflows", "ask_about_packs"], "judge")
     graph.add_edge("judge", "ask_server")
-    graph.add_edge(["ask_about_packs", "take_inventory"], "look_around")
+    graph.add_edge("take_inventory", "list_model_files")
+    graph.add_edge(["ask_about_packs", "list_model_files"], "look_around")
     graph.add_edge(["ask_server", "look_around"], "compare")
     graph.add_edge("compare", "report")
     graph.add_edge("report", "tell")

@@ -23,7 +23,6 @@ from comfywatchman.events import outbox, quiet, telling
 from comfywatchman.events.kept import Kept
 from comfywatchman.history import cause, comparison, wording
 from comfywatchman.history.environment import not_loaded, reading
-from comfywatchman.history.environment.budget import Blind, Budget
 from comfywatchman.history.environment.sources import Sources
 from comfywatchman.history.facts import differences
 from comfywatchman.history.records import CycleRow, Full, state_key
@@ -32,6 +31,7 @@ from comfywatchman.judging import cache
 from comfywatchman.judging.identity import identified
 from comfywatchman.report import past
 from comfywatchman.results import ChangeKind, Outcome
+from comfywatchman.time_limit import Blind, Budget
 from comfywatchman.workflow import shrunk
 from comfywatchman.workflow.prompt import WorkflowError
 
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
     from comfywatchman.comfyui.catalog import Catalog
-    from comfywatchman.comfyui.client import ComfyUIClient
     from comfywatchman.comfyui.files import Folders
     from comfywatchman.comfyui.inventory import Inventory
+    from comfywatchman.comfyui.model_files import Listing
     from comfywatchman.comfyui.provenance.knowledge import Knowledge
     from comfywatchman.history.copies import Copies
     from comfywatchman.history.facts import Environment, FactChange
@@ -174,7 +174,7 @@ class Memory:
         inventory: Inventory,
         knowledge: Knowledge,
         folders: Folders | None,
-        client: ComfyUIClient,
+        model_files: Listing,
         stats: Mapping[str, Any],
     ) -> Environment:
         """Look at what the host is made of.
@@ -184,14 +184,14 @@ class Memory:
             inventory: its files.
             knowledge: what was learned of its packs.
             folders: its folders, if they are on this host.
-            client: the server.
+            model_files: what is seen of its model files.
             stats: its answer of ``/system_stats``.
         """
         files = FileNames(inventory)
         return reading.read(
             Sources(
                 system_stats=stats,
-                client=client,
+                model_files=model_files,
                 comfyui_dir=self._settings.comfyui_dir,
                 folders=folders,
                 knowledge=knowledge,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import stat
+from typing import TYPE_CHECKING, Final
 
 from comfywatchman.escape import visible
-from comfywatchman.history.environment.budget import Blind
-from comfywatchman.history.environment.models import MOST_FILES, file_value
+from comfywatchman.time_limit import Blind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from comfywatchman.history.environment.budget import Budget
     from comfywatchman.history.facts import Value
+    from comfywatchman.time_limit import Budget
+
+MOST_FILES: Final = 100_000
+"""Each is a fact of some 400 bytes."""
 
 
 def input_files(
@@ -37,6 +40,17 @@ def input_files(
     found: dict[str, Value] = {}
     for name in names:
         budget.check()
-        if (value := file_value(begin + name)) is not None:
+        if (value := _value(begin + name)) is not None:
             found[visible(name)] = value
     return found
+
+
+def _value(path: str) -> Value | None:
+    """Size and time of a regular file; None for what is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  (twice as fast, on many names)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return {"size": status.st_size, "modified": int(status.st_mtime)}

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 from comfywatchman.comfyui.files import begin_of, names_in
 from comfywatchman.history.environment import process
-from comfywatchman.history.environment.budget import Blind
+from comfywatchman.time_limit import Blind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from comfywatchman.history.environment.budget import Budget
+    from comfywatchman.time_limit import Budget
 
 _BESIDE: Final = (
     *("venv", ".venv", "env", "../venv", "../.venv", "../env"),

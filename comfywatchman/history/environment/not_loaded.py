@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from comfywatchman.comfyui.provenance.knowledge import Knowledge
-    from comfywatchman.history.environment.budget import Budget
     from comfywatchman.history.facts import Environment, Value
     from comfywatchman.results import WorkflowReport
+    from comfywatchman.time_limit import Budget
 
 _LOG: Final = 4 * 1024**2
 _MOVED: Final = re.compile(rb"[0-9a-f]{40,64} [0-9a-f]{40,64} .* (\d{1,12}) [+-]\d{4}(?:\t|$)")

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from comfywatchman.history.environment.budget import Budget
     from comfywatchman.history.facts import Value
+    from comfywatchman.time_limit import Budget
 
 _DIRECT_URL: Final = 16 * 1024
 _LONGEST: Final = 300

@@ -26,7 +26,7 @@ from comfywatchman.comfyui.files import begin_of, names_in
 from comfywatchman.comfyui.provenance.pack import alike, pack
 from comfywatchman.escape import visible
 from comfywatchman.history.environment import repository
-from comfywatchman.history.environment.budget import Blind
+from comfywatchman.time_limit import Blind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from comfywatchman.comfyui.provenance.knowledge import Knowledge
     from comfywatchman.comfyui.provenance.manager import Listed
-    from comfywatchman.history.environment.budget import Budget
     from comfywatchman.history.facts import Value
+    from comfywatchman.time_limit import Budget
 
 MOST_PACKS: Final = 5_000
 _DISABLED: Final = ".disabled"

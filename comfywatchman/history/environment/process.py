@@ -14,7 +14,7 @@ from comfywatchman.comfyui.files import begin_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from comfywatchman.history.environment.budget import Budget
+    from comfywatchman.time_limit import Budget
 
 PROC: Final = Path("/proc")
 _COMMAND_LINE: Final = 128 * 1024

@@ -14,8 +14,8 @@ from comfywatchman.history.environment import (
     packs,
     server,
 )
-from comfywatchman.history.environment.budget import Blind, Budget, Reading
 from comfywatchman.history.facts import Environment, FactKind
+from comfywatchman.time_limit import Blind, Budget, Reading
 
 if TYPE_CHECKING:
     from comfywatchman.history.environment.sources import Sources
@@ -27,35 +27,24 @@ _Read = Callable[[], dict[str, "Value"]]
 def read(sources: Sources) -> Environment:
     """Read the environment of a cycle. Never raises for what it finds on the host.
 
-    The server is asked one thing that the cycle has not asked: where its model files lie; and that
-    only if it is on this host.
-
     Returns:
         What was found. A kind that could not be read is not among the facts; ``blind`` says why.
     """
     budget = Budget(sources.seconds)
     argv, comfyui_dir, folders = sources.argv, sources.comfyui_dir, sources.folders
-    said = {}
-    if sources.client is not None and comfyui_dir is not None:
-        said = models.ask_folders(sources.client)
     disk_packs = (
         None
         if folders is None
         else Reading(lambda: packs.on_disk(folders.custom_nodes, budget), budget)
     )
-    places = {}
-    if comfyui_dir is not None:
-        names = sources.inventory.models
-        base = folders.custom_nodes.parent if folders is not None else comfyui_dir
-        places = models.roots(said, names, base, argv)
     readers: dict[FactKind, _Read] = {
         FactKind.COMFYUI: lambda: server.comfyui(
             _version(sources), server.code_folder(comfyui_dir, argv), budget
         ),
         FactKind.PACKAGE: lambda: _packages(sources, budget),
-        FactKind.MODEL: lambda: models.seen(models.models(sources.inventory), places, budget),
+        FactKind.MODEL: lambda: models.seen(models.models(sources.inventory), sources.model_files),
         FactKind.EMBEDDING: lambda: models.seen(
-            models.embeddings(sources.inventory), places, budget
+            models.embeddings(sources.inventory), sources.model_files
         ),
         FactKind.INPUT_FILE: lambda: input_files.input_files(
             sources.inventory.files.get("input"), folders.input if folders else None, budget

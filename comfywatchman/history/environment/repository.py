@@ -29,8 +29,8 @@ from comfywatchman.escape import visible
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from comfywatchman.history.environment.budget import Budget
     from comfywatchman.history.facts import Value
+    from comfywatchman.time_limit import Budget
 
 _HASH: Final = re.compile(rb"(?:[0-9a-f]{40}|[0-9a-f]{64})")
 _SMALL: Final = 4096

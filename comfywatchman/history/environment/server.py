@@ -16,13 +16,13 @@ from comfywatchman import masking, redaction
 from comfywatchman.comfyui.files import begin_of
 from comfywatchman.escape import visible
 from comfywatchman.history.environment import repository
-from comfywatchman.history.environment.budget import Blind
+from comfywatchman.time_limit import Blind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from comfywatchman.history.environment.budget import Budget
     from comfywatchman.history.facts import Value
+    from comfywatchman.time_limit import Budget
 
 FRONTEND: Final = "comfyui-frontend-package"
 TEMPLATES: Final = "comfyui-workflow-templates"

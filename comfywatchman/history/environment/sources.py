@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from comfywatchman.comfyui.model_files import Listing
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from comfywatchman.comfyui.catalog import Catalog
-    from comfywatchman.comfyui.client import ComfyUIClient
     from comfywatchman.comfyui.files import Folders
     from comfywatchman.comfyui.inventory import Inventory
     from comfywatchman.comfyui.provenance.knowledge import Knowledge
@@ -34,7 +35,7 @@ class Sources:
         knowledge: what was learned of its packs; None if nobody asked.
         settings: those of ours that verdicts depend on, by their names.
         program: what tells our own program from another version of it.
-        client: the server; None when a saved catalog stands in for it.
+        model_files: what is seen of its model files.
         driver: version of the GPU's driver, if the caller knows it.
         seconds: how long all that may take.
     """
@@ -48,7 +49,7 @@ class Sources:
     knowledge: Knowledge | None = None
     settings: Mapping[str, Scalar] = field(default_factory=dict)
     program: Value = field(default_factory=dict)
-    client: ComfyUIClient | None = None
+    model_files: Listing = field(default_factory=Listing)
     driver: str | None = None
     seconds: float = 20.0
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from comfywatchman.history.environment.budget import Budget
+from comfywatchman.time_limit import Budget
 from tests.unit.comfyui.conftest import connect
 
 __all__ = ["connect"]

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from comfywatchman.comfyui import model_files, model_folders
 from comfywatchman.comfyui.inventory import Inventory
 from comfywatchman.history.environment import input_files, models
-from comfywatchman.history.environment.budget import Blind, Budget
-from tests.standin.comfyui import Answer, StandIn, json_answer
+from comfywatchman.time_limit import Blind, Budget
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.unit.comfyui.conftest import Connect
 
 
 def saved(file: Path, size: int, modified: float) -> None:
@@ -25,10 +23,10 @@ def saved(file: Path, size: int, modified: float) -> None:
     os.utime(file, (0, modified))
 
 
-def seen(inventory: Inventory, comfyui: Path, budget: Budget, **said: list[str]) -> object:
-    names = models.models(inventory)
-    places = models.roots(said, inventory.models, comfyui, ["/app/ComfyUI/main.py"])
-    return models.seen(names, places, budget)
+def seen(inventory: Inventory, comfyui: Path, budget: Budget) -> object:
+    places = model_folders.roots({}, inventory.models, comfyui, [])
+    listing = model_files.listed(inventory, places, budget)
+    return models.seen(models.models(inventory), listing)
 
 
 def test_size_and_time_where_the_disk_is_seen(tmp_path: Path, budget: Budget) -> None:
@@ -49,47 +47,10 @@ def test_size_and_time_where_the_disk_is_seen(tmp_path: Path, budget: Budget) ->
     }
 
 
-def test_the_server_says_where_they_lie(tmp_path: Path, budget: Budget) -> None:
-    for number, folder in enumerate(("first", "second", "models/loras")):
-        saved(tmp_path / folder / "a", number, number)
-        saved(tmp_path / folder / f"{number}", number, number)
-    inventory = Inventory(models={"loras": ("a", "0", "1", "2")})
-    folders = [str(tmp_path / "first"), str(tmp_path / "second")]
-    assert seen(inventory, tmp_path, budget, loras=folders) == {
-        "loras/a": {"size": 0, "modified": 0},
-        "loras/0": {"size": 0, "modified": 0},
-        "loras/1": {"size": 1, "modified": 1},
-        "loras/2": {},
-    }
-
-
-def test_a_server_in_a_container_calls_the_folder_by_another_name(
-    tmp_path: Path, budget: Budget
-) -> None:
-    saved(tmp_path / "models/loras/a", 3, 3)
-    inventory = Inventory(models={"loras": ("a",)})
-    found = seen(inventory, tmp_path, budget, loras=["/app/ComfyUI/models/loras", "relative"])
-    assert found == {"loras/a": {"size": 3, "modified": 3}}
-
-
-def test_names_as_windows_writes_them(tmp_path: Path, budget: Budget) -> None:
-    saved(tmp_path / "models/loras/sub/a", 3, 3)
-    inventory = Inventory(models={"loras": ("sub\\a",)})
-    places = models.roots(
-        {"loras": ["C:\\ComfyUI\\models\\loras"]},
-        inventory.models,
-        tmp_path,
-        ["C:\\ComfyUI\\main.py"],
-    )
-    assert models.seen(models.models(inventory), places, budget) == {
-        "loras/sub\\a": {"size": 3, "modified": 3}
-    }
-
-
-def test_without_the_disk_the_names_are_known(budget: Budget) -> None:
+def test_without_the_disk_the_names_are_known() -> None:
     inventory = Inventory(models={"loras": ("a",)}, embeddings=frozenset({"x"}))
-    assert models.seen(models.models(inventory), {}, budget) == {"loras/a": {}}
-    assert models.seen(models.embeddings(inventory), {}, budget) == {"x": {}}
+    assert models.seen(models.models(inventory), model_files.Listing()) == {"loras/a": {}}
+    assert models.seen(models.embeddings(inventory), model_files.Listing()) == {"x": {}}
 
 
 def test_embeddings_are_facts_of_their_own(tmp_path: Path, budget: Budget) -> None:
@@ -97,9 +58,10 @@ def test_embeddings_are_facts_of_their_own(tmp_path: Path, budget: Budget) -> No
     inventory = Inventory(
         models={"embeddings": ("sub/x.v2.pt",)}, embeddings=frozenset({"sub/x.v2", "elsewhere"})
     )
-    places = models.roots({}, inventory.models, tmp_path, [])
+    places = model_folders.roots({}, inventory.models, tmp_path, [])
+    listing = model_files.listed(inventory, places, budget)
     assert models.models(inventory) == {}
-    assert models.seen(models.embeddings(inventory), places, budget) == {
+    assert models.seen(models.embeddings(inventory), listing) == {
         "sub/x.v2": {"size": 4, "modified": 4},
         "elsewhere": {},
     }
@@ -124,57 +86,13 @@ def test_names_that_mean_harm(tmp_path: Path, name: str, budget: Budget) -> None
     json.dumps(found, ensure_ascii=False).encode()
 
 
-def test_too_many_and_too_slow(monkeypatch: pytest.MonkeyPatch, budget: Budget) -> None:
-    names = models.models(Inventory(models={"loras": ("a", "b")}))
+def test_a_folder_that_was_not_seen_leaves_all_models_out(tmp_path: Path) -> None:
+    inventory = Inventory(models={"loras": ("a",), "embeddings": ("x.pt",)}, embeddings=frozenset())
+    places = model_folders.roots({}, inventory.models, tmp_path, [])
+    listing = model_files.listed(inventory, places, Budget(0))
     with pytest.raises(Blind, match="did not answer"):
-        models.seen(names, {}, Budget(0))
-    monkeypatch.setattr(models, "MOST_FILES", 1)
-    with pytest.raises(Blind, match="more than 1 files"):
-        models.seen(names, {}, budget)
-
-
-@pytest.mark.parametrize(
-    ("answer", "folders"),
-    [
-        (
-            [{"name": "loras", "folders": ["/a", 1, "/b"]}, {"name": 1}, 3, {"name": "x"}],
-            {"loras": ["/a", "/b"], "x": []},
-        ),
-        ({"loras": []}, {}),
-        (None, {}),
-    ],
-)
-def test_asking_where_they_lie(
-    answer: object, folders: dict[str, list[str]], connect: Connect
-) -> None:
-    def give(method: str, path: str, body: bytes) -> Answer | None:
-        return json_answer(answer) if path == "/experiment/models" else None
-
-    with StandIn(posts=give) as stand_in:
-        assert models.ask_folders(connect(stand_in.url)) == folders
-
-
-@pytest.mark.parametrize("fault", ["404", "500", "html", "deep-json", "reset"])
-def test_a_server_that_does_not_say(fault: str, connect: Connect) -> None:
-    with StandIn(behaviour=f"{fault}@/experiment") as stand_in:
-        client = connect(stand_in.url, read_timeout=1)
-        assert models.ask_folders(client) == {}
-        assert len(stand_in.requests) == 1
-
-
-def test_what_a_server_was_recorded_to_say(
-    connect: Connect, tmp_path: Path, budget: Budget
-) -> None:
-    saved(tmp_path / "models/clip/t5.safetensors", 3, 4)
-    inventory = Inventory(models={"text_encoders": ("t5.safetensors",)})
-    with StandIn() as stand_in:
-        client = connect(stand_in.url)
-        argv = client.get_json("/system_stats")["system"]["argv"]
-        said = models.ask_folders(client)
-    places = models.roots(said, inventory.models, tmp_path, argv)
-    assert models.seen(models.models(inventory), places, budget) == {
-        "text_encoders/t5.safetensors": {"size": 3, "modified": 4}
-    }
+        models.seen(models.models(inventory), listing)
+    assert models.seen(models.embeddings(inventory), listing) == {}
 
 
 # Input files

@@ -18,7 +18,7 @@ from tests.standin.comfyui import recorded_manager
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from comfywatchman.history.environment.budget import Budget
+    from comfywatchman.time_limit import Budget
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 STARTED = 1_700_000_000.0

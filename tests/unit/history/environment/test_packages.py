@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from comfywatchman.history.environment import interpreter, packages
-from comfywatchman.history.environment.budget import Blind, Budget
+from comfywatchman.time_limit import Blind, Budget
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 from comfywatchman.comfyui.provenance import manager
 from comfywatchman.comfyui.provenance.knowledge import Knowledge
 from comfywatchman.history.environment import packs
-from comfywatchman.history.environment.budget import Blind, Budget
+from comfywatchman.time_limit import Blind, Budget
 from tests.standin.comfyui import recorded_manager
 
 if TYPE_CHECKING:

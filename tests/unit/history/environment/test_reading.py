@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from comfywatchman.comfyui import catalog_source, files, inventory_source
+from comfywatchman.comfyui import catalog_source, files, inventory_source, model_files
 from comfywatchman.comfyui.catalog import Catalog
 from comfywatchman.comfyui.inventory import Inventory
 from comfywatchman.comfyui.provenance.inquiry import Inquiry
-from comfywatchman.history.environment import models, reading
+from comfywatchman.history.environment import reading
 from comfywatchman.history.environment.sources import Sources
 from comfywatchman.history.facts import FactKind, differences
 from tests.standin.comfyui import StandIn, recorded_node_types
@@ -49,7 +49,9 @@ def comfyui(tmp_path: Path) -> Path:
     return folder
 
 
-def sources(stand_in: StandIn, connect: Connect, comfyui: Path | None) -> Sources:
+def sources(
+    stand_in: StandIn, connect: Connect, comfyui: Path | None, seconds: float = 60
+) -> Sources:
     client = connect(stand_in.url)
     stats = client.get_json("/system_stats")
     folders = None if comfyui is None else files.folders(comfyui)
@@ -67,7 +69,7 @@ def sources(stand_in: StandIn, connect: Connect, comfyui: Path | None) -> Source
         knowledge=inquiry.knowledge,
         settings={"max_workflow_depth": 10},
         program={"version": "1", "code": "d"},
-        client=client,
+        model_files=model_files.look(client, inventory, comfyui, folders, [], seconds),
     )
 
 
@@ -82,14 +84,14 @@ def venv(comfyui: Path, torch: str, python: str) -> None:
 def test_a_host_that_is_seen(comfyui: Path, connect: Connect) -> None:
     argv = ["main.py", "--cpu", "--token", TOKEN]
     with StandIn(object_info=TYPES, manager="3.41", argv=argv) as stand_in:
+        checkpoints = connect(stand_in.url).get_json("/models/checkpoints")
+        (comfyui / "models/checkpoints" / checkpoints[0]).write_text("1234")
         given = sources(stand_in, connect, comfyui)
         python = ".".join(given.system["python_version"].split(".")[:2])
         venv(comfyui, given.system["pytorch_version"].partition("+")[0], python)
-        checkpoints = given.inventory.models["checkpoints"]
-        (comfyui / "models/checkpoints" / checkpoints[0]).write_text("1234")
         asked = len(stand_in.requests)
         found = reading.read(given)
-        assert [r.target for r in stand_in.requests[asked:]] == ["/experiment/models"]
+        assert len(stand_in.requests) == asked
     assert found.blind == {}
     assert list(found.facts) == list(FactKind)
     assert found.facts[FactKind.COMFYUI][""]["commit"] == COMMIT
@@ -173,15 +175,18 @@ def test_a_mount_that_hangs_takes_nothing_else_along(
     pipe = comfyui.parent / "pipe"
     os.mkfifo(pipe)
 
-    def hang(path: str) -> None:
-        if "/models/" in path:
-            pipe.read_bytes()  # until somebody writes
+    stat = os.stat
 
-    monkeypatch.setattr(models, "file_value", hang)
+    def hang(path: str, **how: Any) -> os.stat_result:
+        if "/models/" in str(path):
+            pipe.read_bytes()  # until somebody writes
+        return stat(path, **how)
+
     with StandIn(object_info=TYPES) as stand_in:
-        given = sources(stand_in, connect, comfyui)
-    short = Sources(**{name: getattr(given, name) for name in given.__slots__} | {"seconds": 1.0})
-    found = reading.read(short)
+        monkeypatch.setattr(os, "stat", hang)
+        given = sources(stand_in, connect, comfyui, seconds=1)
+        monkeypatch.undo()
+    found = reading.read(given)
     pipe.write_bytes(b"")
     assert "did not answer within 1 s" in found.blind[FactKind.MODEL]
     assert {FactKind.COMFYUI, FactKind.PACK, FactKind.INPUT_FILE} <= found.facts.keys()

@@ -14,7 +14,7 @@ from comfywatchman.history.environment.repository import Checkout
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from comfywatchman.history.environment.budget import Budget
+    from comfywatchman.time_limit import Budget
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

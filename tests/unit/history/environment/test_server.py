@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from comfywatchman.history.environment import server
-from comfywatchman.history.environment.budget import Blind
+from comfywatchman.time_limit import Blind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from comfywatchman.history.environment.budget import Budget
+    from comfywatchman.time_limit import Budget
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SYSTEM: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""How long reading the environment may take: a mount that hangs takes no cycle along."""
+"""How long reading from a disk may take: a mount that hangs takes no cycle along."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Reading(Generic[T]):
         self._read, self._budget = read, budget
         self._found: list[T] = []
         self._trouble: Blind | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True, name="environment")
+        self._thread = threading.Thread(target=self._run, daemon=True, name="reading")
         self._thread.start()
 
     def result(self) -> T:

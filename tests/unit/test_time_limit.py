@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from comfywatchman.history.environment.budget import Blind, Budget, Reading
+from comfywatchman.time_limit import Blind, Budget, Reading
 
 
 def test_what_was_read_is_handed_on() -> None:
