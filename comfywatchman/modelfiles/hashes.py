@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import orjson
@@ -45,9 +46,17 @@ class Known:
         return self.size == file.size and self.mtime_ns == file.mtime_ns
 
     @property
-    def rotten(self) -> bool:
-        """Whether it holds something else without having been changed."""
-        return self.now != self.sha256
+    def wrong(self) -> str:
+        """What is wrong with its content, in a sentence; empty if nothing is known to be."""
+        if self.now != self.sha256:
+            day = datetime.fromtimestamp(self.first_at, UTC)
+            return (
+                f"its content is another one than on {day:%Y-%m-%d}, though it has not been "
+                "written to since"
+            )
+        if self.differs:
+            return f"its SHA-256 is not what {' and '.join(self.differs)} says"
+        return ""
 
 
 class Hashes:

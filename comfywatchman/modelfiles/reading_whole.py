@@ -53,13 +53,14 @@ def be_last_in_turn() -> None:
             ctypes.CDLL(None, use_errno=True).syscall(number, 1, 0, _IDLE)
 
 
-def read(path: str, largest: int, go_on: Callable[[], bool]) -> Whole:
+def read(path: str, largest: int, go_on: Callable[[], bool], count: Callable[[int], None]) -> Whole:
     """Read a regular file to its end.
 
     Args:
         path: where it is.
         largest: the most bytes that may be read.
         go_on: asked before each piece.
+        count: told of the bytes that were read.
 
     Raises:
         OSError: it cannot be read, or is none.
@@ -86,6 +87,7 @@ def read(path: str, largest: int, go_on: Callable[[], bool]) -> Whole:
             digest.update(buffer[:got])
             if not was_there:
                 _advise(descriptor, offset, got, "POSIX_FADV_DONTNEED")
+            count(got)
             offset += got
             if offset > before.st_size:
                 raise ChangedError

@@ -88,11 +88,11 @@ class Usage:
         """The workflows that name a file, in their order."""
         path = _tidy(name)
         last = last_part(path)
-        stem = _without_ending(last)
+        stem = without_ending(last)
         found = {*self._whole.get(path, ()), *self._last.get(last, ())}
         found.update(self._stems.get(stem, ()))
         if folder == EMBEDDINGS:
-            for key in _sub_paths(path):
+            for key in sub_paths(path):
                 found.update(self._embeddings.get(key, ()))
         return sorted(found)
 
@@ -116,9 +116,9 @@ class Vocabulary:
             last = last_part(path)
             self._whole.add(path)
             self._last.add(last)
-            self._stems.add(_without_ending(last))
+            self._stems.add(without_ending(last))
             if folder == EMBEDDINGS:
-                self._embeddings.update(_sub_paths(path))
+                self._embeddings.update(sub_paths(path))
             endings[_ending(last)] += 1
         known = [e for e, _ in endings.most_common(_MOST_ENDINGS) if e]
         self._plain = {last for last in self._last if _ending(last) not in known}
@@ -185,7 +185,7 @@ class Vocabulary:
         text = _tidy(piece)
         for end in (*(match.start() for match in _EDGE.finditer(text)), len(text)):
             name = text[:end].strip().rstrip(".")
-            for each in (name, _without_ending(name)):
+            for each in (name, without_ending(name)):
                 key = last_part(each) if by_last_part else each
                 if key in known:
                     yield key
@@ -238,12 +238,13 @@ def _ending(name: str) -> str:
     return name[dot:] if dot > 0 and len(name) - dot <= _LONGEST_ENDING else ""
 
 
-def _without_ending(name: str) -> str:
+def without_ending(name: str) -> str:
+    """A name, or a path, without what follows the last dot of its last part."""
     ending = _ending(last_part(name))
     return name[: len(name) - len(ending)]
 
 
-def _sub_paths(path: str) -> Iterator[str]:
+def sub_paths(path: str) -> Iterator[str]:
     """The names under which a text encoder finds an embedding: in any folder above it."""
-    parts = _without_ending(path).split("/")
+    parts = without_ending(path).split("/")
     return ("/".join(parts[begin:]) for begin in range(len(parts)))
