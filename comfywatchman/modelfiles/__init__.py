@@ -1,1 +1,1 @@
-"""The model files of a host: what they hold, which workflows need them, whether they are whole."""
+"""Model files on disk: what they are, and whether they can be loaded."""

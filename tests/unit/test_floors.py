@@ -28,14 +28,13 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         (
             "__init__ results findings escape redaction masking errors room state state_files "
             "sqlite_file private_file lenient_json latest discovery flag exclusion streams clock "
-            "moments host integrity started address garbage time_limit"
+            "moments host integrity started address garbage"
         ),
         "settings off_switch ownership",
         "comfyui workflow gate schedule",
         "checks",
         "judging",
-        "report history acceptances",
-        "modelfiles",
+        "report history acceptances modelfiles",
         "metrics events channels",
         "basis cycle conversion forecast status fleet schemas doctor workstation",
         "command_line",
