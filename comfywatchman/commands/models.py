@@ -103,9 +103,7 @@ def _bytes(text: str) -> int:
         sentences.end(Exit.USAGE, f"--budget: {text!r} is no size, such as 20GiB or 500MB")
 
 
-def _list(
-    settings: Settings, other: OnAnotherHost | None, html: Path | None, form: Format
-) -> None:
+def _list(settings: Settings, other: OnAnotherHost | None, html: Path | None, form: Format) -> None:
     from comfywatchman import garbage, ownership, room, state, state_files
     from comfywatchman.modelfiles import ledger, page, state_of, survey, text
     from comfywatchman.modelfiles.hashes import Hashes
@@ -189,9 +187,7 @@ def _verify_locked(
             tell,
         )
         try:
-            found = verifying.verify(
-                task, Hashes.read(folder, set_aside=True), there.not_checked
-            )
+            found = verifying.verify(task, Hashes.read(folder, set_aside=True), there.not_checked)
         except OSError as error:
             sentences.end(
                 Exit.UNWRITABLE, f"{folder} cannot be written: {error.strerror or os.strerror(5)}"

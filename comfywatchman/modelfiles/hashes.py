@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.model_files import ModelFile
 
 _SCHEMA: Final = 1
-_KEYS: Final = ("size", "mtime_ns", "checked_at", "first_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +35,8 @@ class Known:
     size: int
     mtime_ns: int
     sha256: str
-    first_at: int
-    checked_at: int
+    first_at: float
+    checked_at: float
     now: str
     differs: tuple[str, ...] = ()
 
@@ -142,18 +141,28 @@ def _entries(document: Any) -> dict[str, Known]:
     try:
         return {
             path.encode("latin-1").decode(errors="surrogateescape"): Known(
-                **{key: _whole(entry[key]) for key in _KEYS},
+                size=_whole(entry["size"]),
+                mtime_ns=_whole(entry["mtime_ns"]),
                 sha256=str(entry["sha256"]),
+                first_at=_moment(entry["first_at"]),
+                checked_at=_moment(entry["checked_at"]),
                 now=str(entry["now"]),
                 differs=tuple(map(str, entry["differs"])),
             )
             for path, entry in document["files"].items()
         }
-    except (KeyError, TypeError, AttributeError, UnicodeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError, OSError) as error:
         raise ValueError(str(error)) from None
 
 
 def _whole(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError("is no whole number")
+    return value
+
+
+def _moment(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError("is no number")
+    datetime.fromtimestamp(value, UTC)  # is one of the calendar's
     return value

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from comfywatchman.modelfiles.model import NOT_LOOKED_AT, WELL
+from comfywatchman.modelfiles.model import NOT_FOUND, NOT_LOOKED_AT, WELL
 from comfywatchman.modelfiles.text import counted, gib, in_words
 from comfywatchman.report import page
 from comfywatchman.report.digest import plural
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from comfywatchman.modelfiles.model import Ledger
 
+_TONES = {WELL: "runnable", NOT_LOOKED_AT: "info", NOT_FOUND: "partial"}
 _TEMPLATES = files(__package__) / "templates"
 
 
@@ -99,9 +100,7 @@ def data(ledger: Ledger) -> dict[str, Any]:
 
 def _tone(state: str) -> str:
     """A class of the style sheet."""
-    if state == WELL:
-        return "runnable"
-    return "info" if state == NOT_LOOKED_AT else "broken"
+    return _TONES.get(state, "broken")
 
 
 def _seconds(moment: datetime | None) -> int | None:

@@ -12,9 +12,13 @@ from comfywatchman.report.digest import plural
 from comfywatchman.report.terminal import ALARM, BOLD, DIM, PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from comfywatchman.modelfiles.model import Ledger, LedgerFile, LedgerWorkflow, Verification, VerifiedFile
+    from comfywatchman.modelfiles.model import (
+        Ledger,
+        LedgerFile,
+        LedgerWorkflow,
+        Verification,
+        VerifiedFile,
+    )
     from comfywatchman.report.terminal import Page
 
 MOST: Final = 40
@@ -26,9 +30,11 @@ _STATES: Final = {NOT_LOOKED_AT: "not looked at", NOT_FOUND: "not found here"}
 
 
 def gib(size: int | None) -> str:
-    """A size for people: ``6.46 GiB``, ``0.3 MiB``; ``?`` where it is not known."""
+    """A size for people: ``6.46 GiB``, ``3.1 MiB``; ``?`` where it is not known."""
     if size is None:
         return "?"
+    if size < 1024**2 // 10:
+        return f"{size / 1024:,.1f} KiB" if size else "0"
     if size < _GIB // 100:
         return f"{size / 1024**2:,.1f} MiB"
     return f"{size / _GIB:,.2f} GiB"

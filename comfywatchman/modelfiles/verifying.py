@@ -113,9 +113,9 @@ class _Run:
             if file.is_file and file.size:
                 names.setdefault((file.dev, file.inode), []).append(file)
 
-        def last(group: list[ModelFile]) -> tuple[int, str]:
+        def last(group: list[ModelFile]) -> tuple[float, str]:
             known = self._hashes.of(group[0])
-            return (known.checked_at if known else 0), group[0].path
+            return (known.checked_at if known else 0.0), group[0].path
 
         return sorted(names.values(), key=last)
 
@@ -150,7 +150,7 @@ class _Run:
         self._read += read
 
     def _compare(self, names: list[ModelFile], sha256: str) -> None:
-        file, now = names[0], int(time.time())
+        file, now = names[0], time.time()
         before = next(filter(None, map(self._hashes.of, names)), None)
         expected = list(dict.fromkeys(each for name in names for each in self._task.expected(name)))
         said = [

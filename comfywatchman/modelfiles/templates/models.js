@@ -8,10 +8,9 @@ const count = (number) => number.toLocaleString("en");
 
 function gib(size) {
   if (size === null) return "?";
-  const large = size >= 2 ** 30 / 100;
-  const number = large ? size / 2 ** 30 : size / 2 ** 20;
-  const digits = large ? 2 : 1;
-  return `${number.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${large ? "GiB" : "MiB"}`;
+  if (size === 0) return "0";
+  const [unit, power, digits] = size >= 2 ** 30 / 100 ? ["GiB", 30, 2] : size >= 2 ** 20 / 10 ? ["MiB", 20, 1] : ["KiB", 10, 1];
+  return `${(size / 2 ** power).toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${unit}`;
 }
 const day = (seconds) => (seconds === null ? "not known" : `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`);
 
