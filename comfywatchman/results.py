@@ -303,6 +303,8 @@ class WorkflowChange(_Frozen):
     """Null for one that is gone."""
     causes: list[str] = []
     """Ids of :class:`Cause`, the one that did most first; several did it together or one each."""
+    will_fail: bool = False
+    """See :class:`WorkflowReport`."""
 
 
 class HostChange(_Frozen):
@@ -451,6 +453,14 @@ class WorkflowReport(_Frozen):
     accepted: Acceptance | None = None
     """By which it counts no more for ``--fail-on`` and alerts: every error that it has is accepted;
     of several acceptances the one that ends first."""
+    will_fail: bool = False
+    """Whether the server would take it, wholly or in part, and fail while it runs: it names a model
+    file that is damaged."""
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether it cannot do all that it was saved for."""
+        return self.will_fail or self.verdict in (Verdict.BROKEN, Verdict.PARTIAL)
 
     @property
     def errors(self) -> list[Finding]:
@@ -504,6 +514,38 @@ class Notices(_Frozen):
     """Start of the cycle whose message was sent last, UTC; null if none of the last month was."""
 
 
+class ModelFiles(_Frozen):
+    """How many of the model files that the server lists, and that are on this host, are sound.
+
+    Of each file its head is looked at, and its size; never all that is in it.
+    """
+
+    sound: Annotated[int, Field(ge=0)] = 0
+    """With nothing wrong that can be seen so."""
+    damaged: Annotated[int, Field(ge=0)] = 0
+    unfinished: Annotated[int, Field(ge=0)] = 0
+    """Still being downloaded or copied."""
+    unread: Annotated[int, Field(ge=0)] = 0
+    """Not looked into yet: there was no time, or they could not be opened."""
+
+
+class DamagedModel(_Frozen):
+    """A model file that ComfyUI cannot load."""
+
+    folder: str
+    """Its folder below ComfyUI's ``models``."""
+    name: str
+    """The file as the server lists it."""
+    code: str
+    """The code of the finding; see docs/findings.md."""
+    message: Sentence
+    fix: Sentence | None = None
+    lacking: int | None = None
+    """How many bytes lack, where that is known."""
+    workflows: list[str] = []
+    """Paths of the workflows that name it; the first of them where there are many."""
+
+
 class Report(_Frozen):
     """A full report: every workflow that was found, and the verdict on each."""
 
@@ -545,6 +587,16 @@ class Report(_Frozen):
     """What has become of each acceptance, those that hold last."""
     notices: Notices | None = None
     """What people had been told before this cycle; null where nobody is to be told."""
+    model_files: ModelFiles | None = None
+    """How the model files are; null where they are not on this host."""
+    damaged_models: list[DamagedModel] = []
+    """Those that are damaged: the ones that workflows name first, and the first of them where there
+    are many; ``model_files`` counts them all."""
+
+    @property
+    def will_fail(self) -> int:
+        """How many workflows will fail that nobody has accepted as they are."""
+        return sum(each.will_fail and each.accepted is None for each in self.workflows)
 
     @property
     def not_accepted(self) -> Summary:

@@ -24,6 +24,7 @@ SERVER_WORKFLOWS = "server-workflows.sqlite3"
 HISTORY = "history.sqlite3"
 WORKFLOW_COPIES = "workflow-copies.sqlite3"
 ANSWERS = "server-answers.json"
+MODEL_ANSWERS = "model-files.cache"
 OFF_SWITCH = "ask-server.off"
 CRASH = "last-crash.txt"
 OWNER = "host.json"
@@ -53,6 +54,7 @@ FILES = (
     HISTORY,
     WORKFLOW_COPIES,
     ANSWERS,
+    MODEL_ANSWERS,
     OFF_SWITCH,
     CRASH,
     OWNER,

@@ -39,9 +39,10 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
         ``last-run.json`` or None), ``other_host`` (a sentence where the state is another host's, or
         None; see :mod:`comfywatchman.ownership`), ``report`` (of the last full one: the summary,
         how many of each verdict are accepted as they are, the number of workflows that were left
-        out, the number of those that got worse, None where that is not known, ``name`` and
-        ``since`` of those that are broken and not accepted, as far as it is known since when, and
-        its paths; or None), ``alarm`` (a sentence, or None; see
+        out, the number of those that got worse, None where that is not known, the names of those
+        that will fail, the counts of model files by their state, None where none are on this host,
+        ``name`` and ``since`` of those that are broken and not accepted, as far as it is known
+        since when, and its paths; or None), ``alarm`` (a sentence, or None; see
         :mod:`comfywatchman.off_switch`), ``schedule`` (see
         :class:`comfywatchman.schedule.timer.Schedule`), ``failed`` (why the service failed
         without a cycle that could leave word, ``why`` and ``remedy``, or None), ``quiet`` (until
@@ -66,6 +67,8 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
             "accepted": latest.get("accepted", {}),
             "left_out": latest.get("left_out", 0),
             "worse": _got_worse(latest.get("changes")),
+            "will_fail": _will_fail(latest.get("workflows")),
+            "model_files": latest.get("model_files"),
             "broken": _broken(latest.get("workflows")),
             "files": {
                 kind: str(folder / name)
@@ -146,6 +149,8 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
             counts = f"{counts or 'no workflows'}; {report['left_out']} left out"
         if accepted := sum(n for n in report["accepted"].values() if isinstance(n, int)):
             counts += f"; {accepted} accepted"
+        if report["will_fail"]:
+            counts += f"; {len(report['will_fail'])} will fail"
         if report["worse"]:
             counts += f"; {report['worse']} got worse"
         lines.append(
@@ -153,6 +158,8 @@ def in_words(status: dict[str, Any], now: datetime | None = None) -> str:
         )
         lines += [f"             {visible(file)}" for file in report["files"].values()]
         lines += _since_when(report["broken"], now)
+        lines += _named("Will fail", report["will_fail"])
+        lines += _of_models(report["model_files"])
     lines += [f"Messages     {visible(each)}" for each in status["not_told"]]
     if last_run and last_run.get("history"):
         lines.append(f"History      {visible(str(last_run['history']))}")
@@ -183,15 +190,39 @@ def _broken(workflows: Any) -> list[dict[str, str]]:
         return []
 
 
+def _will_fail(workflows: Any) -> list[str]:
+    """The names of those that will fail and nobody has accepted."""
+    try:
+        return [str(w["name"]) for w in workflows if w.get("will_fail") and not w.get("accepted")]
+    except (TypeError, LookupError, AttributeError):
+        return []
+
+
+def _of_models(files: Any) -> list[str]:
+    """How the model files are, if any is not sound."""
+    try:
+        counts = [(files[state], state) for state in ("damaged", "unfinished", "unread")]
+        told = ", ".join(f"{number:,} {state}" for number, state in counts if number)
+    except (TypeError, LookupError, ValueError):
+        return []
+    return [f"Model files  {told}"] if told else []
+
+
 def _since_when(broken: list[dict[str, str]], now: datetime) -> list[str]:
     told = []
     for each in broken[:_BROKEN_LIMIT]:
         since = in_utc(datetime.fromisoformat(each["since"]))
         length = span((now - since).total_seconds())
-        told.append(f"{visible(each['name'])}, since {shown(since)} ({length})")
-    if len(broken) > _BROKEN_LIMIT:
-        told.append(f"and {len(broken) - _BROKEN_LIMIT:,} more")
-    return [f"{'' if at else 'Broken':<13}{text}" for at, text in enumerate(told)]
+        told.append(f"{each['name']}, since {shown(since)} ({length})")
+    return _named("Broken", [*told, *(each["name"] for each in broken[_BROKEN_LIMIT:])])
+
+
+def _named(what: str, names: list[str]) -> list[str]:
+    """The first of some workflows, and how many more there are."""
+    told = [visible(name) for name in names[:_BROKEN_LIMIT]]
+    if len(names) > _BROKEN_LIMIT:
+        told.append(f"and {len(names) - _BROKEN_LIMIT:,} more")
+    return [f"{'' if at else what:<13}{text}" for at, text in enumerate(told)]
 
 
 def _schedule(schedule: dict[str, Any], now: datetime) -> list[str]:

@@ -48,7 +48,7 @@ def take_inventory(
     if folders is None:
         blind.append(
             "comfyui_dir is not set: input files are judged by the server's lists alone, which "
-            "leave out sub-folders"
+            "leave out sub-folders, and model files are not looked into"
         )
     models: dict[str, tuple[str, ...]] = {}
     embeddings: frozenset[str] | None = None

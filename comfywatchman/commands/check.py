@@ -109,7 +109,7 @@ def _exit_code(result: Result, fail_on: FailOn) -> int:
     if result.exit_code is not Exit.OK:
         return result.exit_code
     counts = result.report.not_accepted
-    bad = counts.broken
+    bad = counts.broken + result.report.will_fail
     if fail_on == "partial":
         bad += counts.partial
     return Exit.FAIL_ON if fail_on != "never" and bad else Exit.OK

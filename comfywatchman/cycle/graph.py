@@ -42,6 +42,7 @@ from comfywatchman.comfyui.model_files import Listing
 from comfywatchman.comfyui.provenance.inquiry import Inquiry
 from comfywatchman.comfyui.provenance.kept_map import KeptMap
 from comfywatchman.comfyui.userdata_reader import UserdataReader
+from comfywatchman.cycle import models
 from comfywatchman.cycle.asking import Asking
 from comfywatchman.cycle.memory import Memory, Remembered, Seen
 from comfywatchman.cycle.progress import (
@@ -52,6 +53,7 @@ from comfywatchman.cycle.progress import (
     Noted,
     ReadingBegins,
     WasRead,
+    WillFail,
     WorkflowsFound,
 )
 from comfywatchman.escape import visible
@@ -66,6 +68,7 @@ from comfywatchman.history.world import World
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.so_far import SoFar
 from comfywatchman.judging.workflow import judge_workflow, postpone
+from comfywatchman.modelfiles.marking import Marked
 from comfywatchman.report.accepted import worth_showing
 from comfywatchman.report.store import ReportStore
 from comfywatchman.results import (
@@ -89,6 +92,8 @@ if TYPE_CHECKING:
 
 _LISTING = 20.0
 """Seconds that looking at the model files may take."""
+_INSPECTING, _INSPECTING_MOST = 0.1, 60.0
+"""The part of a cycle's time that looking into model files may take, and seconds at most."""
 _TELL_EVERY = 0.1
 """Seconds between two words of progress."""
 _JUDGING = 0.8
@@ -167,6 +172,7 @@ class CycleState(TypedDict, total=False):
     workflows: list[WorkflowReport]
     verdicts: VerdictCache
     asking: Asking | None
+    marked: Marked
     unanswered: list[int]
     not_checked: Annotated[list[str], operator.add]
     skip_reason: Annotated[str, _first_reason]
@@ -443,6 +449,39 @@ def ask_server(state: CycleState, runtime: CycleRuntime) -> CycleState:
     return {"workflows": workflows, "not_checked": asking.remarks}
 
 
+def inspect_models(state: CycleState, runtime: CycleRuntime) -> CycleState:
+    """Look into the model files that changed, and mark the workflows that will fail for them."""
+    context, reports = runtime.context, state["workflows"]
+    if context.client is None:
+        return {}
+    try:
+        inspected = models.inspected(
+            reports,
+            state["model_files"],
+            state["inventory"],
+            context.store.model_answers if context.store else None,
+            min(_INSPECTING_MOST, _INSPECTING * context.settings.cycle_time_limit),
+            whole=context.is_whole,
+        )
+    except Exception as error:  # noqa: BLE001  (the verdicts do not rest on it)
+        sentence = f"whether model files are damaged: {history_trouble(error)}"
+        return {"not_checked": [sentence]}
+    for text in inspected.trouble:
+        runtime.stream_writer(Noted(text))
+    marked = inspected.marked
+    if marked is None:
+        return {"not_checked": inspected.not_checked}
+    will_fail = [report for report in marked.workflows if report.will_fail]
+    if will_fail:
+        known = context.memory.unchanged(will_fail) if context.memory else {}
+        runtime.stream_writer(WillFail(will_fail, known))
+    return {
+        "workflows": marked.workflows,
+        "marked": marked,
+        "not_checked": inspected.not_checked,
+    }
+
+
 def _asking(runtime: CycleRuntime, catalog: Catalog, verdicts: VerdictCache) -> Asking | None:
     context = runtime.context
     if (
@@ -535,6 +574,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
     summary = summarize(workflows)
     asked = asking.asked if asking else 0
     left = sum(postponed.is_postponed(workflow.findings) for workflow in workflows)
+    marked = state.get("marked")
     made = Report(
         comfywatchman_version=__version__,
         host=socket.gethostname(),
@@ -542,6 +582,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         started_at=context.clock.started_at(),
         duration_s=context.clock.elapsed(),
         reason=in_words(summary, state["left_out"])
+        + _failing_in_words(workflows)
         + postponed.in_words(left)
         + (f"; {context.reader.brief}" if context.reader and context.reader.brief else "")
         + (f"; asked the server about {asked:,}" if asked else ""),
@@ -567,6 +608,8 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         timeline=remembered.timeline,
         restart_pending=remembered.restart_pending,
         notices=context.memory.notices() if context.memory else None,
+        model_files=marked.counts if marked else None,
+        damaged_models=marked.damaged if marked else [],
     )
     made = applied(made, context.settings.config_file, whole=context.is_whole)
     for result in worth_showing(made):
@@ -677,6 +720,11 @@ def in_words(summary: Summary, left_out: int) -> str:
     )
 
 
+def _failing_in_words(workflows: Sequence[WorkflowReport]) -> str:
+    number = sum(each.will_fail for each in workflows)
+    return f"; {number:,} will fail for a damaged model file" if number else ""
+
+
 def _first_nodes(state: CycleState, runtime: CycleRuntime) -> list[str]:
     if runtime.context.client is None:
         return ["fetch_catalog", "take_inventory"]
@@ -709,6 +757,7 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
     graph.add_node("ask_about_packs", ask_about_packs)
     graph.add_node("ask_server", ask_server)
     graph.add_node("list_model_files", list_model_files)
+    graph.add_node("inspect_models", inspect_models)
     graph.add_node("look_around", look_around)
     graph.add_node("compare", compare, error_handler=report_alone)
     graph.add_node("report", report)
@@ -736,7 +785,8 @@ def build() -> CompiledStateGraph[CycleState, CycleContext, CycleState, CycleSta
     graph.add_edge("judge", "ask_server")
     graph.add_edge("take_inventory", "list_model_files")
     graph.add_edge(["ask_about_packs", "list_model_files"], "look_around")
-    graph.add_edge(["ask_server", "look_around"], "compare")
+    graph.add_edge(["ask_server", "list_model_files"], "inspect_models")
+    graph.add_edge(["inspect_models", "look_around"], "compare")
     graph.add_edge("compare", "report")
     graph.add_edge("report", "tell")
     graph.add_edge("skip", "tell")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman import __version__
 from comfywatchman.comfyui.client import ComfyUIError
+from comfywatchman.cycle import damage
 from comfywatchman.escape import visible
 from comfywatchman.events import outbox, quiet, telling
 from comfywatchman.events.kept import Kept
@@ -354,10 +355,11 @@ class Memory:
         for pair in compared.pairs:
             if pair.now is not None and pair.was is not None:
                 by_kind[pair.kind].append(cause.Worse(pair.now, pair.was))
-        mended = cause.mended(by_kind[ChangeKind.MENDED], facts)
-        worse = by_kind[ChangeKind.WORSE]
+        better = by_kind[ChangeKind.MENDED]
+        damaged, worse = damage.explained(by_kind[ChangeKind.WORSE])
+        known = damaged.with_more(damage.mended(better)).with_more(cause.mended(better, facts))
         if not worse:
-            return mended
+            return known
         explained = cause.explain(
             worse,
             previous.world(),
@@ -367,7 +369,7 @@ class Memory:
             program_changed=previous.program != cache.program(),
             seconds=_EXPLAINING * self._settings.cycle_time_limit,
         )
-        return explained.with_more(mended)
+        return known.with_more(explained)
 
     def _guarded(self, seen: Seen, previous: Previous | None) -> list[WorkflowReport]:
         """The reports, with a word on each file that has lost most of its workflow."""

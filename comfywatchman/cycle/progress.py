@@ -80,6 +80,19 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class WillFail:
+    """Workflows that the server would take will fail, for a model file that is damaged.
+
+    Attributes:
+        workflows: what was found of each.
+        unchanged: as of :class:`Judged`.
+    """
+
+    workflows: list[WorkflowReport]
+    unchanged: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Compared:
     """It is known what changed since the last full cycle, and why. Without one there is no such."""
 
@@ -114,6 +127,7 @@ Event = (
     | WasRead
     | WorkflowsFound
     | Judged
+    | WillFail
     | Compared
     | Ended
 )
@@ -158,6 +172,9 @@ class Lines:
             case Judged(workflows, unchanged):
                 for workflow in workflows:
                     self._judged(workflow, unchanged.get(workflow.path))
+            case WillFail(workflows, unchanged):
+                for workflow in workflows:
+                    self._will_fail(workflow, known=workflow.path in unchanged)
             case Compared(changes):
                 self._compared(changes)
             case Ended(outcome, reason):
@@ -177,6 +194,13 @@ class Lines:
         what = in_short(workflow) or "; ".join(workflow.not_checked)
         fix = f". {shown[0].fix}" if shown and shown[0].fix else ""
         self._say(level, f"{verdict}: {workflow.name}: {what}{fix}")
+
+    def _will_fail(self, workflow: WorkflowReport, *, known: bool) -> None:
+        error = workflow.errors[-1]
+        fix = f". {error.fix}" if error.fix else ""
+        still = "still will fail" if known else "will fail"
+        text = f"{still}: {workflow.name}: {error.message}{fix}"
+        self._say(_DEBUG if known else _WARNING, text)
 
     def _compared(self, changes: Changes) -> None:
         """Say what changed: each cause with its workflows, and each workflow with its causes."""

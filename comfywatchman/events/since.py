@@ -39,6 +39,7 @@ def net(before: Report, now: Report, events: Sequence[Event]) -> Changes:
             before=earlier.verdict if (earlier := was.get(workflow.path)) else None,
             after=workflow.verdict,
             causes=because.get(workflow.path, []) if kind is ChangeKind.WORSE else [],
+            will_fail=workflow.will_fail,
         )
         for workflow, kind in _changed(now.workflows, was)
     ]

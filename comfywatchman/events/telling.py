@@ -194,7 +194,7 @@ class _Teller:
         if not kept.summarized:
             self.parts.append(words.summary(report))
         changes = self._changes(report, begun) if kept.summarized else None
-        down = [w for w in report.workflows if w.verdict in _BAD and w.accepted is None]
+        down = [w for w in report.workflows if w.is_bad and w.accepted is None]
         counted_from = kept.counted_from if begun is None else now
         flapping = self._flapping(report, changes, counted_from)
         told = {
@@ -292,7 +292,7 @@ class _Teller:
     ) -> None:
         worse = [c for c in changes if c.kind is ChangeKind.WORSE]
         mended = [c for c in changes if c.kind is ChangeKind.MENDED]
-        new = [c for c in changes if c.kind is ChangeKind.NEW and c.after in _BAD]
+        new = [c for c in changes if c.kind is ChangeKind.NEW and (c.after in _BAD or c.will_fail)]
         total = report.summary.total
         reports = {w.path: w for w in report.workflows}
         if len(worse) >= _MASS and 2 * len(worse) > total:

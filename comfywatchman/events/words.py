@@ -77,7 +77,7 @@ class Part:
 def summary(report: Report) -> Part:
     """What the first cycle found, which has nothing to compare with."""
     counts = report.not_accepted
-    bad = counts.broken + counts.partial
+    bad = counts.broken + counts.partial + report.will_fail
     return Part(
         Topic.SUMMARY,
         f"watching {plural(report.summary.total, 'workflow')} from now on: {_counts(report)}",
@@ -237,11 +237,13 @@ def done_again() -> Part:
 def reminder(down: Iterable[WorkflowReport]) -> Part:
     """What is down, and known to be."""
     workflows = list(down)
+    failing = [w for w in workflows if w.will_fail]
     counts = [
         f"{number:,} {verdict}"
         for verdict in (Verdict.BROKEN, Verdict.PARTIAL)
-        if (number := sum(w.verdict is verdict for w in workflows))
+        if (number := sum(w.verdict is verdict and not w.will_fail for w in workflows))
     ]
+    counts += [f"{len(failing):,} that will fail"] if failing else []
     return Part(
         Topic.REMINDER, f"still {', '.join(counts)}", (f"  {_names(workflows)}",), warns=True
     )
@@ -270,7 +272,8 @@ def body(parts: Sequence[Part], report: Report | None, where: str) -> str:
 
 
 def _counts(report: Report) -> str:
-    counts = ((getattr(report.summary, v.value), v.value) for v in Verdict)
+    counts = [(getattr(report.summary, v.value), v.value) for v in Verdict]
+    counts.append((sum(w.will_fail for w in report.workflows), "of them will fail"))
     return ", ".join(f"{n:,} {name}" for n, name in counts if n) or "none yet"
 
 

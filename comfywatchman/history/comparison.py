@@ -261,6 +261,7 @@ def _change(
         before=before,
         after=now.verdict if now else None,
         causes=causes,
+        will_fail=now is not None and now.will_fail,
     )
 
 

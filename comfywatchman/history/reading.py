@@ -136,7 +136,7 @@ def timeline(connection: Connection, since: int, limit: int) -> list[Milestone]:
             texts.append(f"and {total - _TEXTS:,} more")
         did = Counter(
             cause
-            for _, kind, _, _, because in kept["workflows"]
+            for _, kind, _, _, because, *_ in kept["workflows"]
             if kind in (ChangeKind.WORSE, ChangeKind.OTHER)
             for cause in because
         )
@@ -317,11 +317,12 @@ def _changes(
             "before": before,
             "after": after,
             "causes": because,
+            "will_fail": bool(will_fail),
         }
-        for number, kind, before, after, because in rows
+        for number, kind, before, after, because, *will_fail in rows
     ]
     if only is not None:
-        named = {cause for *_, because in rows for cause in because}
+        named = {cause for row in rows for cause in row[4]}
         causes = [cause for cause in causes if cause.id in named]
     found = {**kept["rest"], "workflows": workflows, "causes": causes}
     return Changes.model_validate(found, extra="ignore")

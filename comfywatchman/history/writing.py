@@ -300,7 +300,7 @@ def _write_event(connection: Connection, changes: Changes, at: int) -> None:
     connection.executemany(change, ((at, number) for number in causes))
     numbers: dict[str, int] = dict(connection.execute("SELECT path, id FROM workflow"))
     workflows = [
-        [number, each.kind, each.before, each.after, each.causes]
+        [number, each.kind, each.before, each.after, each.causes, *[True] * each.will_fail]
         for each in changes.workflows
         if (number := numbers.get(each.path)) is not None
     ]

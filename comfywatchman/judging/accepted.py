@@ -70,7 +70,6 @@ _ORDER: Final = {
         )
     )
 }
-_COUNTING: Final = (Verdict.BROKEN, Verdict.PARTIAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +147,7 @@ class _Judged:
 
     def settled(self) -> WorkflowReport:
         update: dict[str, object] = {}
-        counts = self.report.verdict in _COUNTING and self.errors
+        counts = self.report.is_bad and self.errors
         if counts and all(map(self.is_accepted, self.errors)):
             holding = [entry for entry in self.live if any(map(entry.names, self.errors))]
             first = min(holding, key=lambda entry: (entry.until, entry.id))

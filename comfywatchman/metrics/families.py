@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from comfywatchman import channels, discovery
 from comfywatchman.judging.catalogue import catalogue
-from comfywatchman.results import CauseKind, Outcome, Verdict
+from comfywatchman.results import CauseKind, ModelFiles, Outcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +34,8 @@ DURATION: Final = "comfywatchman_cycle_duration_seconds"
 CYCLES: Final = "comfywatchman_cycles_total"
 WORKFLOWS: Final = "comfywatchman_workflows"
 ACCEPTED: Final = "comfywatchman_workflows_accepted"
+WILL_FAIL: Final = "comfywatchman_workflows_will_fail"
+MODEL_FILES: Final = "comfywatchman_model_files"
 FINDINGS: Final = "comfywatchman_findings"
 REGRESSIONS: Final = "comfywatchman_regressions_total"
 NOTIFICATIONS: Final = "comfywatchman_notifications_total"
@@ -95,6 +97,17 @@ def families() -> tuple[Family, ...]:
         Family(WORKFLOWS, "gauge", "Saved workflows in the last full report.", verdicts),
         Family(
             ACCEPTED, "gauge", "Those of them that are as bad as somebody has accepted.", verdicts
+        ),
+        Family(
+            WILL_FAIL,
+            "gauge",
+            "Those of them that name a damaged model file, and that nobody has accepted so.",
+        ),
+        Family(
+            MODEL_FILES,
+            "gauge",
+            "Model files on this host in the last full report, by their state.",
+            {"state": list(ModelFiles.model_fields)},
         ),
         Family(
             FINDINGS,

@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman.escape import visible
-from comfywatchman.report.digest import plural
+from comfywatchman.report.digest import in_short, plural
 from comfywatchman.results import RANK, ChangeKind, Report, Verdict, WorkflowReport
 
 if TYPE_CHECKING:
@@ -109,17 +109,23 @@ def _of_workflows(report: Report) -> Iterator[tuple[State, str]]:
         these = [
             each
             for each in report.workflows
-            if each.verdict is verdict and each.accepted is None and each.path not in told
+            if each.verdict is verdict
+            and not each.will_fail
+            and each.accepted is None
+            and each.path not in told
         ]
         if these:
             yield State.WARNING, f"{_count(len(these))} {verdict}: {_names(these)}"
+    failing = [w for w in report.workflows if w.will_fail and not w.accepted and w.path not in told]
+    if failing:
+        yield State.WARNING, f"{_count(len(failing))} will fail: {_names(failing)}"
     if let_be := _let_be(report):
         yield State.WARNING, f"{_count(let_be)} as bad as was accepted"
 
 
 def _let_be(report: Report) -> int:
     """How many are as bad as somebody has accepted."""
-    return sum(each.accepted is not None for each in report.workflows if each.verdict in _BAD)
+    return sum(each.accepted is not None for each in report.workflows if each.is_bad)
 
 
 def _got_worse(report: Report) -> list[WorkflowReport]:
@@ -132,13 +138,13 @@ def _got_worse(report: Report) -> list[WorkflowReport]:
     return [
         each
         for each in report.workflows
-        if each.verdict in _BAD and each.accepted is None and _has_fallen(each, fell)
+        if each.is_bad and each.accepted is None and _has_fallen(each, fell)
     ]
 
 
 def _has_fallen(workflow: WorkflowReport, fell: Collection[str]) -> bool:
     if workflow.since is None:
-        return workflow.verdict is Verdict.BROKEN
+        return workflow.verdict is Verdict.BROKEN or workflow.will_fail
     rank = RANK[workflow.verdict]
     could = any(RANK.get(past.verdict, rank) > rank for past in workflow.past)
     return could or workflow.path in fell
@@ -182,11 +188,14 @@ def _performance(status: Mapping[str, Any], report: Report | str, now: datetime)
             f"worse={len(_got_worse(report))};;0;0",
             f"broken={summary.broken};0;;0",
             f"partial={summary.partial};0;;0",
+            f"will_fail={report.will_fail};0;;0",
             f"accepted={_let_be(report)};;;0",
             f"unknown={summary.unknown};;;0",
             f"runnable={summary.runnable};;;0",
             f"report_age={_age_of(report, now):.0f}s;{_DAY:.0f};;0",
         ]
+        if report.model_files is not None:
+            data.append(f"damaged_models={report.model_files.damaged};;;0")
     age = _age(status, now)
     return [*data, *([f"age={age:.0f}s;;{_silent_after(status):.0f};0"] if age is not None else [])]
 
@@ -195,11 +204,12 @@ def _details(report: Report | str) -> list[str]:
     """A line for each workflow that is not as it should be."""
     if isinstance(report, str):
         return []
+    failing = [each for each in report.workflows if each.will_fail]
+    bad = [e for v in _BAD for e in report.workflows if e.verdict is v and not e.will_fail]
     return [
-        f"{each.verdict}: {each.name}" + (f": {each.findings[0].message}" if each.findings else "")
-        for verdict in _BAD
-        for each in report.workflows
-        if each.verdict is verdict
+        f"{'will fail' if each.will_fail else each.verdict}: {each.name}"
+        + (f": {in_short(each)}" if each.findings else "")
+        for each in (*bad, *failing)
     ]
 
 

@@ -25,7 +25,7 @@ from comfywatchman.judging.catalogue import catalogue
 from comfywatchman.metrics import families
 from comfywatchman.metrics.families import INSTANCE, Series, series
 from comfywatchman.report.store import ReportStore
-from comfywatchman.results import CauseKind, ChangeKind, Outcome, Verdict
+from comfywatchman.results import CauseKind, ChangeKind, ModelFiles, Outcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -177,6 +177,11 @@ def _gauges(report: Report, commit: str) -> Values:
         **{
             series(families.WORKFLOWS, verdict=each): float(getattr(report.summary, each))
             for each in Verdict
+        },
+        series(families.WILL_FAIL): float(report.will_fail),
+        **{
+            series(families.MODEL_FILES, state=state): float(number)
+            for state, number in (report.model_files or ModelFiles()).model_dump().items()
         },
         **{series(families.ACCEPTED, verdict=each): float(let_be[each]) for each in Verdict},
         **{

@@ -209,16 +209,22 @@ def _effects(change: WorkflowChange) -> tuple[str, str]:
             return "broke", "broke"
         case ChangeKind.WORSE, Verdict.PARTIAL if fell_or_rose:
             return "loses outputs", "lose outputs"
+        case ChangeKind.WORSE, _ if change.will_fail:
+            return "will fail", "will fail"
         case ChangeKind.WORSE, Verdict.BROKEN | Verdict.PARTIAL | Verdict.RUNNABLE | None:
             return "has new errors", "have new errors"
-        case ChangeKind.MENDED, Verdict.RUNNABLE if fell_or_rose:
+        case ChangeKind.MENDED, _ if change.will_fail:
+            return "has fewer errors", "have fewer errors"
+        case ChangeKind.MENDED, Verdict.RUNNABLE:
             return "runs again", "run again"
         case ChangeKind.MENDED, Verdict.PARTIAL if fell_or_rose:
             return "runs in part again", "run in part again"
-        case ChangeKind.MENDED, Verdict.BROKEN | Verdict.PARTIAL | Verdict.RUNNABLE | None:
+        case ChangeKind.MENDED, Verdict.BROKEN | Verdict.PARTIAL | None:
             return "has fewer errors", "have fewer errors"
         case ChangeKind.NEW, Verdict.UNKNOWN | None:
             return "is new and could not be judged", "are new and could not be judged"
+        case ChangeKind.NEW, _ if change.will_fail:
+            return "is new and will fail", "are new and will fail"
         case ChangeKind.NEW, verdict:
             return f"is new and {verdict}", f"are new and {verdict}"
         case ChangeKind.GONE, _:

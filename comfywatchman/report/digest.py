@@ -174,7 +174,8 @@ def digest(report: Report) -> Digest:
     """
     rank = {verdict: position for position, verdict in enumerate(READING_ORDER)}
     workflows = sorted(
-        report.workflows, key=lambda w: (rank[w.verdict], w.name.casefold(), w.name, w.path)
+        report.workflows,
+        key=lambda w: (rank[w.verdict], not w.will_fail, w.name.casefold(), w.name, w.path),
     )
     entries = tuple(Entry(w, _merged(w.findings)) for w in workflows)
     return Digest(entries, _shared(entries), _not_checked(report))

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from comfywatchman.escape import visible
 from comfywatchman.moments import in_utc, shown
-from comfywatchman.report import accepted, page, past, pending
+from comfywatchman.report import accepted, damaged, page, past, pending
 from comfywatchman.report.changes import KIND_WORDS, NAMES_LIMIT, account, count
 from comfywatchman.report.digest import (
     ALSO_LIMIT,
@@ -88,6 +88,7 @@ def render(report: Report) -> str:
             for name, group in _groups(contents)
         ],
         acceptances=accepted.worth_showing(report),
+        damaged=damaged.lines(report),
         pending=pending.lines(report),
         pending_heading=pending.HEADING,
         told=told_phrase(report),
@@ -118,6 +119,8 @@ def template() -> Template:
         blind_spot_limit=BLIND_SPOT_LIMIT,
         problem_limit=PROBLEM_LIMIT,
         severity_words=SEVERITY_WORDS,
+        damaged_heading=damaged.HEADING,
+        will_fail=damaged.WILL_FAIL,
         acceptances_heading=accepted.HEADING,
         acceptance_limit=accepted.RESULT_LIMIT,
     )
@@ -169,14 +172,18 @@ def _title(report: Report) -> str:
     if not total:
         return "No workflows found"
     of_all = f"of {plural(total, 'workflow')}"
+    fails = f"; {report.will_fail:,} more will fail" if report.will_fail else ""
     graver = 0
     for verdict, what in _LEADS.items():
         let_be = getattr(report.accepted, verdict)
         if getattr(report.not_accepted, verdict):
             among = f", {let_be:,} of them accepted" if let_be else ""
             beside = f"; {graver:,} other{'s are' if graver > 1 else ' is'} accepted"
-            return f"{getattr(summary, verdict):,} {of_all} {what}{among}{beside * bool(graver)}"
+            lead = f"{getattr(summary, verdict):,} {of_all} {what}{among}{beside * bool(graver)}"
+            return lead + fails
         graver += let_be
+    if report.will_fail:
+        return f"{report.will_fail:,} {of_all} will fail"
     if graver:
         let_be = "1 is accepted as it is" if graver == 1 else f"{graver:,} are accepted as they are"
         return f"{summary.runnable:,} {of_all} can run; {let_be}"

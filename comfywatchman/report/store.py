@@ -46,6 +46,11 @@ class ReportStore:
         return self.folder / state_files.VERDICTS_SO_FAR
 
     @property
+    def model_answers(self) -> Path:
+        """Where it is kept what was found of model files."""
+        return self.folder / state_files.MODEL_ANSWERS
+
+    @property
     def node_map(self) -> Path:
         """Where the node map of the server's Manager is kept."""
         return self.folder / state_files.NODE_MAP

@@ -39,11 +39,15 @@ class Explained:
     not_known: list[str] = field(default_factory=list)
 
     def with_more(self, other: Explained) -> Explained:
-        """Both together, each cause once; where they differ this one's word counts."""
+        """Both together, each cause once; where they differ this one's word counts, or is first."""
         causes = {cause.id: cause for cause in (*other.causes, *self.causes)}
+        by_path = {
+            path: list(dict.fromkeys([*self.by_path.get(path, []), *other.by_path.get(path, [])]))
+            for path in {**other.by_path, **self.by_path}
+        }
         return Explained(
             list(causes.values()),
-            {**other.by_path, **self.by_path},
+            by_path,
             [*self.not_known, *other.not_known],
         )
 

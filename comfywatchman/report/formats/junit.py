@@ -48,9 +48,10 @@ def _judged(case: ET.Element, workflow: WorkflowReport) -> None:
     elif workflow.verdict is Verdict.UNKNOWN:
         message = "; ".join(workflow.not_checked) or in_short(workflow) or workflow.verdict
         ET.SubElement(case, "skipped", message=_text(f"unknown: {message}"))
-    elif workflow.verdict is not Verdict.RUNNABLE:
+    elif workflow.is_bad:
         message = _text(in_short(workflow) or workflow.verdict)
-        failure = ET.SubElement(case, "failure", type=workflow.verdict.value, message=message)
+        kind = "will_fail" if workflow.will_fail else workflow.verdict.value
+        failure = ET.SubElement(case, "failure", type=kind, message=message)
         failure.text = "\n".join(map(_line, workflow.findings))
 
 

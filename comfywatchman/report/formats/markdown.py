@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from comfywatchman import streams
 from comfywatchman.moments import in_utc
-from comfywatchman.report import accepted, past, pending
+from comfywatchman.report import accepted, damaged, past, pending
 from comfywatchman.report.changes import (
     GROUP_LIMIT,
     HOST_LIMIT,
@@ -58,7 +58,8 @@ def render(report: Report) -> str:
     for alarm in report.alarms:
         lines += [f"**ALARM:** {prose(alarm)}", ""]
     if report.outcome == "done":
-        lines += [f"**{headline(report.summary)}{accepted.among(report)}**", ""]
+        counts = headline(report.summary) + damaged.among(report) + accepted.among(report)
+        lines += [f"**{counts}**", ""]
     else:
         lines += [f"**{report.outcome}:** {prose(report.reason)}", ""]
     when = in_utc(report.started_at)
@@ -80,6 +81,7 @@ def render(report: Report) -> str:
             if resting:
                 lines.append(f"    - {prose(resting)}")
         lines.append("")
+    lines += _damaged(report)
     if contents.shared:
         lines += ["## Fix first: problems that workflows share", ""]
         for shared in contents.shared:
@@ -100,6 +102,18 @@ def render(report: Report) -> str:
         lines += _more(len(contents.not_checked) - BLIND_SPOT_LIMIT)
         lines.append("")
     return "\n".join(lines[:-1]) + "\n"
+
+
+def _damaged(report: Report) -> list[str]:
+    told = damaged.lines(report)
+    if not told:
+        return []
+    lines = [f"## {damaged.HEADING}", ""]
+    for text, fix, named_by in told:
+        lines.append(f"- {prose(text)}")
+        lines += [f"    - Fix: {prose(fix)}"] if fix else []
+        lines += [f"    - {prose(named_by)}"] if named_by else []
+    return [*lines, ""]
 
 
 def tell(changed: Account) -> list[str]:
@@ -147,6 +161,8 @@ def _entries(verdict: Verdict, entries: Iterable[Entry], now: datetime) -> list[
         lines += [f"### {code(workflow.name)}", ""]
         if verdict is not Verdict.RUNNABLE and (since := past.in_words(workflow, now)):
             lines.append(f"- {since}")
+        if workflow.will_fail:
+            lines.append(f"- **{damaged.WILL_FAIL}**")
         if workflow.accepted:
             lines.append(f"- {workflow.verdict}, {prose(accepted.in_words(workflow.accepted))}")
         if verdict is Verdict.PARTIAL:

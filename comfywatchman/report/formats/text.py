@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from comfywatchman.escape import NAME_LIMIT
 from comfywatchman.moments import in_utc
-from comfywatchman.report import accepted, past, pending
+from comfywatchman.report import accepted, damaged, past, pending
 from comfywatchman.report.changes import (
     GROUP_LIMIT,
     HOST_LIMIT,
@@ -85,6 +85,7 @@ def _written(page: Page, report: Report) -> str:
     if report.changes is not None:
         _changes(page, account(report.changes))
     _pending(page, report)
+    _damaged(page, report)
     _shared(page, contents)
     known = {(s.shared_by, s.fix): s.number for s in contents.shared}
     for verdict, group in contents.by_verdict():
@@ -94,7 +95,7 @@ def _written(page: Page, report: Report) -> str:
     _not_checked(page, contents)
     if report.outcome == "done":
         page.blank()
-        counts = headline(report.summary) + accepted.among(report)
+        counts = headline(report.summary) + damaged.among(report) + accepted.among(report)
         page.say(f"{counts}, in {report.duration_s:.1f} s", style=BOLD)
         for others in filter(None, [left_out(report), told_phrase(report)]):
             page.say(others, style=DIM)
@@ -109,6 +110,18 @@ def _pending(page: Page, report: Report) -> None:
         page.say(text, mark=page.symbols[Severity.INFO])
         if resting:
             page.say(resting, indent=2, style=DIM)
+
+
+def _damaged(page: Page, report: Report) -> None:
+    told = damaged.lines(report)
+    if told:
+        page.heading(damaged.HEADING, ALARM)
+    for text, fix, named_by in told:
+        page.say(text, mark=page.symbols[Severity.ERROR], mark_style="31")
+        if fix:
+            page.say(fix, indent=2, mark=page.symbols["fix"], mark_style=CYAN)
+        if named_by:
+            page.say(named_by, indent=2, style=DIM)
 
 
 def _changes(page: Page, changed: Account) -> None:
@@ -224,6 +237,8 @@ def _entries(
         page.say(workflow.name, style=BOLD, mark=symbol, mark_style=style, limit=NAME_LIMIT)
         if verdict is not Verdict.RUNNABLE and (since := past.in_words(workflow, now)):
             page.say(since, indent=2, style=DIM)
+        if workflow.will_fail:
+            page.say(damaged.WILL_FAIL, indent=2, style=ALARM)
         if workflow.accepted:
             page.say(accepted.in_words(workflow.accepted), indent=2, style=CYAN)
         if verdict is Verdict.PARTIAL:

@@ -1,0 +1,169 @@
+"""What the state of model files makes of a cycle's verdicts: which workflows will fail, and why.
+
+The verdict stays the server's: it takes a workflow whose model is damaged, and fails on it later.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from comfywatchman.comfyui.names import looks_like_model
+from comfywatchman.escape import visible
+from comfywatchman.findings import NAME_LENGTH, printable
+from comfywatchman.judging.identity import identified
+from comfywatchman.modelfiles.condition import NOT_SURE
+from comfywatchman.modelfiles.inspecting import CODES, finding
+from comfywatchman.results import DamagedModel, ModelFiles, Severity, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from comfywatchman.comfyui.model_files import ModelFile
+    from comfywatchman.modelfiles.condition import Condition
+    from comfywatchman.modelfiles.looking import Looked
+    from comfywatchman.results import Finding, UsedModel, WorkflowReport
+
+EMBEDDINGS: Final = "embeddings"
+MOST_LISTED: Final = 1_000
+"""Damaged files that a report lists, and workflows that it names with one of them."""
+_UNFINISHED: Final = "model_download_unfinished"
+_UNREADABLE: Final = "model_unreadable"
+_OTHERWISE_WELL: Final = (Verdict.RUNNABLE, Verdict.PARTIAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What a report says of model files.
+
+    Attributes:
+        workflows: the verdicts, with what is wrong with the files that they name.
+        counts: how the files are.
+        damaged: those that cannot be loaded.
+    """
+
+    workflows: list[WorkflowReport]
+    counts: ModelFiles
+    damaged: list[DamagedModel] = field(default_factory=list)
+
+
+class Names:
+    """Finds the files that workflows name.
+
+    Args:
+        files: those of this host.
+    """
+
+    def __init__(self, files: Iterable[ModelFile]) -> None:
+        self._by_place: dict[tuple[str, str], list[ModelFile]] = defaultdict(list)
+        self._by_name: dict[str, list[ModelFile]] = defaultdict(list)
+        for file in files:
+            shown = printable(file.name, NAME_LENGTH)  # as reports name them
+            self._by_place[file.folder, shown].append(file)
+            self._by_name[shown].append(file)
+            if file.folder == EMBEDDINGS:
+                for name in _embedding_names(file.name):
+                    self._by_place[EMBEDDINGS, printable(name, NAME_LENGTH)].append(file)
+
+    def of(self, used: UsedModel) -> Sequence[ModelFile]:
+        """The files that a workflow may mean by a name; none where that is not known."""
+        if used.folder is not None and (found := self._by_place.get((used.folder, used.name))):
+            return found
+        return self._by_name.get(used.name, ())
+
+
+def marked(reports: Sequence[WorkflowReport], looked: Looked) -> Marked:
+    """Mark the workflows that will fail.
+
+    Args:
+        reports: the verdicts.
+        looked: what is known of the model files.
+    """
+    conditions = looked.conditions
+    states = Counter(_state(conditions.get(file.path)) for file in looked.files)
+    wrong = {file.path for file in looked.files if _is_told(conditions.get(file.path))}
+    named: dict[str, list[str]] = defaultdict(list)
+    workflows = list(reports)
+    if wrong:
+        names = Names(looked.files)
+        for position, report in enumerate(reports):
+            files = dict.fromkeys(_wrong_of(report, names, wrong))
+            for file in files:
+                named[file.path].append(report.path)
+            if files:
+                workflows[position] = _with(report, files, conditions)
+    damaged = [file for file in looked.files if _fails(conditions.get(file.path))]
+    damaged.sort(key=lambda file: (-len(named[file.path]), file.folder, file.name))
+    return Marked(
+        workflows,
+        ModelFiles(**states),
+        [_damaged(file, conditions[file.path], named[file.path]) for file in damaged[:MOST_LISTED]],
+    )
+
+
+def is_damage(finding: Finding) -> bool:
+    """Whether a finding is about a model file that cannot be loaded."""
+    return finding.code in CODES and finding.code not in NOT_SURE
+
+
+def _wrong_of(report: WorkflowReport, names: Names, wrong: set[str]) -> Iterator[ModelFile]:
+    for used in report.models:
+        files = names.of(used) if used.present is not False else ()
+        # Of several that may be meant, nobody can say that it is the damaged one.
+        if files and all(file.path in wrong for file in files):
+            yield from files[:1]
+
+
+def _with(
+    report: WorkflowReport, files: Iterable[ModelFile], conditions: Mapping[str, Condition]
+) -> WorkflowReport:
+    """The report with a finding for each file."""
+    told: list[Finding] = []
+    will_fail = False
+    for file in files:
+        condition = conditions[file.path]
+        fails = condition.fails and report.verdict in _OTHERWISE_WELL
+        severity = Severity.ERROR if fails else Severity.WARNING
+        found = finding(condition, file.folder, file.name)
+        told.append(found.model_copy(update={"severity": severity}))
+        will_fail |= fails
+    findings = [*report.findings, *told]
+    return identified(report.model_copy(update={"findings": findings, "will_fail": will_fail}))
+
+
+def _damaged(file: ModelFile, condition: Condition, workflows: Sequence[str]) -> DamagedModel:
+    found = finding(condition, file.folder, file.name)
+    return DamagedModel(
+        folder=visible(file.folder),
+        name=visible(file.name),
+        code=found.code,
+        message=found.message,
+        fix=found.fix,
+        lacking=condition.lacking,
+        workflows=list(workflows[:MOST_LISTED]),
+    )
+
+
+def _state(condition: Condition | None) -> str:
+    if condition is None or condition.code == _UNREADABLE:
+        return "unread"
+    if condition.code == _UNFINISHED:
+        return "unfinished"
+    return "damaged" if condition.code else "sound"
+
+
+def _fails(condition: Condition | None) -> bool:
+    return condition is not None and condition.fails
+
+
+def _is_told(condition: Condition | None) -> bool:
+    return condition is not None and bool(condition.code)
+
+
+def _embedding_names(name: str) -> Iterator[str]:
+    """The names by which a text may mean an embedding: in each folder above it, with no ending."""
+    parts = name.replace("\\", "/").split("/")
+    stem = parts[-1].rpartition(".")[0] if looks_like_model(parts[-1]) else parts[-1]
+    for begin in range(len(parts)):
+        yield "/".join([*parts[begin:-1], stem])
