@@ -14,7 +14,6 @@ REPORT_MARKDOWN = "report.md"
 REPORT_HTML = "report.html"
 INVENTORY = "inventory.json"
 MODELS_HTML = "models.html"
-MODEL_ANSWERS = "model-files.cache"
 MODEL_HASHES = "model-hashes.json"
 MODEL_HASHES_LOCK = "model-hashes.lock"
 NODE_MAP = "node-map.cache"
@@ -44,7 +43,6 @@ FILES = (
     REPORT_HTML,
     INVENTORY,
     MODELS_HTML,
-    MODEL_ANSWERS,
     MODEL_HASHES,
     MODEL_HASHES_LOCK,
     NODE_MAP,
