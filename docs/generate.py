@@ -21,9 +21,9 @@ from pydantic_core import PydanticUndefined
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the recorded answers are among the tests
 
 from comfywatchman import cli, schemas
+from comfywatchman.catalogue import catalogue_markdown
 from comfywatchman.comfyui.provenance import core
 from comfywatchman.cycle import graph
-from comfywatchman.judging.catalogue import catalogue_markdown
 from comfywatchman.judging.prompt import judge
 from comfywatchman.settings import ENV_PREFIX, Settings, declared_flags
 from comfywatchman.workflow.prompt import Conversion

@@ -13,7 +13,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Final, Literal
 
 from comfywatchman import channels, discovery
-from comfywatchman.judging.catalogue import catalogue
+from comfywatchman.catalogue import catalogue
 from comfywatchman.results import CauseKind, ModelFiles, Outcome, Verdict
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from comfywatchman import __version__, room, state, state_files
+from comfywatchman.catalogue import catalogue
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
-from comfywatchman.judging.catalogue import catalogue
 from comfywatchman.metrics import families
 from comfywatchman.metrics.families import INSTANCE, Series, series
 from comfywatchman.report.store import ReportStore

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from comfywatchman.comfyui.names import looks_like_model
-from comfywatchman.modelfiles.inspecting import inspect
+from comfywatchman.modelfiles import codes
+from comfywatchman.modelfiles.inspecting import YOUNG, inspect
 from comfywatchman.time_limit import Blind, Budget, Reading
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def looked_into(
     budget = Budget(seconds)
     models = [f for f in files if f.folder not in _NO_MODELS and looks_like_model(f.name)]
     conditions: dict[str, Condition] = {}
+    written: dict[str, int] = {}
     unknown: dict[int, dict[str, None]] = defaultdict(dict)
     for file in models:
         known = answers.get(file)
@@ -73,12 +75,13 @@ def looked_into(
             conditions[file.path] = known
         else:
             unknown[file.dev][file.path] = None
+            written[file.path] = file.mtime_ns
     found: list[tuple[str, Condition]] = []
 
     def read(paths: Iterable[str]) -> None:
         for path in sorted(paths, key=lambda path: path not in first):
             budget.check()
-            found.append((path, look(path, time.time())))
+            found.append((path, _as_it_grows(look(path, time.time()), written[path])))
 
     trouble = [answers.damage] if answers.damage else []
     readings = [Reading(partial(read, paths), budget) for paths in unknown.values()]
@@ -98,3 +101,11 @@ def looked_into(
             f"cycles go on ({'; '.join(trouble[-1:])})"
         )
     return Looked(conditions, models, [*trouble, *filter(None, [not_kept])], not_checked)
+
+
+def _as_it_grows(condition: Condition, written_ns: int) -> Condition:
+    """What lacks bytes and was written to just now is being downloaded or copied, by whatever."""
+    young = abs(time.time_ns() - written_ns) < YOUNG * 10**9
+    if condition.lacking and young and condition.fails:
+        return replace(condition, code=codes.DOWNLOAD_UNFINISHED.name)
+    return condition

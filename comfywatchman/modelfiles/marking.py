@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from comfywatchman.comfyui.names import looks_like_model
 from comfywatchman.escape import visible
-from comfywatchman.findings import NAME_LENGTH, printable
+from comfywatchman.findings import NAME_LENGTH, Code, printable
 from comfywatchman.judging.identity import identified
+from comfywatchman.modelfiles import codes, inspecting
 from comfywatchman.modelfiles.condition import NOT_SURE
-from comfywatchman.modelfiles.inspecting import CODES, finding
+from comfywatchman.modelfiles.telling import finding
 from comfywatchman.results import DamagedModel, ModelFiles, Severity, Verdict
 
 if TYPE_CHECKING:
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 EMBEDDINGS: Final = "embeddings"
 MOST_LISTED: Final = 1_000
 """Damaged files that a report lists, and workflows that it names with one of them."""
-_UNFINISHED: Final = "model_download_unfinished"
-_UNREADABLE: Final = "model_unreadable"
 _OTHERWISE_WELL: Final = (Verdict.RUNNABLE, Verdict.PARTIAL)
 
 
@@ -98,13 +98,20 @@ def marked(reports: Sequence[WorkflowReport], looked: Looked) -> Marked:
     return Marked(
         workflows,
         ModelFiles(**states),
-        [_damaged(file, conditions[file.path], named[file.path]) for file in damaged[:MOST_LISTED]],
+        list(_damaged(damaged[:MOST_LISTED], conditions, named)),
     )
 
 
 def is_damage(finding: Finding) -> bool:
     """Whether a finding is about a model file that cannot be loaded."""
-    return finding.code in CODES and finding.code not in NOT_SURE
+    return finding.code in _codes() and finding.code not in NOT_SURE
+
+
+@cache
+def _codes() -> frozenset[str]:
+    """The codes of what can be wrong with a model file."""
+    declared = (vars(module).values() for module in (codes, *inspecting.found()))
+    return frozenset(each.name for of in declared for each in of if isinstance(each, Code))
 
 
 def _wrong_of(report: WorkflowReport, names: Names, wrong: set[str]) -> Iterator[ModelFile]:
@@ -126,29 +133,37 @@ def _with(
         fails = condition.fails and report.verdict in _OTHERWISE_WELL
         severity = Severity.ERROR if fails else Severity.WARNING
         found = finding(condition, file.folder, file.name)
-        told.append(found.model_copy(update={"severity": severity}))
+        if found is not None:
+            told.append(found.model_copy(update={"severity": severity}))
         will_fail |= fails
     findings = [*report.findings, *told]
     return identified(report.model_copy(update={"findings": findings, "will_fail": will_fail}))
 
 
-def _damaged(file: ModelFile, condition: Condition, workflows: Sequence[str]) -> DamagedModel:
-    found = finding(condition, file.folder, file.name)
-    return DamagedModel(
-        folder=visible(file.folder),
-        name=visible(file.name),
-        code=found.code,
-        message=found.message,
-        fix=found.fix,
-        lacking=condition.lacking,
-        workflows=list(workflows[:MOST_LISTED]),
-    )
+def _damaged(
+    files: Sequence[ModelFile],
+    conditions: Mapping[str, Condition],
+    named: Mapping[str, Sequence[str]],
+) -> Iterator[DamagedModel]:
+    for file in files:
+        condition = conditions[file.path]
+        found = finding(condition, file.folder, file.name)
+        if found is not None:
+            yield DamagedModel(
+                folder=visible(file.folder),
+                name=visible(file.name),
+                code=found.code,
+                message=found.message,
+                fix=found.fix,
+                lacking=condition.lacking,
+                workflows=list(named[file.path][:MOST_LISTED]),
+            )
 
 
 def _state(condition: Condition | None) -> str:
-    if condition is None or condition.code == _UNREADABLE:
+    if condition is None or condition.code == codes.UNREADABLE.name:
         return "unread"
-    if condition.code == _UNFINISHED:
+    if condition.code == codes.DOWNLOAD_UNFINISHED.name:
         return "unfinished"
     return "damaged" if condition.code else "sound"
 

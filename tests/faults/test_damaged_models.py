@@ -128,13 +128,12 @@ def test_answers_that_are_damaged_are_found_anew(people: People, comfyui: Path) 
     save(comfyui / "models/vae/ae.safetensors", 1)
     people.cycle()
     kept = people.host.state / state_files.MODEL_ANSWERS
-    before = kept.read_bytes()
-    kept.write_bytes(before[:-9])
+    kept.write_bytes(kept.read_bytes()[:-9])
     done = people.host.run()
     assert done.returncode == 0
     assert "was damaged" in done.stderr
     assert verdicts(people)["decode.json"] == ("runnable", True)
-    assert kept.read_bytes() == before
+    assert "was damaged" not in people.host.run().stderr
 
 
 def test_a_download_under_way_is_asked_about_again(people: People, comfyui: Path) -> None:

@@ -97,7 +97,7 @@ def test_a_check_is_one_file(copy: Copy, flow: Path, object_info: Path) -> None:
     ended = copy.program("check", flow, "--object-info", object_info, "--format", "json")
     (workflow,) = json.loads(ended.stdout)["workflows"]
     assert [finding["code"] for finding in workflow["findings"]] == ["tiny_picture"]
-    catalogue = "from comfywatchman.judging.catalogue import catalogue_markdown as made"
+    catalogue = "from comfywatchman.catalogue import catalogue_markdown as made"
     assert "tiny_picture" in copy.python("-c", f"{catalogue}; print(made())").stdout
 
 

@@ -35,6 +35,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "checks",
         "judging",
         "report history acceptances modelfiles",
+        "catalogue",
         "metrics events channels",
         "basis cycle conversion forecast status fleet schemas doctor workstation",
         "command_line",

@@ -90,7 +90,8 @@ def test_all_is_well() -> None:
     assert state is State.OK
     assert text == (
         "COMFYWATCHMAN OK - 1 of 2 workflows can run | worse=0;;0;0 broken=0;0;;0 partial=0;0;;0 "
-        "will_fail=0;0;;0 accepted=0;;;0 unknown=1;;;0 runnable=1;;;0 report_age=3600s;86400;;0 age=3600s;;15300;0"
+        "will_fail=0;0;;0 accepted=0;;;0 unknown=1;;;0 runnable=1;;;0 report_age=3600s;86400;;0 "
+        "age=3600s;;15300;0"
     )
 
 

@@ -101,7 +101,7 @@ def test_thresholds_and_names_are_the_inventory_s(tmp_path: Path) -> None:
     assert "_interval_seconds + 60\n" in text
     assert "_timestamp_seconds > 7200\n" in text
     assert "[1d]" in text
-    assert re.findall(r"for: (\d+m)", text) == ["5m", "5m", "30m", *["5m"] * 4]
+    assert re.findall(r"for: (\d+m)", text) == ["5m", "5m", "30m", *["5m"] * 5]
     assert "runbook_url" not in text
     missing = [rule["expr"] for rule in alerts(file) if rule["alert"] == "ComfyWatchmanMissing"]
     asked = [re.findall(r'"([^"]*)"', expression) for expression in missing]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from comfywatchman import checks, judging, workflow
+from comfywatchman import checks, judging, modelfiles, workflow
 from comfywatchman.checks.known.own_rules import own_rules_since
 from comfywatchman.checks.versions import DIFFERENCES, RECORDED, in_words
 from comfywatchman.discovery import import_all
 from comfywatchman.findings import Code, declared
+from comfywatchman.modelfiles import formats
 from comfywatchman.results import Severity
 
 _HEADINGS: Final = {
@@ -135,7 +136,7 @@ _EVIDENCE: Final = (
 
 def catalogue() -> tuple[Code, ...]:
     """Every code of the package, by name."""
-    for package in (checks, judging, workflow):
+    for package in (checks, judging, workflow, modelfiles, formats):
         import_all(package)
     return declared()
 

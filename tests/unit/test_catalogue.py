@@ -10,14 +10,14 @@ import pytest
 
 import comfywatchman
 from comfywatchman import checks
+from comfywatchman.catalogue import catalogue, catalogue_markdown
 from comfywatchman.checks.engine import registry
 from comfywatchman.findings import declare
-from comfywatchman.judging.catalogue import catalogue, catalogue_markdown
 from comfywatchman.results import Severity, Verdict
 from tests.unit.checks.judging import codes, image, judged, preview
 
 PACKAGE = Path(comfywatchman.__file__).parent
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parent
 DECLARING = PACKAGE / "findings.py"
 
 
