@@ -14,6 +14,12 @@ from pydantic import TypeAdapter
 
 from comfywatchman.comfyui.catalog_file import CATALOG_SCHEMA_VERSION, SavedCatalog
 from comfywatchman.fleet.model import FLEET_SCHEMA_VERSION, Fleet
+from comfywatchman.modelfiles.model import (
+    MODELS_SCHEMA_VERSION,
+    VERIFICATION_SCHEMA_VERSION,
+    Ledger,
+    Verification,
+)
 from comfywatchman.results import (
     FORECAST_SCHEMA_VERSION,
     HISTORY_SCHEMA_VERSION,
@@ -32,6 +38,8 @@ _PUBLISHED: dict[str, type] = {
     f"history-{HISTORY_SCHEMA_VERSION}.json": HistoryReport,
     f"last-good-{LAST_GOOD_SCHEMA_VERSION}.json": LastGood,
     f"forecast-{FORECAST_SCHEMA_VERSION}.json": Forecast,
+    f"models-{MODELS_SCHEMA_VERSION}.json": Ledger,
+    f"models-verify-{VERIFICATION_SCHEMA_VERSION}.json": Verification,
     f"catalog-{CATALOG_SCHEMA_VERSION}.json": SavedCatalog,
     f"fleet-{FLEET_SCHEMA_VERSION}.json": Fleet,
 }
