@@ -16,6 +16,7 @@ from bench import (
     load,
     many,
     memory,
+    models,
     peer,
     scale,
     slow,
@@ -31,7 +32,7 @@ def main() -> None:
         nargs="?",
         choices=(
             *("causes", "cycle", "deploy", "environment", "fleet", "growth", "history"),
-            *("load", "many", "memory", "scale", "slow", "peer"),
+            *("load", "many", "memory", "models", "scale", "slow", "peer"),
         ),
         default="cycle",
     )
@@ -66,6 +67,8 @@ def main() -> None:
         many.main(options.rounds, options.before)
     elif options.what == "memory":
         memory.main(options.rounds, options.before)
+    elif options.what == "models":
+        models.main(options.rounds)
     elif options.what == "load":
         load.main(options.rounds)
     elif options.what == "scale":

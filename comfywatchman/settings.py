@@ -342,7 +342,8 @@ class Settings(BaseSettings):
         Flag("Exit with 1 from this verdict on: broken, partial or never.", "outcome"),
         Field(
             description="From which verdict on `check` exits with 1: `broken`, `partial` (or "
-            "worse), or `never`."
+            "worse), or `never`. A workflow that will fail for a damaged model file counts as "
+            "broken, an accepted one not at all."
         ),
     ] = FailOn.NEVER
     cache: Annotated[
@@ -470,7 +471,8 @@ class Settings(BaseSettings):
         FailOn,
         Field(
             description="From which verdict on a cycle is told to `ping_url_file` as one that "
-            "failed: `broken`, `partial` (or worse), or `never`. Accepted workflows do not count."
+            "failed: `broken`, `partial` (or worse), or `never`. A workflow that will fail for a "
+            "damaged model file counts as broken; accepted ones do not count."
         ),
     ] = FailOn.NEVER
     desktop_notifications: Annotated[

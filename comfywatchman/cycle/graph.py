@@ -459,7 +459,7 @@ def inspect_models(state: CycleState, runtime: CycleRuntime) -> CycleState:
             reports,
             state["model_files"],
             state["inventory"],
-            context.store.model_answers if context.store else None,
+            context.store.model_answers if context.store and context.settings.cache else None,
             min(_INSPECTING_MOST, _INSPECTING * context.settings.cycle_time_limit),
             whole=context.is_whole,
         )

@@ -7,7 +7,7 @@ import os
 import stat
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
 from comfywatchman import discovery, state
 from comfywatchman.findings import quoted
@@ -15,9 +15,6 @@ from comfywatchman.modelfiles import formats
 from comfywatchman.modelfiles.condition import Condition
 from comfywatchman.modelfiles.source import Source, Unseen, ending_of
 from comfywatchman.moments import span
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 UNFINISHED: Final = (".part", ".aria2", ".incomplete", ".crdownload", ".!qb")
 """Endings that programs give to what they have not finished downloading, in small letters."""
@@ -85,21 +82,14 @@ def _content(source: Source) -> Condition:
             conditions = [each.inspect(source) for each in rightly]
             return next((each for each in conditions if each.code), Condition())
         if really.ENDINGS and rightly and really not in rightly:
-            return _lies(source.ending, really, rightly)
+            detail = f"it is {really.WORDS}, but its name ends in {source.ending}"
+            return Condition("model_extension_lies", really.NAME, detail)
         return really.inspect(source)
     except Unseen:
         return Condition(
             format="" if really is None else really.NAME,
             detail="what it says of itself is longer than what is read of a file",
         )
-
-
-def _lies(ending: str, really: Format, rightly: Sequence[Format]) -> Condition:
-    return Condition(
-        "model_extension_lies",
-        really.NAME,
-        f"it is {really.WORDS}, but its name ends in {ending} as that of {rightly[0].WORDS}",
-    )
 
 
 def _unfinished(path: str, status: os.stat_result, now: float) -> Condition | None:

@@ -63,13 +63,16 @@ class Names:
             self._by_place[file.folder, shown].append(file)
             self._by_name[shown].append(file)
             if file.folder == EMBEDDINGS:
-                for name in _embedding_names(file.name):
+                parts = _stem(file.name.replace("\\", "/")).split("/")
+                for begin in range(len(parts)):  # as a text may name it: in each folder above it
+                    name = "/".join(parts[begin:])
                     self._by_place[EMBEDDINGS, printable(name, NAME_LENGTH)].append(file)
 
     def of(self, used: UsedModel) -> Sequence[ModelFile]:
         """The files that a workflow may mean by a name; none where that is not known."""
-        if used.folder is not None and (found := self._by_place.get((used.folder, used.name))):
-            return found
+        for name in (used.name, _stem(used.name)) if used.folder == EMBEDDINGS else (used.name,):
+            if used.folder is not None and (found := self._by_place.get((used.folder, name))):
+                return found
         return self._by_name.get(used.name, ())
 
 
@@ -176,9 +179,6 @@ def _is_told(condition: Condition | None) -> bool:
     return condition is not None and bool(condition.code)
 
 
-def _embedding_names(name: str) -> Iterator[str]:
-    """The names by which a text may mean an embedding: in each folder above it, with no ending."""
-    parts = name.replace("\\", "/").split("/")
-    stem = parts[-1].rpartition(".")[0] if looks_like_model(parts[-1]) else parts[-1]
-    for begin in range(len(parts)):
-        yield "/".join([*parts[begin:-1], stem])
+def _stem(name: str) -> str:
+    """A name without the ending of a model file."""
+    return name.rpartition(".")[0] if looks_like_model(name) else name

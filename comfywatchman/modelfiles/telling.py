@@ -56,7 +56,7 @@ def finding(condition: Condition, folder: str, name: str) -> Finding | None:
 def _advice(condition: Condition, name: str) -> Advice:
     if condition.code == codes.EXTENSION_LIES.name:
         return Advice(_renaming(condition, name))
-    if condition.oid is not None or condition.oid_size is not None:
+    if condition.code == "model_is_lfs_pointer":
         return _pulling(condition, name)
     if condition.code in _REMEDIES:
         return Advice(_REMEDIES[condition.code])
@@ -80,12 +80,12 @@ def _renaming(condition: Condition, name: str) -> str:
 
 def _pulling(condition: Condition, name: str) -> Advice:
     last = name.replace("\\", "/").rpartition("/")[2]
-    wanted = [] if condition.oid_size is None else [f"of {of_bytes(condition.oid_size)}"]
-    wanted += [] if condition.oid is None else [f"with the SHA-256 {condition.oid}"]
-    command = f"git lfs pull --include {shlex.quote(last)}"
+    wanted = "" if condition.oid_size is None else f" of {of_bytes(condition.oid_size)}"
+    wanted += "" if condition.oid is None else f" with the SHA-256 {condition.oid}"
+    command = f"git lfs pull --include={shlex.quote(last)}"
     shown = visible(command) == command
     how = f"run in the clone that it is in: {command}; or " if shown else ""
     return Advice(
-        f"{how}download the file {' and '.join(wanted)}, and put it in the pointer's place",
+        f"{how}download the file{wanted}, and put it in the pointer's place",
         command=command if shown else None,
     )

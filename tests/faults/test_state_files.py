@@ -75,8 +75,13 @@ def test_every_file_that_is_written_is_on_the_list_and_the_other_way_round(
     saved = tmp_path / "user" / "default" / "workflows" / "saved.json"
     saved.parent.mkdir(parents=True)
     saved.write_text(json.dumps(unknown))
-    with StandIn(manager="4.3", userdata=tmp_path / "user") as with_manager:
+    model = tmp_path / "ComfyUI" / "models" / "vae" / "ae.safetensors"
+    model.parent.mkdir(parents=True)
+    model.touch()
+    with StandIn(state="full", manager="4.3", userdata=tmp_path / "user") as with_manager:
         assert host.run(comfyui_url=with_manager.url).returncode == 0
+        with_models = {"comfyui_url": with_manager.url, "comfyui_dir": tmp_path / "ComfyUI"}
+        assert host.run(**with_models).returncode == 0
     assert host.run(comfyui_url=comfyui.url).returncode == 0
     (host.state / state_files.VERDICTS).write_bytes(b"damaged")
     host.environment["BUG"] = "yes"

@@ -58,6 +58,8 @@ _TYPES: Final = 2**16
 """No type has a number as large as this."""
 _LARGEST: Final = 2**63
 _DIMENSIONS: Final = 64
+_MOST_LACKING: Final = 2**20
+"""Values of a list; the package looks for each of them, so of many more it would never end."""
 _CHUNK: Final = 16 * 1024
 
 
@@ -95,16 +97,17 @@ class _Reader:
         return self._held[start : start + length]
 
     def skip(self, size: int, count: int) -> None:
-        """Pass over values; the package's reader takes it where all after a whole one lack."""
+        """Pass over values. The package lets them lack at the end of a file without tensors."""
         if size * count > self.left:
-            if self.left % size or count > self._source.size:
+            if self.left % size or count > _MOST_LACKING:
                 raise _Ends(size * count - self.left)
             count = self.left // size
         self.at += size * count
 
     def skip_text(self) -> None:
         """Pass over a text, of which only the length has to be there."""
-        self.at += min(self.number("Q"), self.left)
+        length = self.number("Q")
+        self.at += min(length, self.left)
 
     def number(self, kind: str) -> int:
         (found,) = struct.unpack(self.order + kind, self.take(struct.calcsize(kind)))
@@ -135,6 +138,8 @@ def inspect(source: Source) -> Condition:
         return _damaged(str(wrong))
     except _Ends as ends:
         lacking = int(ends.args[0])
+        if lacking > _BEYOND_ANY:
+            return _damaged("by its header it is longer than any file")
         return _damaged(f"it ends within its header: at least {of_bytes(lacking)} lack", lacking)
     if end > source.size:
         lacking = end - source.size

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "pickle"
 WORDS: Final = "a pickle"
-ENDINGS: Final = (".pkl", ".pth", ".pt", ".ckpt", ".bin")
+ENDINGS: Final = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
 
 _PROTOCOLS: Final = range(2, 6)
 _TORCH: Final = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."

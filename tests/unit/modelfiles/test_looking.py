@@ -1,0 +1,127 @@
+"""Looking into the model files of a host, as far as there is time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from comfywatchman.comfyui.model_files import ModelFile
+from comfywatchman.modelfiles.answers import Answers
+from comfywatchman.modelfiles.condition import Condition
+from comfywatchman.modelfiles.looking import looked_into
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+SOUND = Condition(format="safetensors")
+CUT = Condition("model_truncated", detail="it is cut off", lacking=7)
+
+
+def file(name: str, folder: str = "vae", dev: int = 1, mtime_ns: int = 1) -> ModelFile:
+    return ModelFile(folder, name, f"/{folder}/{name}", 10, mtime_ns, 1, dev, 4)
+
+
+class Looker:
+    """Looks, and remembers at what."""
+
+    def __init__(self, condition: Condition = SOUND) -> None:
+        self.paths: list[str] = []
+        self._condition = condition
+
+    def __call__(self, path: str, now: float) -> Condition:
+        self.paths.append(path)
+        return self._condition
+
+
+def test_only_what_changed_is_opened(tmp_path: Path) -> None:
+    files = [file("a.safetensors"), file("b.ckpt")]
+    first, second = Looker(CUT), Looker()
+    found = looked_into(files, Answers(tmp_path / "kept", "1"), 60, look=first)
+    assert sorted(first.paths) == ["/vae/a.safetensors", "/vae/b.ckpt"]
+    again = looked_into(files, Answers(tmp_path / "kept", "1"), 60, look=second)
+    assert second.paths == []
+    assert again.conditions == found.conditions
+    assert (again.trouble, again.not_checked) == ([], [])
+
+
+def test_what_matters_most_comes_first() -> None:
+    files = [file(f"{n}.safetensors") for n in range(9)]
+    look = Looker()
+    looked_into(files, Answers(None, "1"), 60, look=look, first={"/vae/7.safetensors"})
+    assert look.paths[0] == "/vae/7.safetensors"
+
+
+def test_what_is_no_model_is_left_alone() -> None:
+    files = [
+        file("nodes.py", "custom_nodes"),
+        file("a.safetensors", "custom_nodes"),
+        file("a.yaml", "configs"),
+        file("list.txt", "wildcards"),
+        file("a.gguf", "unet_gguf"),
+    ]
+    look = Looker()
+    assert [f.name for f in looked_into(files, Answers(None, "1"), 60, look=look).files] == [
+        "a.gguf"
+    ]
+    assert look.paths == ["/unet_gguf/a.gguf"]
+
+
+def test_what_is_left_is_said_and_done_next_time(tmp_path: Path) -> None:
+    files = [file("a.safetensors"), file("b.safetensors")]
+    found = looked_into(files, Answers(tmp_path / "kept", "1"), 0)
+    assert found.conditions == {}
+    (sentence,) = found.not_checked
+    assert sentence.startswith("2 of 2 model files have not been looked into yet")
+    assert "within 0 s" in sentence
+    after = looked_into(files, Answers(tmp_path / "kept", "1"), 60, look=Looker())
+    assert len(after.conditions) == 2
+    assert after.not_checked == []
+
+
+def test_a_mount_that_hangs_costs_the_time_there_is_and_no_other_file(tmp_path: Path) -> None:
+    answers = threading.Event()
+
+    def look(path: str, now: float) -> Condition:
+        if path.startswith("/nfs/"):
+            answers.wait(60)
+        return SOUND
+
+    files = [file(f"{n}.safetensors", "nfs", dev=2) for n in range(3)]
+    files += [file(f"{n}.safetensors") for n in range(3)]
+    began = time.monotonic()
+    found = looked_into(files, Answers(tmp_path / "kept", "1"), 0.2, look=look)
+    took = time.monotonic() - began
+    answers.set()
+    assert took < 30
+    assert set(found.conditions) == {f"/vae/{n}.safetensors" for n in range(3)}
+    assert found.not_checked[0].startswith("3 of 6 model files")
+    assert Answers(tmp_path / "kept", "1").get(files[-1]) == SOUND
+
+
+def test_what_lacks_bytes_and_is_young_is_still_being_copied(tmp_path: Path) -> None:
+    young = file("a.safetensors", mtime_ns=time.time_ns())
+    old = file("b.safetensors")
+
+    def conditions(files: Iterable[ModelFile]) -> list[str]:
+        found = looked_into(files, Answers(tmp_path / "kept", "1"), 60, look=Looker(CUT))
+        return [condition.code for condition in found.conditions.values()]
+
+    assert conditions([young, old]) == ["model_download_unfinished", "model_truncated"]
+    assert conditions([young, old]) == ["model_truncated", "model_download_unfinished"]
+
+
+def test_real_files_are_opened(tmp_path: Path) -> None:
+    empty = tmp_path / "a.safetensors"
+    empty.touch()
+    status = empty.stat()
+    found = looked_into(
+        [
+            ModelFile("vae", empty.name, str(empty), 0, 1, 1, status.st_dev, status.st_ino),
+            ModelFile("vae", "x.pt", str(tmp_path / "x.pt"), 0, 1, 1, status.st_dev, 1),
+        ],
+        Answers(None, "1"),
+        60,
+    )
+    assert {c.code for c in found.conditions.values()} == {"model_empty", "model_unreadable"}
