@@ -28,7 +28,7 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         (
             "__init__ results findings escape redaction masking errors room state state_files "
             "sqlite_file private_file lenient_json latest discovery flag exclusion streams clock "
-            "moments host integrity started address garbage"
+            "moments host integrity started address garbage time_limit"
         ),
         "settings off_switch ownership",
         "comfyui workflow gate schedule",
