@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from comfywatchman import state, streams
 from comfywatchman.errors import ConfigError, Exit
 from comfywatchman.fleet import folder as collection
-from comfywatchman.fleet import html, markdown, text
+from comfywatchman.fleet import html, markdown, telling, text
 from comfywatchman.fleet.survey import survey
 
 if TYPE_CHECKING:
@@ -63,13 +63,15 @@ def exit_code(fleet: Fleet, fail_on: FailOn) -> Exit:
 
     Args:
         fleet: the fleet.
-        fail_on: 1 if a host is not well (``hosts``), or also if a workflow is broken
-            (``broken``), or broken or partial (``partial``), on a host where nobody has accepted
-            it as it is.
+        fail_on: 1 if a host is not well (``hosts``), or also if a workflow is broken or will fail
+            (``broken``), or is partial (``partial``), on a host where nobody has accepted it as it
+            is.
     """
     wrong = {"broken": {"broken"}, "partial": {"broken", "partial"}}.get(fail_on, set())
     well = fleet.well and not any(
-        g.state in wrong and g.accepted is None for w in fleet.workflows for g in w.groups
+        (g.state in wrong or (wrong and telling.fails(g))) and g.accepted is None
+        for w in fleet.workflows
+        for g in w.groups
     )
     return Exit.OK if well or fail_on == "never" else Exit.FAIL_ON
 

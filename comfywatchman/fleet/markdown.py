@@ -109,6 +109,7 @@ def _verdicts(host: Host) -> str:
         "runnable": host.runnable,
     }
     said = ", ".join(f"{number:,} {verdict}" for verdict, number in counts.items() if number)
+    said += f"; {host.will_fail:,} of them will fail" if host.will_fail else ""
     return f"{said}; {host.accepted:,} of them accepted" if host.accepted else said
 
 
@@ -138,7 +139,9 @@ def _workflows(fleet: Fleet) -> list[str]:
 
 def _matrix_row(workflow: Workflow, hosts: Iterable[Host]) -> tuple[str, ...]:
     states = {
-        name: group.state + " (accepted)" * telling.counts_for_nothing(group)
+        name: group.state
+        + " (will fail)" * telling.fails(group)
+        + " (accepted)" * telling.counts_for_nothing(group)
         for group in workflow.groups
         for name in group.hosts
     }
@@ -159,12 +162,12 @@ def _elsewhere(workflow: Workflow) -> str:
 
 
 def _reasons(workflows: Iterable[Workflow], findings: Sequence[FleetFinding]) -> list[str]:
-    """Why, for each workflow that is broken or partial somewhere: its first finding."""
+    """Why, for each workflow that is broken, partial or will fail somewhere: its first finding."""
     bad = [
         (workflow, group)
         for workflow in workflows
         for group in workflow.groups
-        if group.state in ("broken", "partial") and group.findings
+        if (group.state in ("broken", "partial") or telling.fails(group)) and group.findings
     ]
     if not bad:
         return []
@@ -172,7 +175,8 @@ def _reasons(workflows: Iterable[Workflow], findings: Sequence[FleetFinding]) ->
     for workflow, group in bad[:ROW_LIMIT]:
         first = findings[group.findings[0]]
         fix = f" Fix: {prose(first.fix)}" if first.fix else ""
-        on = f"{code(workflow.name)} is {group.state} on {_names(group.hosts)}"
+        state = group.state + " and will fail" * telling.fails(group)
+        on = f"{code(workflow.name)} is {state} on {_names(group.hosts)}"
         on += f", {prose(group.accepted)}" if group.accepted else ""
         lines.append(f"- {on}: {prose(first.message)}{fix}")
     return ["## Why", "", *lines, *_more(len(bad) - ROW_LIMIT), ""]

@@ -84,6 +84,11 @@ class Host:
     unknown: int = 0
     accepted: int = 0
     """How many of them somebody has accepted as they are."""
+    will_fail: int = 0
+    """How many of them name a damaged model file and nobody has accepted as they are: ComfyUI takes
+    them, wholly or in part, and fails."""
+    damaged_models: int = 0
+    """How many model files on it cannot be loaded."""
 
     @property
     def needs_attention(self) -> bool:
@@ -119,6 +124,8 @@ class Group:
     not_checked: list[str]
     """Why it is unknown, if it is."""
     hosts: list[str]
+    will_fail: bool = False
+    """Whether it names a damaged model file: ComfyUI takes it, and fails."""
     accepted: str | None = None
     """That somebody has accepted it as it is, until when, who, and why, in one sentence; null if
     nobody has."""

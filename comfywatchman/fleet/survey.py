@@ -39,12 +39,13 @@ PLACE_LIMIT: Final = 5
 _USUAL_INTERVAL_S: Final = 7200.0
 _GRACE_S: Final = 900.0
 _CLOCK_S: Final = 120.0
+_MODELS_NAMED: Final = 3
 _VERDICTS: Final = get_args(Verdict)
 _SEVERITIES: Final = {"error": 0, "warning": 1, "info": 2}
 
 _FindingKey = tuple[str, str, str, str | None, str]
 _CellKey = tuple[
-    Verdict, tuple[_FindingKey, ...], int, tuple[str, ...], tuple[str, ...], str | None
+    Verdict, tuple[_FindingKey, ...], int, tuple[str, ...], tuple[str, ...], bool, str | None
 ]
 
 
@@ -129,6 +130,7 @@ class _Reading:
         self.waits = False
         """Whether its cycles run, and are skipped: ComfyUI is off, or has no room for one."""
         self._versions: tuple[str | None, str | None] = (None, None)
+        self._damaged_models = 0
 
     def host(self) -> Host:
         """Read all of it."""
@@ -169,6 +171,8 @@ class _Reading:
             cycle=cycle,
             **{verdict: counts.count(verdict) for verdict in _VERDICTS},
             accepted=sum(cell[-1] is not None for cell in self.workflows.values()),
+            will_fail=sum(cell[-2] and cell[-1] is None for cell in self.workflows.values()),
+            damaged_models=self._damaged_models,
         )
 
     def _state(self) -> HostState:
@@ -346,6 +350,7 @@ class _Reading:
         if age is None:
             raise DamagedError("it does not say when it was made")
         self._say_what_was_not_told(report, status)
+        self._say_what_is_damaged(report)
         limit = self._limit(status)
         if age < -_CLOCK_S:
             self.stale = True
@@ -374,6 +379,22 @@ class _Reading:
             "messages",
             f"as of its last full report, {counted(pending, 'message')} could not be told yet"
             f"{last}: comfywatchman status there says why",
+        )
+
+    def _say_what_is_damaged(self, report: Shape) -> None:
+        counts = report.child("model_files")
+        number = int((counts and counts.number("damaged")) or 0)
+        if number <= 0:
+            return
+        self._damaged_models = number
+        names = [
+            f"{model.need('folder')}/{model.need('name')}"
+            for model in report.objects("damaged_models")[:_MODELS_NAMED]
+        ]
+        more = [f"{number - len(names):,} more"] if number > len(names) else []
+        self._note(
+            "damaged_models",
+            f"{counted(number, 'model file')} on it cannot be loaded: {', '.join([*names, *more])}",
         )
 
     def _read_changes(self) -> list[changes.Cycle] | None:
@@ -424,6 +445,7 @@ def _cell(workflow: Shape) -> tuple[str, _CellKey]:
         max(0, len(merged) - FINDING_LIMIT),
         tuple(_place(output.text("node_type"), output.text("node_id"), None) for output in lost),
         tuple(map(shown, blind)),
+        workflow.truth("will_fail"),
         _acceptance(workflow),
     )
 
@@ -438,8 +460,8 @@ def _acceptance(workflow: Shape) -> str | None:
 
 
 def _needs_a_person(cell: _CellKey) -> tuple[bool, bool, int]:
-    verdict, accepted = cell[0], cell[-1]
-    return verdict == "runnable", accepted is not None, STATES.index(verdict)
+    verdict, fails, accepted = cell[0], cell[-2], cell[-1]
+    return verdict == "runnable" and not fails, accepted is not None, STATES.index(verdict)
 
 
 def _fix(finding: Shape) -> str | None:
@@ -473,7 +495,10 @@ def _workflow(
     return Workflow(
         name=name,
         runnable_on=sorted(
-            host for (state, _), hosts in ordered if state == "runnable" for host in hosts
+            host
+            for (state, (*_, fails, _)), hosts in ordered
+            if state == "runnable" and not fails
+            for host in hosts
         ),
         groups=[
             Group(
@@ -484,9 +509,13 @@ def _workflow(
                 outputs_lost=list(lost),
                 not_checked=list(not_checked),
                 hosts=hosts,
+                will_fail=fails,
                 accepted=accepted,
             )
-            for (state, (verdict, found, left_out, lost, not_checked, accepted)), hosts in ordered
+            for (
+                state,
+                (verdict, found, left_out, lost, not_checked, fails, accepted),
+            ), hosts in ordered
         ],
     )
 

@@ -61,6 +61,11 @@ def counts_for_nothing(group: Group) -> bool:
     return group.accepted is not None and group.state == group.verdict
 
 
+def fails(group: Group) -> bool:
+    """Whether ComfyUI will take it and fail, on hosts whose reports are fresh."""
+    return group.will_fail and group.state == group.verdict
+
+
 def groups(fleet: Fleet) -> Iterator[tuple[str, list[FleetChange]]]:
     """The changes under their headings, newest first; our own new versions apart."""
     ours = [change for change in fleet.changes if change.kind == "program"]
