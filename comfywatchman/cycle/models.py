@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from comfywatchman.judging import cache
-from comfywatchman.modelfiles import looking, marking
+from comfywatchman.modelfiles import decayed, looking, marking
 from comfywatchman.modelfiles.answers import Answers
+from comfywatchman.modelfiles.hashes import Hashes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +68,8 @@ def inspected(
     looked = looking.looked_into(
         files, Answers(answers, cache.program()), seconds, first=named, whole=whole
     )
+    if answers is not None:
+        looked = decayed.told(looked, Hashes.read(answers.parent))
     return Inspected(
         marking.marked(reports, looked), looked.trouble, [*unseen, *looked.not_checked]
     )

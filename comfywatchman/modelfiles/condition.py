@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-NOT_SURE: Final = frozenset({"model_download_unfinished", "model_unreadable"})
+NOT_SURE: Final = frozenset({"model_download_unfinished", "model_unreadable", "model_hash_differs"})
 """Codes of files that the server may be able to load all the same, now or soon."""
 
 

@@ -12,7 +12,6 @@ from comfywatchman.comfyui.names import last_part
 from comfywatchman.escape import visible
 from comfywatchman.modelfiles.expected import OnAnotherHost
 from comfywatchman.modelfiles.model import (
-    DIFFERS,
     NOT_FOUND,
     NOT_LOOKED_AT,
     WELL,
@@ -191,8 +190,6 @@ def _row(
     state, detail = NOT_FOUND if file is None else NOT_LOOKED_AT, ""
     if condition is not None:
         state, detail = condition.code or WELL, condition.detail
-    if known is not None and known.wrong and (condition is None or not condition.code):
-        state, detail = DIFFERS, known.wrong
     return LedgerFile(
         folder=name[0],
         name=name[1],

@@ -15,7 +15,6 @@ VERIFICATION_SCHEMA_VERSION: Literal[1] = 1
 NOT_LOOKED_AT: Final = "not_looked_at"
 NOT_FOUND: Final = "not_found"
 WELL: Final = "ok"
-DIFFERS: Final = "hash_differs"
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -39,9 +38,8 @@ class LedgerFile(_Frozen):
     modified: datetime | None = None
     """When its content was last changed, UTC."""
     state: str
-    """``ok``; a finding's code such as ``model_truncated``; ``hash_differs``: its content is not
-    what it should be; ``not_looked_at``; ``not_found``: the server lists it, and it was not seen
-    on this host."""
+    """``ok``; a finding's code such as ``model_truncated``; ``not_looked_at``; ``not_found``: the
+    server lists it, and it was not seen on this host."""
     detail: Sentence = ""
     """What is wrong with it, in a sentence."""
     sha256: str | None = None

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from comfywatchman import state_files
 from comfywatchman.judging import cache
-from comfywatchman.modelfiles import looking
+from comfywatchman.modelfiles import decayed, looking
 from comfywatchman.modelfiles.answers import Answers
+from comfywatchman.modelfiles.hashes import Hashes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,4 +31,6 @@ def conditions(folder: Path, files: Sequence[ModelFile]) -> Mapping[str, Conditi
     kept = Answers(folder / state_files.MODEL_ANSWERS, cache.program())
     known = {file.path: found for file in files if (found := kept.get(file)) is not None}
     others = [file for file in files if file.path not in known]
-    return {**known, **looking.looked_into(others, Answers(None, ""), _SECONDS).conditions}
+    looked = looking.looked_into(others, Answers(None, ""), _SECONDS)
+    looked = looking.Looked({**known, **looked.conditions}, files)
+    return decayed.told(looked, Hashes.read(folder)).conditions

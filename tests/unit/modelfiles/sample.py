@@ -15,7 +15,7 @@ from tests.unit.report.sample import HOSTILE
 
 NOW = datetime(2026, 5, 3, 8, 0, tzinfo=UTC)
 FOLDERS = ("checkpoints", "diffusion_models", "embeddings", "loras", "vae")
-STATES = ("ok",) * 12 + ("model_truncated", "not_looked_at", "not_found", "hash_differs")
+STATES = ("ok",) * 12 + ("model_truncated", "not_looked_at", "not_found", "model_hash_differs")
 
 
 def ledger(files: int = 40, workflows: int = 12) -> Ledger:

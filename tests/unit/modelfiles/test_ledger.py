@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+
+def safetensors() -> bytes:
+    """A whole file with a tensor of one byte."""
+    header = json.dumps({"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}).encode()
+    return len(header).to_bytes(8, "little") + header + b"x"
+
+
 CHECKPOINTS = recorded("full")["/models/checkpoints"]
 LORAS = recorded("full")["/models/loras"]
 
@@ -167,16 +174,22 @@ def test_equal_sizes_are_not_said_to_be_the_same_and_equal_hashes_are(studio: St
     assert [ledger["files"][n]["name"] for n in same["files"]] == LORAS[:2]
 
 
-def test_what_verify_found_shows_in_the_ledger(studio: Studio) -> None:
-    file = studio.put(f"loras/{LORAS[0]}", b"weights")
+def test_what_verify_found_shows_in_the_ledger_and_in_the_report(studio: Studio) -> None:
+    file = studio.put(f"checkpoints/{CHECKPOINTS[0]}", safetensors())
+    studio.save("a.json", CHECKPOINTS[0])
     file.with_suffix(".metadata.json").write_text(json.dumps({"sha256": "ab" * 32}))
     done = studio.run("models", "verify", "--format", "json")
     assert done.returncode == 1
     (verified,) = json.loads(done.stdout)["files"]
     assert verified["outcome"] == "differs"
-    row = rows(studio.ledger())[LORAS[0]]
+    row = rows(studio.ledger())[CHECKPOINTS[0]]
     assert row["sha256"] == verified["sha256"]
-    assert LORAS[0].removesuffix(".safetensors") in row["detail"] or row["state"] != "hash_differs"
+    assert row["state"] == "model_hash_differs"
+    assert CHECKPOINTS[0].replace(".safetensors", ".metadata.json") in row["detail"]
+    assert studio.run("check").returncode == 0
+    report = json.loads((studio.folder / "state" / "latest.json").read_bytes())
+    codes = {finding["code"] for finding in report["workflows"][0]["findings"]}
+    assert "model_hash_differs" in codes
 
 
 def test_verify_reads_nothing_while_the_server_works(studio: Studio, server: StandIn) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfywatchman.catalogue import catalogue
-from comfywatchman.modelfiles.condition import Condition
+from comfywatchman.modelfiles.condition import NOT_SURE, Condition
 from comfywatchman.modelfiles.inspecting import inspect
 from comfywatchman.modelfiles.telling import finding
 from comfywatchman.results import FixKind, Severity, SubjectKind
@@ -99,5 +99,5 @@ def test_every_code_of_a_model_file_has_an_advice(code: str) -> None:
     assert found is not None
     assert found.fixes[0].text
     assert "\x1b" not in found.message
-    certain = code not in ("model_unreadable", "model_download_unfinished")
+    certain = code not in NOT_SURE
     assert ("cannot be loaded" in found.message) is certain
