@@ -68,6 +68,7 @@ from comfywatchman.history.world import World
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.so_far import SoFar
 from comfywatchman.judging.workflow import judge_workflow, postpone
+from comfywatchman.modelfiles.hashes import Hashes
 from comfywatchman.modelfiles.marking import Marked
 from comfywatchman.report.accepted import worth_showing
 from comfywatchman.report.store import ReportStore
@@ -616,8 +617,9 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         runtime.stream_writer(Noted(result.text))
     if context.store is not None and not context.target.paths:
         facts = state["environment"].facts if "environment" in state else None
+        hashes = Hashes.read(context.store.folder).by_name(state["model_files"].files)
         listed = inventory_file.listing(
-            state["catalog"], state["inventory"], made.started_at, facts
+            state["catalog"], state["inventory"], made.started_at, facts, hashes
         )
         context.store.publish(made, listed)
         try:

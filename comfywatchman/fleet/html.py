@@ -80,6 +80,7 @@ def _template() -> Template:
         change_names_limit=CHANGE_NAMES_LIMIT,
         changes_at_first=CHANGES_AT_FIRST,
         remarks_at_first=REMARKS_AT_FIRST,
+        bytes_of=telling.bytes_of,
         variant=telling.variant,
         what_it_did=telling.what_it_did,
         how_sure=telling.how_sure,

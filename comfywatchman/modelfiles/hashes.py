@@ -11,6 +11,7 @@ import orjson
 from comfywatchman import lenient_json, state, state_files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from comfywatchman.comfyui.model_files import ModelFile
@@ -98,6 +99,11 @@ class Hashes:
         """What is known of a file as it is now; None if it was not read, or was changed since."""
         known = self._known.get(file.path)
         return known if known is not None and known.is_of(file) else None
+
+    def by_name(self, files: Iterable[ModelFile]) -> dict[tuple[str, str], str]:
+        """What some files held when they were last read as a whole, by folder and name."""
+        known = ((file, self.of(file)) for file in files)
+        return {(file.folder, file.name): found.now for file, found in known if found is not None}
 
     def put(self, file: ModelFile, known: Known) -> None:
         """Note what a file holds."""
