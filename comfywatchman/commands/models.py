@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -146,6 +147,10 @@ def _verify(
     from comfywatchman import ownership, state, state_files
     from comfywatchman.gate import lock
 
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)  # what was read until then is kept
+
+    signal.signal(signal.SIGTERM, end)
     folder = settings.resolved_state_dir
     ownership.refuse_other_hosts(folder)
     state.make_folder(folder)

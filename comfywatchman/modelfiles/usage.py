@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from comfywatchman.comfyui.names import last_part
 
@@ -172,6 +173,9 @@ class Vocabulary:
             return known
         text = _tidy(_QUOTE.sub('"', piece))
         ends = [text[begin:] for begin in _begins(text)]
+        if "%" in text:  # the address of a file
+            plain = _tidy(unquote(text))
+            ends += [plain[begin:] for begin in _begins(plain)]
         whole = tuple(end for end in ends if end in self._whole)
         last = () if whole else tuple(end for end in ends if end in self._last)
         if len(piece) < _SHORT and len(self._remembered) < _MOST_REMEMBERED:

@@ -237,3 +237,28 @@ def test_with_neither_server_nor_report_nothing_can_be_said(studio: Studio) -> N
     done = studio.run("models")
     assert done.returncode == 78
     assert "no full check has left word" in done.stderr
+
+
+def test_what_was_read_before_it_is_told_to_stop_is_kept(studio: Studio, server: StandIn) -> None:
+    for lora in LORAS[:3]:
+        studio.put(f"loras/{lora}", safetensors())
+    running: list[subprocess.Popen[bytes]] = []
+    asked = 0
+
+    def queue(method: str, path: str, _: bytes) -> None:
+        nonlocal asked
+        if path == "/queue" and running:
+            asked += 1
+            if asked == 5:  # after that of the survey and two of the first file
+                running[0].terminate()
+                running[0].wait(60)
+
+    server.posts = queue
+    command = [sys.executable, "-m", "comfywatchman.cli", "models", "verify", "--config", "c.toml"]
+    process = subprocess.Popen(
+        [*command, "--comfyui-url", studio.url], cwd=studio.folder, stdout=subprocess.DEVNULL
+    )
+    running.append(process)
+    assert process.wait(60) == 143
+    kept = json.loads((studio.folder / "state" / "model-hashes.json").read_bytes())["files"]
+    assert 1 <= len(kept) < 3
