@@ -45,6 +45,10 @@ is what the server accepts and a person would not, or what would be an error if 
 does not excuse it. A **remark** is good to know. When a workflow is refused as a whole, its other
 errors are shown as warnings: the server does not get as far as those.
 
+One thing is an error and leaves the verdict alone: a model file that cannot be loaded, in a
+workflow that would otherwise run. The server looks at names alone and accepts it, so the workflow
+**will fail** (`will_fail` in the report). Where it would not run anyhow, that is a warning.
+
 ## What custom nodes may hide
 
 The code of a node type may judge its inputs itself (`VALIDATE_INPUTS`), which switches off the

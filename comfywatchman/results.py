@@ -530,7 +530,7 @@ class ModelFiles(_Frozen):
 
 
 class DamagedModel(_Frozen):
-    """A model file that ComfyUI cannot load."""
+    """A model file that cannot be loaded, or not by every ComfyUI."""
 
     folder: str
     """Its folder below ComfyUI's ``models``."""

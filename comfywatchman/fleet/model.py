@@ -88,7 +88,7 @@ class Host:
     """How many of them name a damaged model file and nobody has accepted as they are: ComfyUI takes
     them, wholly or in part, and fails."""
     damaged_models: int = 0
-    """How many model files on it cannot be loaded."""
+    """How many model files on it are damaged."""
 
     @property
     def needs_attention(self) -> bool:

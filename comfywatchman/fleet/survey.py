@@ -394,7 +394,7 @@ class _Reading:
         more = [f"{number - len(names):,} more"] if number > len(names) else []
         self._note(
             "damaged_models",
-            f"{counted(number, 'model file')} on it cannot be loaded: {', '.join([*names, *more])}",
+            f"{counted(number, 'model file')} damaged: {', '.join([*names, *more])}",
         )
 
     def _read_changes(self) -> list[changes.Cycle] | None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from comfywatchman import state
-from comfywatchman.modelfiles.condition import NOT_SURE, Condition
+from comfywatchman.modelfiles import codes
+from comfywatchman.modelfiles.condition import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _SETTLED: Final = 2 * 10**9
 """Nanoseconds since a change after which another one has another time, on every file system."""
+_PASSING: Final = frozenset({codes.DOWNLOAD_UNFINISHED.name, codes.UNREADABLE.name})
+"""Codes of what may be over though the file is as it was."""
 _SOUND: Final = Condition()
 
 
@@ -77,7 +80,7 @@ class Answers:
             if condition is None:
                 if self.get(file) is not None:
                     kept[file.path] = self._known[file.path]
-            elif condition.code not in NOT_SURE and _is_settled(file, now_ns):
+            elif condition.code not in _PASSING and _is_settled(file, now_ns):
                 rest = [] if condition == _SOUND else [list(astuple(condition))]
                 kept[file.path] = [_version(file), *rest]
             else:

@@ -59,7 +59,8 @@ TRAILING_BYTES: Final = declare(
     Severity.WARNING,
     title="Model file with more in it than belongs there",
     explanation="Bytes follow what the file says of itself: two files were written one after the "
-    "other, or an old and larger one was written over. The usual loader refuses it.",
+    "other, or an old and larger one was written over. The package `safetensors` refuses it; a "
+    "ComfyUI that reads the file without it, as with dynamic VRAM, does not look at that.",
     remedy="Download the file again.",
 )
 EXTENSION_LIES: Final = declare(

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-NOT_SURE: Final = frozenset({"model_download_unfinished", "model_unreadable", "model_hash_differs"})
+NOT_SURE: Final = frozenset(
+    {
+        "model_download_unfinished",
+        "model_hash_differs",
+        "model_trailing_bytes",
+        "model_unreadable",
+    }
+)
 """Codes of files that the server may be able to load all the same, now or soon."""
 
 

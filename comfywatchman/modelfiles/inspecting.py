@@ -52,7 +52,7 @@ def inspect(path: str, now: float) -> Condition:
     try:
         status = os.stat(path)  # noqa: PTH116  (twice as fast, on many files)
         if not stat.S_ISREG(status.st_mode):
-            return _no_file(status.st_mode)
+            return _no_file(path, status.st_mode)
         if unfinished := _unfinished(path, status, now):
             return unfinished
         if not status.st_size:
@@ -60,7 +60,7 @@ def inspect(path: str, now: float) -> Condition:
         with state.open_at_once(Path(path)) as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
-                return _no_file(status.st_mode)
+                return _no_file(path, status.st_mode)
             return _content(Source(ending_of(path), status.st_size, stream.fileno()))
     except OSError as error:
         return _unreadable(path, error)
@@ -128,8 +128,10 @@ def _unreadable(path: str, error: OSError) -> Condition:
     )
 
 
-def _no_file(mode: int) -> Condition:
+def _no_file(path: str, mode: int) -> Condition:
     if stat.S_ISDIR(mode):
-        return Condition("model_is_folder", detail="it is a folder")
+        # Models of several files, such as those of diffusers, are folders, with names of their own.
+        named = any(ending_of(path) in each.ENDINGS for each in found())
+        return Condition("model_is_folder", detail="it is a folder") if named else Condition()
     kind = next((word for test, word in _KINDS if test(mode)), "no regular file")
     return Condition("model_unreadable", detail=f"it is {kind}, not a file")

@@ -40,7 +40,7 @@ class Marked:
     Attributes:
         workflows: the verdicts, with what is wrong with the files that they name.
         counts: how the files are.
-        damaged: those that cannot be loaded.
+        damaged: those that cannot be loaded, or not by every ComfyUI.
     """
 
     workflows: list[WorkflowReport]
@@ -96,7 +96,7 @@ def marked(reports: Sequence[WorkflowReport], looked: Looked) -> Marked:
                 named[file.path].append(report.path)
             if files:
                 workflows[position] = _with(report, files, conditions)
-    damaged = [file for file in looked.files if _fails(conditions.get(file.path))]
+    damaged = [f for f in looked.files if _state(conditions.get(f.path)) == "damaged"]
     damaged.sort(key=lambda file: (-len(named[file.path]), file.folder, file.name))
     return Marked(
         workflows,
@@ -169,10 +169,6 @@ def _state(condition: Condition | None) -> str:
     if condition.code == codes.DOWNLOAD_UNFINISHED.name:
         return "unfinished"
     return "damaged" if condition.code else "sound"
-
-
-def _fails(condition: Condition | None) -> bool:
-    return condition is not None and condition.fails
 
 
 def _is_told(condition: Condition | None) -> bool:

@@ -18,7 +18,7 @@ from comfywatchman.errors import ConfigError
 from comfywatchman.gate import lock
 from comfywatchman.report.store import ReportStore
 from comfywatchman.results import Outcome, Summary
-from tests.unit.report.sample import remembered
+from tests.unit.report.sample import damaged, remembered
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
@@ -175,6 +175,25 @@ def test_status_counts_what_is_accepted(tmp_path: Path) -> None:
     assert (status.read(tmp_path)["report"] or {})["accepted"] == {"partial": 0, "broken": 1}
     (tmp_path / state_files.LATEST).write_text(json.dumps(latest | {"accepted": {"broken": "x"}}))
     assert ": 3 runnable, 2 broken\n" in words(tmp_path)
+
+
+def test_status_names_what_will_fail_and_counts_model_files(tmp_path: Path) -> None:
+    latest = damaged().model_dump(mode="json")
+    (tmp_path / state_files.LATEST).write_text(json.dumps(latest))
+    told = words(tmp_path)
+    assert ": 3 runnable; 2 will fail\n" in told
+    assert "Will fail    a.json\n             b.json\n" in told
+    assert "Model files  2 damaged, 1 unread\n" in told
+    report = status.read(tmp_path)["report"] or {}
+    assert report["will_fail"] == ["a.json", "b.json"]
+    assert report["model_files"]["sound"] == 3
+
+
+@pytest.mark.parametrize("nonsense", [5, "x", [1], {"damaged": "x"}, {"damaged": None}])
+def test_status_of_model_files_that_are_nonsense(tmp_path: Path, nonsense: object) -> None:
+    latest = {"model_files": nonsense, "workflows": nonsense, "summary": {"runnable": 3}}
+    (tmp_path / state_files.LATEST).write_text(json.dumps(latest))
+    assert "Model files" not in words(tmp_path)
 
 
 def test_status_counts_what_got_worse_on_the_host(tmp_path: Path) -> None:

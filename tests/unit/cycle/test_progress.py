@@ -16,9 +16,18 @@ from comfywatchman.cycle.progress import (
     Noted,
     ReadingBegins,
     WasRead,
+    WillFail,
 )
 from comfywatchman.results import Verdict
-from tests.unit.report.sample import changes, hostile, missing_model, remembered, report, workflow
+from tests.unit.report.sample import (
+    changes,
+    damaged,
+    hostile,
+    missing_model,
+    remembered,
+    report,
+    workflow,
+)
 
 SINCE = report([]).started_at
 FINDING = missing_model("x.ckpt", "4")
@@ -139,3 +148,12 @@ def test_hostile_names_forge_no_line() -> None:
     assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", "".join(said))
     told = [line for line in said if line.startswith(("<4>worse: ", "<5>mended: ", "<5>new: "))]
     assert told
+
+
+def test_what_will_fail_is_a_warning_unless_it_is_known() -> None:
+    failing = [each for each in damaged().workflows if each.will_fail]
+    known = {failing[1].path: SINCE}
+    first, second = lines(WillFail(failing, known))
+    assert first.startswith("<4>will fail: a.json: 'wan/vae.safetensors' in 'vae' cannot be loaded")
+    assert first.endswith("7 bytes lack: download it again")
+    assert second.startswith("<7>still will fail: b.json: ")

@@ -158,6 +158,7 @@ class Host:
                     before=before.verdict if before else None,
                     after=now.verdict,
                     causes=ids if ours or kind is ChangeKind.WORSE else [],
+                    will_fail=now.will_fail,
                 )
             )
         return Changes(since=self.reports[-1].started_at, workflows=found, causes=causes)
@@ -512,3 +513,36 @@ def test_names_forge_nothing(host: Host) -> None:
 def test_the_same_cycle_tells_the_same_message() -> None:
     first, second = Host(), Host()
     assert first.done(workflow("a", BAD)) == second.done(workflow("a", BAD))
+
+
+FAILING = workflow("a", OK, error("model_empty"), will_fail=True)
+
+
+def test_a_damaged_model_is_told_once_and_so_is_its_mending(host: Host) -> None:
+    told = host.done(FAILING, workflow("b", OK))
+    assert topics(told) == (Topic.WORSE,)
+    assert told is not None
+    assert "a will fail" in told.subject
+    assert host.done(FAILING, workflow("b", OK)) is None
+    mended = host.done(workflow("a", OK), workflow("b", OK))
+    assert topics(mended) == (Topic.MENDED,)
+    assert mended is not None
+    assert "a runs again" in mended.subject
+
+
+def test_what_is_new_and_will_fail_is_told(host: Host) -> None:
+    told = host.done(workflow("b", OK), workflow("c", OK, error("model_empty"), will_fail=True))
+    assert topics(told) == (Topic.NEW_BROKEN,)
+
+
+def test_what_will_fail_counts_in_the_summary_and_in_reminders() -> None:
+    host = Host(reminders=Reminders.DAILY)
+    first = host.done(FAILING)
+    assert first is not None
+    assert "1 of them will fail" in first.subject
+    assert first.priority is Priority.WARNING
+    host.now += timedelta(days=2)
+    reminder = host.done(FAILING)
+    assert topics(reminder) == (Topic.REMINDER,)
+    assert reminder is not None
+    assert "still 1 that will fail" in reminder.subject

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import TypeAdapter
 
 from comfywatchman.comfyui.inventory_file import INVENTORY_SCHEMA_VERSION
-from comfywatchman.fleet import command, differences, folder
+from comfywatchman.errors import Exit
+from comfywatchman.fleet import command, differences, folder, markdown
 from comfywatchman.fleet.folder import NEWEST_INVENTORY, NEWEST_REPORT
 from comfywatchman.fleet.model import Fleet, Host
 from comfywatchman.fleet.survey import survey
@@ -516,3 +518,25 @@ def test_what_could_not_be_told_is_a_remark(
 def test_notices_that_are_none_are_damage(tmp_path: Path, wrong: object) -> None:
     found = only(tmp_path, report=report({}) | {"notices": wrong})
     assert codes(found) == {"damaged"}
+
+
+def test_what_will_fail_for_a_damaged_model_does_not_run_there(tmp_path: Path) -> None:
+    made = {"started_at": datetime.fromtimestamp(NOW - HOUR, UTC)}
+    of_a = json.loads(reports.damaged().model_copy(update=made).model_dump_json())
+    well = report({"a.json": "runnable"})
+    fleet = picture(tmp_path, host("a", report=of_a), host("b", report=well))
+    a, b = fleet.hosts
+    assert (a.will_fail, a.damaged_models, b.will_fail) == (2, 2, 0)
+    (told,) = [remark for remark in a.remarks if remark.code == "damaged_models"]
+    assert told.message == "2 model files damaged: vae/wan/vae.safetensors, vae/x"
+    assert not told.problem
+    workflow = next(w for w in fleet.workflows if w.name == "a.json")
+    assert workflow.runnable_on == ["b"]
+    assert {host: group.will_fail for group in workflow.groups for host in group.hosts} == {
+        "a": True,
+        "b": False,
+    }
+    assert command.exit_code(fleet, "broken") is Exit.FAIL_ON
+    assert command.exit_code(fleet, "hosts") is Exit.OK
+    assert "runnable (will fail)" in markdown.render(fleet)
+    assert "is runnable and will fail on" in markdown.render(fleet)

@@ -10,7 +10,7 @@ import pytest
 
 from comfywatchman.judging.accepted import Entry, settle
 from comfywatchman.results import AcceptanceState, Severity, Verdict
-from tests.unit.report.sample import found, missing_model, missing_node, workflow
+from tests.unit.report.sample import damaged, found, missing_model, missing_node, workflow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -242,3 +242,10 @@ def test_a_remark_is_a_finding_like_others_and_leaves_those_as_they_are() -> Non
     assert remark.fixes[0].id == f"{remark.fingerprint[:12]}-1"
     again, _ = settled(TWO, entry(BROKEN, reason="worded anew"))
     assert again.findings[-1].fingerprint == remark.fingerprint
+
+
+def test_what_will_fail_can_be_accepted() -> None:
+    report = damaged().workflows[0]
+    after, _ = settled(report, entry(report, workflow="a.json"))
+    assert after.accepted is not None
+    assert (after.verdict, after.will_fail) == (Verdict.RUNNABLE, True)

@@ -274,3 +274,16 @@ def test_what_cannot_be_read_is_not_known(tmp_path: Path) -> None:
     )
     assert (wrong.returncode, wrong.stderr) == (3, "")
     assert wrong.stdout.startswith("COMFYWATCHMAN UNKNOWN - ")
+
+
+def test_what_will_fail_is_named_and_counted() -> None:
+    report = sample.damaged()
+    state, text = nagios.judge(status(), report, NOW)
+    assert state is State.CRITICAL  # nothing is known of before
+    data = performance(text)
+    assert (data["will_fail"], data["damaged_models"]) == ("2;0;;0", "2;;;0")
+    assert "will fail: a.json: " in text
+    old = [each.model_copy(update={"since": LONG_AGO}) for each in report.workflows]
+    state, text = nagios.judge(status(), report.model_copy(update={"workflows": old}), NOW)
+    assert state is State.WARNING
+    assert "2 workflows will fail: a.json, b.json" in text

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +23,7 @@ from comfywatchman.results import (
     CauseKind,
     ChangeKind,
     Changes,
+    ModelFiles,
     Outcome,
     Report,
     Sureness,
@@ -349,3 +350,17 @@ def test_promtool_has_nothing_against_it(host: Host) -> None:
             ["promtool", "check", "metrics"], stdin=stream, capture_output=True, text=True
         )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_model_files_and_what_will_fail_for_them(host: Host) -> None:
+    found = host(report=sample.damaged())
+    assert found["workflows_will_fail{}"] == 2
+    states = {name: found[f"model_files{{state={name}}}"] for name in ModelFiles.model_fields}
+    assert states == {"sound": 3, "damaged": 2, "unfinished": 0, "unread": 1}
+    accepted = Acceptance(id="x", reason="x", until=date(2999, 1, 1))
+    first, *rest = sample.damaged().workflows
+    let_be = first.model_copy(update={"accepted": accepted})
+    later = sample.report([let_be, *rest])
+    found = host(report=later, at=LATER)
+    assert found["workflows_will_fail{}"] == 1
+    assert found["model_files{state=damaged}"] == 0

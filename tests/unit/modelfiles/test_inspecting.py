@@ -253,6 +253,11 @@ def test_what_is_no_file(
     assert (found.code, found.detail) == (code, detail)
 
 
+def test_a_model_of_several_files_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "stable-diffusion-v1.5").mkdir()
+    assert inspect(str(tmp_path / "stable-diffusion-v1.5"), NOW).code == ""
+
+
 @pytest.mark.parametrize("name", ["a\0b", "a" * 5000, "", "\udcff.gguf"])
 def test_a_name_that_cannot_be(name: str) -> None:
     assert inspect(name, NOW).code == "model_unreadable"
@@ -421,6 +426,7 @@ def test_each_format_has_its_test() -> None:
     [
         ("", False),
         ("model_truncated", True),
+        ("model_trailing_bytes", False),
         ("model_unreadable", False),
         ("model_download_unfinished", False),
     ],

@@ -62,6 +62,15 @@ def test_what_may_be_loaded_all_the_same_is_a_warning(code: str) -> None:
     assert found.damaged == []
 
 
+def test_what_only_some_load_is_damaged_and_fails_nobody() -> None:
+    condition = Condition("model_trailing_bytes", "safetensors", "it has 7 bytes too many")
+    found = mark(named(("vae", "a.safetensors")), ("vae", "a.safetensors", condition))
+    assert not found.workflows[0].will_fail
+    assert [f.severity for f in found.workflows[0].findings] == [Severity.WARNING]
+    assert found.counts.damaged == 1
+    assert [each.name for each in found.damaged] == ["a.safetensors"]
+
+
 def test_how_files_are_is_counted() -> None:
     found = mark(
         named(),

@@ -56,8 +56,8 @@ def test_what_a_pointer_stands_for(tmp_path: Path, name: str) -> None:
     (fix,) = told(tmp_path, making.POINTER, name).fixes
     assert fix.command == "git lfs pull --include=a.safetensors"
     assert fix.text == (
-        f"Run in the clone that it is in: {fix.command}; or download the file "
-        f"of 12,345,678,901 bytes (11.5 GiB) with the SHA-256 {OID}, and put it in the pointer's place."
+        f"Run in the clone that it is in: {fix.command}; or download the file of 12,345,678,901 "
+        f"bytes (11.5 GiB) with the SHA-256 {OID}, and put it in the pointer's place."
     )
 
 

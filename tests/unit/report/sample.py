@@ -17,12 +17,14 @@ from comfywatchman.results import (
     ChangeKind,
     Changes,
     Confidence,
+    DamagedModel,
     Finding,
     Fix,
     FixKind,
     GateAnswer,
     HostChange,
     Milestone,
+    ModelFiles,
     Output,
     PastVerdict,
     Report,
@@ -577,4 +579,37 @@ def large(count: int) -> Report:
             )
             for i in range(count)
         ]
+    )
+
+
+def damaged() -> Report:
+    """Two workflows that will fail for a model file that is cut off, and another such file."""
+    name, message = (
+        "wan/vae.safetensors",
+        "'wan/vae.safetensors' in 'vae' cannot be loaded: cut off",
+    )
+    finding = found(
+        code="model_truncated",
+        severity=Severity.ERROR,
+        message=message,
+        fix="7 bytes lack: download it again",
+        subject=Subject(kind=SubjectKind.MODEL, name=name, folder="vae"),
+    )
+    failing = [
+        workflow(each, Verdict.RUNNABLE, finding, will_fail=True) for each in ("a.json", "b.json")
+    ]
+    known = {"message": message, "fix": "7 bytes lack: download it again", "lacking": 7}
+    model = DamagedModel(
+        folder="vae",
+        name=name,
+        code="model_truncated",
+        workflows=[each.path for each in failing],
+        **known,
+    )
+    other = DamagedModel(folder="vae", name="x", code="model_empty", message="'x' is empty")
+    return report([*failing, workflow("c.json", Verdict.RUNNABLE)]).model_copy(
+        update={
+            "damaged_models": [model, other],
+            "model_files": ModelFiles(sound=3, damaged=2, unfinished=0, unread=1),
+        }
     )

@@ -7,7 +7,15 @@ from datetime import timedelta
 import pytest
 
 from comfywatchman.report import changes as told
-from comfywatchman.results import Cause, CauseKind, ChangeKind, HostChange, Sureness, Verdict
+from comfywatchman.results import (
+    Cause,
+    CauseKind,
+    ChangeKind,
+    HostChange,
+    Sureness,
+    Verdict,
+    WorkflowChange,
+)
 from tests.unit.report.sample import cause, change, changes
 
 BROKEN, PARTIAL, UNKNOWN, RUNNABLE = (
@@ -159,3 +167,27 @@ def test_the_time_zone_of_the_past_does_not_matter() -> None:
         update={"since": changes().since.astimezone(tz=None) + timedelta(0)}
     )
     assert told.account(told_as).title == told.account(changes()).title
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "will_fail", "said"),
+    [
+        (ChangeKind.WORSE, Verdict.RUNNABLE, True, "will fail"),
+        (ChangeKind.WORSE, Verdict.PARTIAL, True, "will fail"),
+        (ChangeKind.MENDED, Verdict.RUNNABLE, False, "runs again"),
+        (ChangeKind.MENDED, Verdict.BROKEN, True, "has fewer errors"),
+        (ChangeKind.NEW, None, True, "is new and will fail"),
+    ],
+)
+def test_what_will_fail_is_said_of_a_change(
+    kind: ChangeKind, before: Verdict | None, *, will_fail: bool, said: str
+) -> None:
+    became = WorkflowChange(
+        path="/a",
+        name="a",
+        kind=kind,
+        before=before,
+        after=Verdict.RUNNABLE,
+        will_fail=will_fail,
+    )
+    assert told.effect(became) == said

@@ -118,6 +118,7 @@ def with_field(value: str) -> str:
         A + ',"__metadata__":{},"__metadata__":{}}',
         A + ',"__metadata__":null,"__metadata__":null}',
         A + ',"__metadata__":{"a":"1","a":"2"}}',
+        *(A + f',"__metadata__":{value}}}' for value in ("null", "[]", "0", '""', '{"a":null}')),
         A + ',"__met\\u0061data__":{"a":1}}',
         '{"a":["F32",[1],[0,4]]}',
         '{"a":["F32",[1],[0,4],1]}',

@@ -106,3 +106,12 @@ def test_hostile_text_is_text(hostile: str, encoding: str) -> None:
     assert "\n" not in str(case[0].text)
     plain = hostile.isprintable() and hostile.isascii()
     assert case.get("name") == hostile or not plain
+
+
+def test_what_will_fail_has_failed() -> None:
+    suite = written(sample.damaged())
+    assert [outcome(case)[0] for case in suite] == ["failure", "failure", "passed"]
+    failure = suite[0].find("failure")
+    assert failure is not None
+    assert failure.get("type") == "will_fail"
+    assert "7 bytes lack" in (failure.text or "")
