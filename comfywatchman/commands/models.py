@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from enum import StrEnum
@@ -144,7 +143,7 @@ def _verify(
 ) -> Exit:
     import filelock
 
-    from comfywatchman import ownership, state, state_files
+    from comfywatchman import ownership, room, state, state_files
     from comfywatchman.gate import lock
 
     def end(number: int, _: object) -> None:
@@ -154,16 +153,21 @@ def _verify(
     folder = settings.resolved_state_dir
     ownership.refuse_other_hosts(folder)
     state.make_folder(folder)
+    held = lock.make(folder / state_files.MODEL_HASHES_LOCK)
     try:
-        with lock.make(folder / state_files.MODEL_HASHES_LOCK):
-            return _verify_locked(settings, other, budget, form)
+        held.acquire()
     except filelock.Timeout:
         sentences.end(Exit.LOCKED, "another `models verify` is running on this host")
+    except OSError as error:
+        sentences.end(Exit.UNWRITABLE, f"{folder} cannot be written: {room.why(error, folder)}")
+    with held:
+        return _verify_locked(settings, other, budget, form)
 
 
 def _verify_locked(
     settings: Settings, other: OnAnotherHost | None, budget: int | None, form: Format
 ) -> Exit:
+    from comfywatchman import room
     from comfywatchman.modelfiles import expected, reading_whole, survey, text, verifying
     from comfywatchman.modelfiles.hashes import Hashes
     from comfywatchman.modelfiles.queue import Queue
@@ -194,9 +198,7 @@ def _verify_locked(
         try:
             found = verifying.verify(task, Hashes.read(folder, set_aside=True), there.not_checked)
         except OSError as error:
-            sentences.end(
-                Exit.UNWRITABLE, f"{folder} cannot be written: {error.strerror or os.strerror(5)}"
-            )
+            sentences.end(Exit.UNWRITABLE, f"{folder} cannot be written: {room.why(error, folder)}")
     if form is Format.JSON:
         sentences.show(found.model_dump_json(indent=2))
     else:

@@ -102,7 +102,11 @@ class OnAnotherHost:
 
 
 def read_other_host(file: Path) -> OnAnotherHost:
-    """Read what another host has: its ``inventory.json``, or what ``models --format json`` printed.
+    """Read what another host has.
+
+    Args:
+        file: its ``inventory.json``, also within what ``playbooks/status.yml`` collected, or what
+            ``models --format json`` printed there.
 
     Raises:
         ConfigError: it cannot be read, or is neither.
@@ -130,6 +134,8 @@ def read_other_host(file: Path) -> OnAnotherHost:
 
 def _rows(document: Any) -> Iterator[tuple[str, str, Any, Any]]:
     document = document if isinstance(document, dict) else {}
+    if isinstance(document.get("inventory"), dict):  # as playbooks/status.yml collects it
+        document = document["inventory"]
     files = document.get("files")
     for entry in files if isinstance(files, list) else ():
         if isinstance(entry, dict):

@@ -66,6 +66,13 @@ class _Files:
         file = self.found.get(self.names[place])
         return place if file is None else (file.dev, file.inode)
 
+    def under_any_name(self, workflows: list[list[int]]) -> list[list[int]]:
+        """Of each file, the workflows of every name that it has: a link needs what it leads to."""
+        by_content: dict[object, set[int]] = {}
+        for place, of_name in enumerate(workflows):
+            by_content.setdefault(self.content(place), set()).update(of_name)
+        return [sorted(by_content[self.content(place)]) for place in range(len(workflows))]
+
     def of(self, used: UsedModel) -> list[int]:
         """The files that a workflow's node means: one, unless its folder is not known."""
         if used.folder == EMBEDDINGS:
@@ -106,10 +113,11 @@ def make(
             continue
         usage.add(len(workflows), vocabulary.named_in(raw))
         workflows.append((workflow.path, workflow.name))
-    named = [usage.of(folder, name) for folder, name in survey.names]
+    named = files.under_any_name([usage.of(folder, name) for folder, name in survey.names])
     needs = _Needs(files, [reports.get(path) for path, _ in workflows], named)
+    needed_by = files.under_any_name(needs.by_file)
     rows = [
-        _row(survey.names[place], files, place, conditions, hashes, needs.by_file[place], named)
+        _row(survey.names[place], files, place, conditions, hashes, needed_by[place], named)
         for place in range(len(files.names))
     ]
     lacking = {

@@ -47,9 +47,10 @@ class LedgerFile(_Frozen):
     verified_at: datetime | None = None
     """When that was, UTC."""
     needed_by: list[int] = []
-    """The workflows whose nodes need it, by their places in ``workflows``; muted nodes aside."""
+    """The workflows whose nodes need it, under this name or another that it has by links, by their
+    places in ``workflows``; muted nodes aside."""
     named_by: list[int] = []
-    """The workflows that name it anywhere: in nodes, muted ones too, in texts and in notes."""
+    """The same of those that name it anywhere: in nodes, muted ones too, in texts and in notes."""
 
 
 class MissingModel(_Frozen):

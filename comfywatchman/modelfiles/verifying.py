@@ -101,7 +101,7 @@ class _Run:
 
     def _ended(self, left: list[ModelFile]) -> str:
         if not left:
-            return "every file was read"
+            return "every file was read" if self._results else "no model file was found here"
         if self._task.budget < min(file.size for file in left):
             return "each file that is left is larger than the budget: give a larger --budget"
         return "the budget is used up"

@@ -102,6 +102,7 @@ def test_a_version_with_several_files_may_mean_any_of_them(tmp_path: Path) -> No
     "document",
     [
         {"models": {"loras": {"a.pt": 7}}, "hashes": {"loras": {"a.pt": SHA}}},
+        {"inventory": {"models": {"loras": {"a.pt": 7}}, "hashes": {"loras": {"a.pt": SHA}}}},
         {"files": [{"folder": "loras", "name": "a.pt", "size": 7, "sha256": SHA}, 3, {}]},
     ],
 )

@@ -152,6 +152,24 @@ def test_what_a_workflow_needs_and_lacks(studio: Studio) -> None:
         assert names == sorted(CHECKPOINTS[:2])
 
 
+def test_what_a_link_leads_to_is_named_with_it(studio: Studio) -> None:
+    target = studio.put(f"loras/{LORAS[0]}", safetensors())
+    (studio.models / "loras" / LORAS[1]).symlink_to(target)
+    studio.put(f"loras/{LORAS[2]}", safetensors())
+    studio.save("a.json", LORAS[1])
+    ledger = studio.ledger()
+    found = rows(ledger)
+    assert [bool(found[lora]["named_by"]) for lora in LORAS[:3]] == [True, True, False]
+    assert ledger["not_named_bytes"] == len(safetensors())
+    assert ledger["total_bytes"] == 2 * len(safetensors())
+
+
+def test_without_models_on_this_host_nothing_is_read(studio: Studio) -> None:
+    shutil.rmtree(studio.models)
+    found = json.loads(studio.run("models", "verify", "--format", "json").stdout)
+    assert found["ended"] == "no model file was found here"
+
+
 def _while_down(studio: Studio, other: str) -> dict[str, Any]:
     """The ledger with nothing at the server's address."""
     up, studio.url = studio.url, "http://127.0.0.1:9"
