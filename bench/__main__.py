@@ -6,10 +6,12 @@ import argparse
 from pathlib import Path
 
 from bench import (
+    bills,
     causes,
     cycle,
     deploy,
     environment,
+    fixes,
     fleet,
     growth,
     history,
@@ -20,6 +22,7 @@ from bench import (
     peer,
     scale,
     slow,
+    telling,
 )
 from tests.growth import SHAPES
 
@@ -31,8 +34,8 @@ def main() -> None:
         "what",
         nargs="?",
         choices=(
-            *("causes", "cycle", "deploy", "environment", "fleet", "growth", "history"),
-            *("load", "many", "memory", "models", "scale", "slow", "peer"),
+            *("bills", "causes", "cycle", "deploy", "environment", "fixes", "fleet", "growth"),
+            *("history", "load", "many", "memory", "models", "scale", "slow", "telling", "peer"),
         ),
         default="cycle",
     )
@@ -46,17 +49,23 @@ def main() -> None:
         help="cycle, fleet, many, memory, scale, slow: another checkout, measured in the same run",
     )
     parser.add_argument("--shape", choices=tuple(SHAPES), help="growth: of this shape alone")
-    parser.add_argument("--cases", type=int, default=2_000, help="causes: cases of each kind")
-    parser.add_argument("--seed", type=int, default=1, help="causes: what they are drawn by")
+    parser.add_argument("--cases", type=int, default=2_000, help="bills, causes: cases")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="bills, causes, fixes: what they are drawn by"
+    )
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds: at least 1")
     if options.what == "causes":
         causes.main(options.cases, options.seed)
+    elif options.what == "bills":
+        bills.main(options.cases, options.seed)
     elif options.what == "cycle":
         cycle.main(options.rounds, options.before)
     elif options.what == "environment":
         environment.main(options.rounds)
+    elif options.what == "fixes":
+        fixes.main(options.seed)
     elif options.what == "fleet":
         fleet.main(options.rounds, options.before)
     elif options.what == "growth":
@@ -75,6 +84,8 @@ def main() -> None:
         scale.main(options.rounds, options.before)
     elif options.what == "slow":
         slow.main(options.before)
+    elif options.what == "telling":
+        telling.main(options.rounds)
     elif options.what == "peer":
         if options.comfy is None:
             parser.error("peer needs --comfy: where comfy-cli's program is")

@@ -7,59 +7,32 @@ the files stay those of this host, in its lists too. Nothing is written.
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from comfywatchman import __version__, basis
+from comfywatchman import __version__, present
 from comfywatchman.comfyui.catalog import Catalog
-from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
+from comfywatchman.comfyui.client import ComfyUIClient
 from comfywatchman.comfyui.credentials import read as read_credentials
-from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
-from comfywatchman.exclusion import Exclusion
 from comfywatchman.history import cause, comparison
 from comfywatchman.history.cause.factors import Differences, Kind
 from comfywatchman.history.cause.worlds import Worlds
-from comfywatchman.history.store import History
 from comfywatchman.history.world import World
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.workflow import judge_workflow
-from comfywatchman.moments import shown
 from comfywatchman.results import ChangeKind, Forecast
 from comfywatchman.workflow import find
 from comfywatchman.workflow.prompt import WorkflowError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from comfywatchman.comfyui.catalog_file import Basis
-    from comfywatchman.history.copies import Copies
-    from comfywatchman.history.records import State
+    from comfywatchman.present import Here
     from comfywatchman.settings import Settings
 
 SECONDS = 300.0
 """How long finding out causes may take."""
-
-
-@dataclass(frozen=True, slots=True)
-class Here:
-    """What is there now.
-
-    Attributes:
-        world: what this host's workflows are judged against.
-        workflows: they.
-        told: where all that is from, in a few words.
-        at: when that was so, UTC.
-        not_checked: one sentence for each thing that could not be seen.
-    """
-
-    world: World
-    workflows: list[find.Workflow]
-    told: str
-    at: datetime
-    not_checked: list[str]
 
 
 def forecast(settings: Settings, other: Basis, file: Path) -> Forecast:
@@ -74,10 +47,10 @@ def forecast(settings: Settings, other: Basis, file: Path) -> Forecast:
         ConfigError: the server cannot be asked, and no catalog of it was kept.
     """
     client = ComfyUIClient(settings, read_credentials(settings))
-    with client, _history(settings) as history:
-        here = _here(settings, client, history)
+    with client, present.history(settings) as history:
+        here = present.look(settings, client, history)
         there = _with_node_types_of(here.world, other.catalog)
-        pairs, contents = _judged_twice(here, there)
+        pairs, contents, unread = _judged_twice(here, there)
     worse = [
         cause.Worse(pair.now, pair.was)
         for pair in pairs
@@ -101,64 +74,8 @@ def forecast(settings: Settings, other: Basis, file: Path) -> Forecast:
         comfyui_before=here.world.catalog.version,
         comfyui_after=there.catalog.version,
         judged=len(pairs),
-        changes=comparison.changes(compared, explained, [], here.not_checked),
+        changes=comparison.changes(compared, explained, [], [*here.not_checked, *unread]),
     )
-
-
-def _history(settings: Settings) -> History:
-    """What was kept, to be looked at only."""
-    return History.open(settings.resolved_state_dir, days=1, copies_room=1, readonly=True)
-
-
-def _here(settings: Settings, client: ComfyUIClient, history: History) -> Here:
-    exclusion = Exclusion(settings.workflow_exclude)
-    found = find.in_folders(settings.workflow_dirs, exclusion)
-    try:
-        catalog, inventory, not_checked, folders = basis.of_server(client, settings)
-        saved = find.Found()
-        if settings.userdata:
-            user = folders.user if folders else None
-            saved = find.on_server(client, user, exclusion)
-    except ComfyUIError as error:
-        return _kept(settings, history, found, str(error))
-    world = World(catalog, inventory, settings.max_workflow_depth, int(settings.max_workflow_size))
-    workflows = find.distinct([*found.workflows, *saved.workflows])
-    blind = [*not_checked, *found.not_checked, *saved.not_checked]
-    return Here(world, list(workflows), settings.comfyui_url, datetime.now(UTC), blind)
-
-
-def _kept(settings: Settings, history: History, found: find.Found, why: str) -> Here:
-    """What the last full cycle left, where the server does not answer.
-
-    Raises:
-        ConfigError: it left nothing.
-    """
-    previous = history.previous()
-    world = previous.world() if previous is not None else None
-    if previous is None or world is None:
-        raise ConfigError(f"{why}; and no catalog of an earlier check is kept to compare with")
-    workflows: list[find.Workflow] = list(find.distinct(found.workflows))
-    there = {workflow.path for workflow in workflows}
-    kept, lost = _copies(
-        (state for path, state in previous.states.items() if path not in there), history.copies
-    )
-    blind = list(found.not_checked)
-    if lost:
-        blind.append(f"{lost:,} workflows that only the server has, of which no copy is kept")
-    told = f"the catalog that was kept of {settings.comfyui_url} at {shown(previous.started_at)}"
-    return Here(world, [*workflows, *kept], f"{told}, as {why}", previous.started_at, blind)
-
-
-def _copies(states: Iterable[State], copies: Copies) -> tuple[list[find.WorkflowCopy], int]:
-    kept: list[find.WorkflowCopy] = []
-    lost = 0
-    for state in states:
-        raw = copies.get(state.content_digest) if state.content_digest else None
-        if raw is None:
-            lost += 1
-        else:
-            kept.append(find.WorkflowCopy(state.path, state.name, raw))
-    return kept, lost
 
 
 def _with_node_types_of(here: World, other: Catalog) -> World:
@@ -172,24 +89,29 @@ def _with_node_types_of(here: World, other: Catalog) -> World:
     return World(catalog, here.inventory, here.depth, here.size)
 
 
-def _judged_twice(here: Here, there: World) -> tuple[list[comparison.Pair], dict[str, bytes]]:
+def _judged_twice(
+    here: Here, there: World
+) -> tuple[list[comparison.Pair], dict[str, bytes], list[str]]:
     """Judge each workflow here and there, from the same bytes.
 
     Returns:
-        What would become of each, and the content of those that would get worse, by its digest.
+        What would become of each, the content of those that would get worse, by its digest, and one
+        sentence for each that could not be read.
     """
     size, depth = here.world.size, here.world.depth
     caches = [VerdictCache(None, w.catalog, w.inventory, {}) for w in (here.world, there)]
     pairs: list[comparison.Pair] = []
     contents: dict[str, bytes] = {}
+    unread: list[str] = []
     for workflow in here.workflows:
         try:
             read = find.WorkflowCopy(workflow.path, workflow.name, workflow.read(size))
-        except WorkflowError:
-            continue  # it is not judged here either
+        except WorkflowError as error:
+            unread.append(f"{visible(workflow.name)}: {error.finding.message}")
+            continue
         was, now = (judge_workflow(read, c, max_bytes=size, max_depth=depth) for c in caches)
         kind = comparison.kind_of_change(now, was)
         pairs.append(comparison.Pair(now, None, was, kind))
         if kind is ChangeKind.WORSE and now.content_digest is not None:
             contents[now.content_digest] = read.raw
-    return pairs, contents
+    return pairs, contents, unread

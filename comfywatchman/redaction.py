@@ -295,11 +295,27 @@ def _read(unit: re.Match[bytes]) -> bytes:
 
 _in_use = Redactor(())
 _in_use_for_net = Redactor(())
+_of_server: tuple[str, ...] = ()
+_of_downloads: tuple[str, ...] = ()
 
 
 def protect(*secrets: str) -> None:
     """From now on, hide these, and no longer those of before."""
-    global _in_use, _in_use_for_net  # noqa: PLW0603  (a process has one credential)
+    global _of_server  # noqa: PLW0603  (a process has one credential)
+    _of_server = secrets
+    _use()
+
+
+def protect_in_downloads(*secrets: str) -> None:
+    """From now on, hide these too, whatever credential for the server there is beside them."""
+    global _of_downloads  # noqa: PLW0603  (a process has one file of tokens)
+    _of_downloads = secrets
+    _use()
+
+
+def _use() -> None:
+    global _in_use, _in_use_for_net  # noqa: PLW0603
+    secrets = (*_of_server, *_of_downloads)
     _in_use = Redactor(secrets)
     # Reports are made of plain words, down to the keys of their JSON.
     _in_use_for_net = Redactor(s for s in secrets if not _PLAIN_WORD.fullmatch(s))

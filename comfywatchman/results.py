@@ -10,19 +10,26 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from comfywatchman.escape import visible
+from comfywatchman.moments import shown
 
 REPORT_SCHEMA_VERSION: Literal[2] = 2
 FORECAST_SCHEMA_VERSION: Literal[1] = 1
 LAST_GOOD_SCHEMA_VERSION: Literal[1] = 1
 HISTORY_SCHEMA_VERSION: Literal[1] = 1
+BOM_SCHEMA_VERSION: Literal[1] = 1
+BOM_CHECK_SCHEMA_VERSION: Literal[1] = 1
 
 Sentence = Annotated[str, AfterValidator(visible)]
 """May name files of this host and of the server, whatever they are called."""
+
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+"""In hexadecimal."""
 
 
 class Verdict(StrEnum):
@@ -505,6 +512,23 @@ class Summary(_Frozen):
         return self.runnable + self.partial + self.broken + self.unknown
 
 
+class FailingChannel(_Frozen):
+    """A channel, or one address of it, that could not be reached when it was tried last."""
+
+    name: Sentence
+    """What people know it by; holds no secret."""
+    since: datetime | None
+    """Since when, UTC; null if that is not known."""
+    why: Sentence
+    """Without secrets."""
+
+    @property
+    def text(self) -> str:
+        """What there is to say of it."""
+        since = "an unknown time" if self.since is None else shown(self.since)
+        return f"{self.name} could not be reached since {since}: {self.why}"
+
+
 class Notices(_Frozen):
     """What people had been told when a report was made, and what was still to be sent."""
 
@@ -512,6 +536,8 @@ class Notices(_Frozen):
     """How many messages wait for a channel."""
     last_told: datetime | None = None
     """Start of the cycle whose message was sent last, UTC; null if none of the last month was."""
+    failing: list[FailingChannel] = []
+    """The channels by which nobody could be told when they were tried last."""
 
 
 class ModelFiles(_Frozen):
@@ -701,3 +727,191 @@ class HistoryReport(_Frozen):
     """The newest first."""
     notes: list[Sentence] = []
     """What is to be known of the history itself, e.g. that it was damaged and begun anew."""
+
+
+class BomComfyUI(_Frozen):
+    """The ComfyUI that a workflow was looked at with."""
+
+    version: str | None = None
+    """Null where it is not known; likewise below."""
+    commit: str | None = None
+    edited: bool | None = None
+    """Whether its files are others than its commit says."""
+
+
+class BomPack(_Frozen):
+    """A custom node pack that a workflow needs."""
+
+    name: str
+    """Its id where the workflow or the pack says it, else its folder."""
+    folder: str | None = None
+    """Its folder below ``custom_nodes``; null where no node type of it is offered."""
+    version: str | None = None
+    """What is installed; null where it is not known, likewise below."""
+    commit: str | None = None
+    registry_id: str | None = None
+    """Its id in the registry."""
+    url: str | None = None
+    """The address of its repository."""
+    saved_with: list[str] = []
+    """Versions or commits that the workflow was saved with, sorted."""
+    enabled: bool | None = None
+    import_failed: bool | None = None
+
+
+class BomNodeType(_Frozen):
+    """A node type that a workflow needs, and what it needs of it."""
+
+    name: str
+    pack: str | None = None
+    """The folder below ``custom_nodes`` that it comes from; null if it ships with ComfyUI."""
+    digest: Sha256 | None = None
+    """SHA-256 of its declaration without what is for show and without names of files; null if it
+    was not offered there."""
+    declaration: dict[str, Any] | None = None
+    """That declaration, so that what differs can be named."""
+    nodes: Annotated[int, Field(ge=1)] = 1
+    """How many nodes of the workflow are of this type."""
+    given: dict[str, Annotated[int, Field(ge=0)]] = {}
+    """How many of them have each of its inputs, by link or by value."""
+    choices: dict[str, list[Any]] = {}
+    """By input, what the workflow chooses of its choices, files too."""
+    unlisted: dict[str, list[Any]] = {}
+    """By input, what it chooses that was not among its choices there either."""
+    outputs_used: list[Annotated[int, Field(ge=0)]] = []
+    """Slots of its outputs that other nodes are linked to, sorted."""
+    numbers: dict[str, list[float]] = {}
+    """By input, the smallest and the largest number that the workflow gives."""
+
+
+class BomModel(_Frozen):
+    """A model file that a workflow names."""
+
+    folder: str | None = None
+    """Its folder below ComfyUI's ``models``; null if that is not known."""
+    name: str
+    """The file as the workflow names it."""
+    present: bool | None = None
+    """Whether it was there; null if that could not be told."""
+    size: Annotated[int, Field(ge=0)] | None = None
+    """Bytes; null if it was not seen."""
+    sha256: Sha256 | None = None
+    """In hexadecimal; null if nobody knows it. No file is read for it."""
+    sha256_from: str | None = None
+    """Who says so: ``workflow`` or ``huggingface`` (what its client noted down)."""
+    url: str | None = None
+    """Where the workflow says it can be had."""
+
+
+class BomInput(_Frozen):
+    """An input file that a workflow names."""
+
+    name: str
+    """As the workflow names it, e.g. ``photo.png`` or ``frame.png [output]``."""
+    present: bool | None = None
+    """Whether it was there; null if that could not be told."""
+    size: Annotated[int, Field(ge=0)] | None = None
+    sha256: Sha256 | None = None
+    """In hexadecimal; null if it was not seen, or is larger than is read for this."""
+
+
+class BomWorkflow(_Frozen):
+    """The workflow that a bill of materials is of."""
+
+    path: str
+    name: str
+    content_digest: Sha256
+    """SHA-256 of its bytes."""
+    form: Literal["workflow", "prompt"]
+    """Whether it is saved as the browser saves it, or in the form that the API takes."""
+    verdict: Verdict
+    """On the host where this was made."""
+
+
+class Bom(_Frozen):
+    """What a workflow needs: its bill of materials."""
+
+    format: Literal["comfywatchman-bom"] = "comfywatchman-bom"
+    """Tells it from other files."""
+    schema_version: Literal[1] = BOM_SCHEMA_VERSION
+    comfywatchman_version: str
+    host: str
+    """Host name of the machine it was made on."""
+    generated_at: datetime
+    """When, UTC."""
+    taken_from: Sentence
+    """The address of the server, or which kept catalog."""
+    workflow: BomWorkflow
+    comfyui: BomComfyUI
+    packs: list[BomPack]
+    node_types: list[BomNodeType]
+    models: list[BomModel]
+    inputs: list[BomInput]
+    not_known: list[Sentence] = []
+    """What could not be seen there."""
+
+
+class BomKind(StrEnum):
+    """What kind of thing is not as a bill of materials says."""
+
+    WORKFLOW = "workflow"
+    COMFYUI = "comfyui"
+    PACK = "pack"
+    NODE_TYPE = "node_type"
+    MODEL = "model"
+    INPUT_FILE = "input_file"
+
+
+class BomState(StrEnum):
+    """How grave that is."""
+
+    LACKS = "lacks"
+    """Without it the workflow does not run here as it did there."""
+    NOT_KNOWN = "not_known"
+    """It may lack; it cannot be told."""
+    DIFFERS = "differs"
+    """It is another one here, and as far as can be told the workflow can do with it."""
+
+
+class BomDifference(_Frozen):
+    """One thing that is not as a bill of materials says."""
+
+    kind: BomKind
+    state: BomState
+    name: Sentence
+    """A pack, node type or file, as the bill names it; else empty."""
+    text: Sentence
+    """What is different, in one sentence."""
+    there: Sentence | None = None
+    """What it is on the host of the bill: a version, size, hash or digest."""
+    here: Sentence | None = None
+    """The same here; null where it is not here, or not known."""
+    changes: list[Sentence] = []
+    """Of a node type, what of it differs here, a phrase each."""
+
+
+class BomCheck(_Frozen):
+    """What of a bill of materials lacks or differs on a host."""
+
+    schema_version: Literal[1] = BOM_CHECK_SCHEMA_VERSION
+    comfywatchman_version: str
+    host: str
+    """Host name of the machine it was compared with."""
+    bom_file: Sentence
+    made_on: Sentence
+    """Host name of the machine that the bill was made on."""
+    made_at: datetime
+    """When, UTC."""
+    workflow: Sentence
+    """Name of the workflow."""
+    against: Sentence
+    """What it was compared with: the address of the server, or which kept catalog."""
+    differences: list[BomDifference] = []
+    """What lacks first, then what cannot be told, then what differs."""
+    not_checked: list[Sentence] = []
+    """What could not be seen here."""
+
+    @property
+    def lacks(self) -> bool:
+        """Whether anything lacks, or may lack."""
+        return any(each.state is not BomState.DIFFERS for each in self.differences)

@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from comfywatchman.comfyui.catalog_file import CATALOG_SCHEMA_VERSION, SavedCatalog
-from comfywatchman.fleet.model import FLEET_SCHEMA_VERSION, Fleet
+from comfywatchman.fixes.plan import PLAN_SCHEMA_VERSION, Plan
+from comfywatchman.fleet.model import FLEET_SCHEMA_VERSION, WHERE_SCHEMA_VERSION, Fleet, Where
 from comfywatchman.modelfiles.model import (
     MODELS_SCHEMA_VERSION,
     VERIFICATION_SCHEMA_VERSION,
@@ -21,10 +22,14 @@ from comfywatchman.modelfiles.model import (
     Verification,
 )
 from comfywatchman.results import (
+    BOM_CHECK_SCHEMA_VERSION,
+    BOM_SCHEMA_VERSION,
     FORECAST_SCHEMA_VERSION,
     HISTORY_SCHEMA_VERSION,
     LAST_GOOD_SCHEMA_VERSION,
     REPORT_SCHEMA_VERSION,
+    Bom,
+    BomCheck,
     Forecast,
     HistoryReport,
     LastGood,
@@ -38,10 +43,14 @@ _PUBLISHED: dict[str, type] = {
     f"history-{HISTORY_SCHEMA_VERSION}.json": HistoryReport,
     f"last-good-{LAST_GOOD_SCHEMA_VERSION}.json": LastGood,
     f"forecast-{FORECAST_SCHEMA_VERSION}.json": Forecast,
+    f"bom-{BOM_SCHEMA_VERSION}.json": Bom,
+    f"bom-check-{BOM_CHECK_SCHEMA_VERSION}.json": BomCheck,
+    f"fix-plan-{PLAN_SCHEMA_VERSION}.json": Plan,
     f"models-{MODELS_SCHEMA_VERSION}.json": Ledger,
     f"models-verify-{VERIFICATION_SCHEMA_VERSION}.json": Verification,
     f"catalog-{CATALOG_SCHEMA_VERSION}.json": SavedCatalog,
     f"fleet-{FLEET_SCHEMA_VERSION}.json": Fleet,
+    f"fleet-where-{WHERE_SCHEMA_VERSION}.json": Where,
 }
 
 

@@ -41,6 +41,10 @@ from comfywatchman.exclusion import Exclusion
 from comfywatchman.flag import STATE_DIR, Flag
 
 ENV_PREFIX = "COMFYWATCHMAN_"
+DOWNLOAD_HOST = re.compile(
+    r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])(?::[1-9][0-9]{0,4})?"
+)
+"""A host, by its name or number in small letters, with its port unless that is 443."""
 _LARGEST_SIZE = 2**50
 _SECRET_NAME = re.compile(
     r"token|passw|secret|auth|key|credential|(notify|ping)_url", re.IGNORECASE
@@ -121,6 +125,13 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _download_host(text: str) -> str:
+    host = text.lower().removesuffix(":443")
+    if not DOWNLOAD_HOST.fullmatch(host):
+        raise ValueError("must be hosts such as huggingface.co or models.example:8443, no more")
+    return host
+
+
 def _split_words(value: object) -> object:
     return shlex.split(value) if isinstance(value, str) else value
 
@@ -164,6 +175,7 @@ def _positive(size: ByteSize) -> ByteSize:
 
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
+DownloadHost = Annotated[str, AfterValidator(_download_host)]
 Seconds = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, le=86_400, allow_inf_nan=False)]
 Delay = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=86_400, allow_inf_nan=False)]
 Size = Annotated[ByteSize, BeforeValidator(_no_bool), AfterValidator(_sane)]
@@ -177,6 +189,7 @@ _TOML_TYPES: dict[object, tuple[tuple[type, ...], str]] = {
     ByteSize: ((int, str), 'must be a size, such as "2GiB" or "500MB"'),
     list[AbsolutePath]: ((list,), 'must be a list of paths, such as ["/srv/a", "/srv/b"]'),
     list[Pattern]: ((list,), 'must be a list of patterns, such as ["drafts/", "*_old.json"]'),
+    list[DownloadHost]: ((list,), 'must be a list of hosts, such as ["huggingface.co"]'),
     list[str]: ((list,), 'must be a list of texts, such as ["/usr/bin/logger", "-p", "err"]'),
 }
 """What TOML must hold, by a setting's type; every other setting is text."""
@@ -482,6 +495,25 @@ class Settings(BaseSettings):
             "as. A service of the system cannot."
         ),
     ] = False
+    download_hosts: Annotated[
+        list[DownloadHost],
+        NoDecode,
+        BeforeValidator(_split_words),
+        Field(
+            description="Hosts that `fix --apply --allow-download` may download models from, by "
+            "https: each with its port, unless that is 443. They may lead to other public "
+            "addresses, where their files lie. Nothing is downloaded in a cycle. In the "
+            "environment: separated by blanks."
+        ),
+    ] = ["huggingface.co", "civitai.com"]
+    download_token_file: Annotated[
+        AbsolutePath | None,
+        Field(
+            description="File with the tokens for these hosts, a line each, `huggingface.co "
+            "TOKEN`; readable by its owner only. A token is sent to its own host alone, whatever "
+            "that leads to."
+        ),
+    ] = None
     schedule_interval: Annotated[
         Seconds,
         Flag("Seconds from the beginning of one cycle to the next.", "schedule"),

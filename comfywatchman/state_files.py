@@ -36,6 +36,7 @@ QUIET = "quiet.json"
 NOTIFY = "notify.json"
 NOTIFY_LOCK = "notify.lock"
 NOTIFY_WANTED = "notify.wanted"
+FIX_LOCK = "fix.lock"
 FILES = (
     LAST_RUN,
     LATEST,
@@ -65,6 +66,7 @@ FILES = (
     NOTIFY,
     NOTIFY_LOCK,
     NOTIFY_WANTED,
+    FIX_LOCK,
 )
 OF_OTHER_RELEASES = ("verdicts.json", "history.json")
 """What an older release left, or a newer one from which a host went back."""
@@ -76,10 +78,18 @@ DAMAGED = ".damaged"
 BEFORE = ".before-"
 """Stands between the name of a database and the version that it is kept in as it was, before a
 newer release brings it up to date."""
+FIX = "fix-"
+"""Begins the names of what is kept of a fix: its record ``fix-ID.json``, and what workflows held
+before it."""
+FIX_COPY = ".before"
+"""Ends the name of a file that has what a workflow held before a fix: ``fix-ID-NUMBER.before``."""
 
 _DATABASE = "|".join(map(re.escape, (SERVER_WORKFLOWS, HISTORY, WORKFLOW_COPIES)))
+_FIX = rf"{re.escape(FIX)}[0-9]{{8}}-[0-9]{{6}}-[0-9a-f]{{8}}"
 _NAME = "|".join(
     (
+        rf"{_FIX}\.json",
+        rf"{_FIX}-[0-9]+{re.escape(FIX_COPY)}",
         *map(re.escape, FILES + OF_OTHER_RELEASES),
         rf"(?:{_DATABASE}){re.escape(BEFORE)}[0-9]+",
     )
@@ -91,9 +101,10 @@ _OURS = re.compile(
     rf"|(?:{_DATABASE})-(?:journal|wal|shm)"
 )
 _BESIDE = re.compile(rf"({_DATABASE})-(?:journal|wal|shm)")
-_PEOPLES_WORK = re.compile(rf"\.?{re.escape(WORKFLOW_COPIES)}(?:[.-].*)?")
+_PEOPLES_WORK = re.compile(rf"\.?(?:{re.escape(WORKFLOW_COPIES)}(?:[.-].*)?|{_FIX}-[0-9]+\..*)")
 _REMEMBERED = re.compile(
     rf"(?:{'|'.join(map(re.escape, (HISTORY, WORKFLOW_COPIES, MODEL_HASHES)))})(?:[.-].*)?"
+    rf"|{_FIX}[.-].*"
 )
 
 

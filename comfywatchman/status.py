@@ -96,7 +96,7 @@ def read(folder: Path, instance: str = "") -> dict[str, Any]:
         "schedule": schedule.as_json(),
         "failed": failed,
         "quiet": held.until.isoformat() if (held := quiet.read(folder)) else None,
-        "not_told": kept.troubles(folder),
+        "not_told": [channel.text for channel in kept.failing(folder)],
     }
 
 

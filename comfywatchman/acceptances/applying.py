@@ -3,16 +3,46 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 from comfywatchman.acceptances import file
 from comfywatchman.judging.accepted import settle
 from comfywatchman.results import AcceptanceResult, AcceptanceState, Summary, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date, datetime
     from pathlib import Path
 
-    from comfywatchman.results import Report
+    from comfywatchman.judging.accepted import Entry
+    from comfywatchman.results import Acceptance, Report, WorkflowReport
+
+
+@dataclass(frozen=True, slots=True)
+class Accepting:
+    """What was accepted, to say of workflows as they are judged whether they are accepted so.
+
+    Attributes:
+        entries: the acceptances.
+        today: the day on this host.
+    """
+
+    entries: list[Entry]
+    today: date
+
+    @classmethod
+    def at(cls, moment: datetime, config_file: Path | None) -> Self:
+        """What was accepted, as of the day of a moment; see :func:`applied`."""
+        today = moment.astimezone().date()
+        return cls(file.read(config_file, today).entries, today)
+
+    def among(self, reports: Sequence[WorkflowReport]) -> dict[str, Acceptance]:
+        """By which acceptance workflows are accepted as they are, by path; the others lack."""
+        if not self.entries:
+            return {}
+        settled, _ = settle(reports, self.entries, self.today, whole=False)
+        return {each.path: each.accepted for each in settled if each.accepted is not None}
 
 
 def applied(report: Report, config_file: Path | None, *, whole: bool) -> Report:

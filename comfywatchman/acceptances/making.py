@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 from datetime import date
@@ -12,13 +11,12 @@ from comfywatchman.acceptances.file import LONGEST, REASON_LENGTH, too_late
 from comfywatchman.escape import visible
 from comfywatchman.findings import quoted
 from comfywatchman.judging.accepted import Entry
+from comfywatchman.workflow.naming import NotNamedError, named
 
 if TYPE_CHECKING:
     from comfywatchman.results import Report, WorkflowReport
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_NEAR: Final = 5
-"""Names that are shown as near."""
 
 
 class RefusedError(Exception):
@@ -102,20 +100,10 @@ def _last_day(text: str, today: date) -> date:
 
 
 def _workflow(report: Report, given: str) -> WorkflowReport:
-    named = [w for w in report.workflows if w.path == given]
-    named = named or [w for w in report.workflows if w.name == given]
-    if len(named) == 1:
-        return named[0]
-    if named:
-        paths = ", ".join(quoted(w.path, 300) for w in named[:_NEAR])
-        raise RefusedError(
-            f"{len(named):,} workflows are called {quoted(given)}: name one by its path: {paths}"
-        )
-    names = list(dict.fromkeys(w.name for w in report.workflows))
-    ends = [name for name in names if name.rpartition("/")[2] == given.rpartition("/")[2]]
-    near = ends or difflib.get_close_matches(given[:300], names, n=_NEAR, cutoff=0.75)
-    hint = f"near it: {', '.join(map(quoted, near[:_NEAR]))}" if near else "none is near it"
-    raise RefusedError(
-        f"the report of {report.started_at:%Y-%m-%d %H:%M} UTC has no workflow {quoted(given)}; "
-        f"{hint}; name it as the report does, by its path or its short name"
-    )
+    by_path = {workflow.path: workflow for workflow in report.workflows}
+    known = {path: workflow.name for path, workflow in by_path.items()}
+    where = f"the report of {report.started_at:%Y-%m-%d %H:%M} UTC"
+    try:
+        return by_path[named(given, known, where, by_end=False)]
+    except NotNamedError as error:
+        raise RefusedError(str(error)) from None

@@ -8,4 +8,5 @@ A channel is a module with
 ``send(given, message, kept) -> dict``: sends one message, in a process of its own that is ended
 when it takes too long. It is given what its target holds and what it kept the last time, returns
 what it keeps for the next, and raises ``ChannelError``.
+``prepare()``: may lack; what takes long before it can send, such as imports.
 """

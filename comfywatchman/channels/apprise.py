@@ -91,6 +91,13 @@ def wants(tags: frozenset[str]) -> Callable[[Message], bool]:
     return lambda message: ALL in tags or not tags.isdisjoint((*message.topics, message.priority))
 
 
+def prepare() -> None:
+    """Load what takes long: Apprise, and with the first address all of its plug-ins."""
+    import apprise
+
+    apprise.Apprise.instantiate("json://localhost")
+
+
 def send(given: Mapping[str, Any], message: Message, kept: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001
     """Send it.
 

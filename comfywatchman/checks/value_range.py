@@ -69,7 +69,7 @@ def _answer(case: InputCase, code: Code, where: str, limit: Any) -> Answer:
     fix = Advice(
         f"set {name} to {quoted(nearest)} or {'more' if upwards else 'less'}",
         FixKind.SET_VALUE,
-        Confidence.LIKELY,
+        Confidence.ASK,
         before=case.given,
         after=nearest,
     )

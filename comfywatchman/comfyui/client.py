@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from comfywatchman import __version__, lenient_json, redaction
 from comfywatchman.comfyui.connections import LIMITS, Connections, Turn
-from comfywatchman.comfyui.http import authorities, httpx
+from comfywatchman.comfyui.http import authorities, httpx, root_cause
 from comfywatchman.escape import visible
 
 if TYPE_CHECKING:
@@ -439,7 +439,7 @@ class ComfyUIClient:
         raise ComfyUIError(reason, transient=False, status=status)
 
     def _unreachable(self, error: httpx.HTTPError, url: str) -> ComfyUIError:
-        cause = _root_cause(error)
+        cause = root_cause(error)
         if isinstance(cause, ssl.SSLCertVerificationError):
             why = visible(cause.verify_message)
             return ComfyUIError(
@@ -534,15 +534,3 @@ def _retry_after(response: httpx.Response) -> float:
     if then.tzinfo is None:
         then = then.replace(tzinfo=UTC)
     return max(0.0, (then - datetime.now(UTC)).total_seconds())
-
-
-def _root_cause(error: BaseException) -> BaseException:
-    """Find the system's own error below httpx's and httpcore's."""
-    seen: BaseException | None = error
-    found: BaseException = error
-    while seen is not None:
-        found = seen
-        if isinstance(seen, (OSError, ssl.SSLError)):
-            break
-        seen = seen.__cause__ or seen.__context__
-    return found

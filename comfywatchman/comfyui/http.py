@@ -29,7 +29,7 @@ else:
     finally:
         del modules[_COMMAND_LINE]
 
-__all__ = ["authorities", "httpx"]
+__all__ = ["authorities", "httpx", "root_cause"]
 
 
 def authorities(url: str, ca_file: Path | None) -> ssl.SSLContext | bool:
@@ -55,3 +55,15 @@ def authorities(url: str, ca_file: Path | None) -> ssl.SSLContext | bool:
                 "certificates"
             ) from None
     return context
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """Find the system's own error below httpx's and httpcore's."""
+    seen: BaseException | None = error
+    found: BaseException = error
+    while seen is not None:
+        found = seen
+        if isinstance(seen, (OSError, ssl.SSLError)):
+            break
+        seen = seen.__cause__ or seen.__context__
+    return found

@@ -125,6 +125,10 @@ class Names:
         by_name = self._by_name.get(key.rpartition("/")[2], [])
         return by_name[0] if len(by_name) == 1 else None
 
+    def same_path(self, wanted: str) -> tuple[str, ...]:
+        """Every name of the wanted path, written in whatever way."""
+        return tuple(self._by_path.get(plain(wanted), ()))
+
     def same_name(self, wanted: str) -> tuple[str, ...]:
         """Every file with the wanted one's name, in whatever folder."""
         return tuple(self._by_name.get(plain(wanted).rpartition("/")[2], ()))

@@ -10,6 +10,7 @@ import typer
 
 from comfywatchman.command_line import sentences
 from comfywatchman.command_line.options import Format
+from comfywatchman.errors import Exit
 
 
 class FailOn(StrEnum):
@@ -49,11 +50,34 @@ def run(
             show_default="two of the host's own intervals",
         ),
     ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where",
+            metavar="WORKFLOW",
+            help="Which hosts can run this workflow, what lacks on the others, and who has it: by "
+            "its name, or the begin of its SHA-256. Of files, with --output, where.json and "
+            "where.md.",
+        ),
+    ] = None,
 ) -> None:
     """Make one picture of every host, out of what playbooks/status.yml collected."""
     from comfywatchman.fleet import command
+    from comfywatchman.fleet.where import NotNamedError
 
     with sentences.for_wrong_configuration():
+        if where is not None:
+            try:
+                code = command.tell_where(
+                    folder,
+                    output,
+                    where,
+                    json_wanted=output_format is Format.JSON,
+                    stale_after=stale_after,
+                )
+            except NotNamedError as error:
+                sentences.end(Exit.USAGE, f"--where: {error}")
+            raise typer.Exit(code)
         raise typer.Exit(
             command.run(
                 folder,

@@ -272,15 +272,9 @@ def _restore(history: History, wanted: str, to: Path | None, number: int | None)
 
 def _path(history: History, wanted: str, option: str) -> str:
     """The path of the workflow that is meant, of those that are there or have been."""
-    known = history.names()
-    if wanted in known:
-        return wanted
-    meant = [path for path, name in known.items() if name == wanted] or [
-        path for path in known if path.endswith(f"/{wanted}")
-    ]
-    if not meant:
-        sentences.end(Exit.USAGE, f"{option}: the history knows none that is called {wanted!r}")
-    if len(meant) > 1:
-        paths = ", ".join(sorted(meant)[:5])
-        sentences.end(Exit.USAGE, f"{option}: {len(meant)} are called so; give a path: {paths}")
-    return meant[0]
+    from comfywatchman.workflow.naming import NotNamedError, named
+
+    try:
+        return named(wanted, history.names(), "the history")
+    except NotNamedError as error:
+        sentences.end(Exit.USAGE, f"{option}: {error}")

@@ -23,7 +23,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from comfywatchman import __version__, off_switch, redaction, room
-from comfywatchman.acceptances.applying import applied
+from comfywatchman.acceptances.applying import Accepting, applied
 from comfywatchman.channels.sending import kept as channels_kept
 from comfywatchman.checks.versions import beyond_what_is_known
 from comfywatchman.clock import CycleClock
@@ -75,6 +75,7 @@ from comfywatchman.report.store import ReportStore
 from comfywatchman.results import (
     GateAnswer,
     LastRun,
+    Notices,
     Outcome,
     Report,
     Server,
@@ -395,6 +396,7 @@ def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
     asking = _asking(runtime, state["catalog"], verdicts)
     known = asking.known if asking else None
     runtime.stream_writer(WorkflowsFound(len(state["found"])))
+    accepting = _accepting(context)
     judged: dict[int, WorkflowReport] = {}
     unanswered: list[int] = []
     to_tell: list[WorkflowReport] = []
@@ -413,9 +415,9 @@ def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
             to_tell.append(report)
         judged[position] = report
         if time.monotonic() - told_at > _TELL_EVERY:
-            runtime.stream_writer(_judged(to_tell, context.memory))
+            runtime.stream_writer(_judged(to_tell, context.memory, accepting))
             to_tell, told_at = [], time.monotonic()
-    runtime.stream_writer(_judged(to_tell, context.memory))
+    runtime.stream_writer(_judged(to_tell, context.memory, accepting))
     return {
         "workflows": [judged[position] for position in range(len(judged))],
         "verdicts": verdicts,
@@ -425,8 +427,13 @@ def judge(state: CycleState, runtime: CycleRuntime) -> CycleState:
     }
 
 
-def _judged(reports: list[WorkflowReport], memory: Memory | None) -> Judged:
-    return Judged(reports, memory.unchanged(reports) if memory else {})
+def _judged(reports: list[WorkflowReport], memory: Memory | None, accepting: Accepting) -> Judged:
+    unchanged = memory.unchanged(reports) if memory else {}
+    return Judged(reports, unchanged, accepting.among(reports))
+
+
+def _accepting(context: CycleContext) -> Accepting:
+    return Accepting.at(context.clock.started_at(), context.settings.config_file)
 
 
 def ask_server(state: CycleState, runtime: CycleRuntime) -> CycleState:
@@ -435,7 +442,7 @@ def ask_server(state: CycleState, runtime: CycleRuntime) -> CycleState:
     if asking is None:
         return {}
     asking.finish_the_last()
-    workflows = list(state["workflows"])
+    workflows, accepting = list(state["workflows"]), _accepting(runtime.context)
     for position in state["unanswered"]:
         if not asking.stopped:
             # The server that keeps the workflow may be gone: then the verdict without it stands.
@@ -447,7 +454,8 @@ def ask_server(state: CycleState, runtime: CycleRuntime) -> CycleState:
                     max_depth=settings.max_workflow_depth,
                     ask=asking.ask,
                 )
-        runtime.stream_writer(_judged([workflows[position]], runtime.context.memory))
+        told = _judged([workflows[position]], runtime.context.memory, accepting)
+        runtime.stream_writer(told)
     return {"workflows": workflows, "not_checked": asking.remarks}
 
 
@@ -478,7 +486,8 @@ def inspect_models(state: CycleState, runtime: CycleRuntime) -> CycleState:
     will_fail = [report for report in marked.workflows if report.will_fail]
     if will_fail:
         known = context.memory.unchanged(will_fail) if context.memory else {}
-        runtime.stream_writer(WillFail(will_fail, known))
+        accepted = _accepting(context).among(will_fail)
+        runtime.stream_writer(WillFail(will_fail, known, accepted))
     return {
         "workflows": marked.workflows,
         "marked": marked,
@@ -540,7 +549,8 @@ def compare(state: CycleState, runtime: CycleRuntime) -> CycleState:
         _seen(state), state["environment"], _world(state, context.settings), pending
     )
     if remembered.changes is not None:
-        runtime.stream_writer(Compared(remembered.changes))
+        accepted = _accepting(context).among(remembered.workflows)
+        runtime.stream_writer(Compared(remembered.changes, frozenset(accepted)))
     return {"remembered": remembered, "history_trouble": context.memory.trouble}
 
 
@@ -604,7 +614,6 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         not_checked=[
             *filter(None, [beyond_what_is_known(state["catalog"]), _reflection(context.client)]),
             *_gaps(state),
-            *_not_told(context),
             *state["not_checked"],
         ],
         asked_server=asked,
@@ -612,7 +621,7 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         changes=remembered.changes,
         timeline=remembered.timeline,
         restart_pending=remembered.restart_pending,
-        notices=context.memory.notices() if context.memory else None,
+        notices=_notices(context),
         model_files=marked.counts if marked else None,
         damaged_models=marked.damaged if marked else [],
     )
@@ -648,9 +657,11 @@ def _gaps(state: CycleState) -> list[str]:
     return said
 
 
-def _not_told(context: CycleContext) -> list[str]:
-    """By which channels nobody could be told of the cycles before."""
-    return channels_kept.troubles(context.store.folder) if context.store else []
+def _notices(context: CycleContext) -> Notices | None:
+    """What people have been told before this cycle, and by which channels nobody could be."""
+    told = context.memory.notices() if context.memory else None
+    failing = channels_kept.failing(context.store.folder) if context.store else []
+    return (told or Notices()).model_copy(update={"failing": failing}) if failing else told
 
 
 def tell(state: CycleState, runtime: CycleRuntime) -> CycleState:

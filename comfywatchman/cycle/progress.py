@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from comfywatchman import moments, streams
 from comfywatchman.escape import visible
+from comfywatchman.report.accepted import in_words
 from comfywatchman.report.changes import KIND_WORDS, account, effect
 from comfywatchman.report.digest import READING_ORDER, in_short, plural
 from comfywatchman.results import ChangeKind, GateAnswer, Verdict, WorkflowReport
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from comfywatchman.report.changes import Group
-    from comfywatchman.results import Changes
+    from comfywatchman.results import Acceptance, Changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,12 @@ class Judged:
         workflows: what was found of each.
         unchanged: by path, of those of which the last full cycle found just the same, since when
             they have their verdict; empty without a history.
+        accepted: by path, of those that are accepted as they are, by what.
     """
 
     workflows: list[WorkflowReport]
     unchanged: Mapping[str, datetime] = field(default_factory=dict)
+    accepted: Mapping[str, Acceptance] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +89,25 @@ class WillFail:
     Attributes:
         workflows: what was found of each.
         unchanged: as of :class:`Judged`.
+        accepted: likewise.
     """
 
     workflows: list[WorkflowReport]
     unchanged: Mapping[str, datetime] = field(default_factory=dict)
+    accepted: Mapping[str, Acceptance] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """It is known what changed since the last full cycle, and why. Without one there is no such."""
+    """It is known what changed since the last full cycle, and why. Without one there is no such.
+
+    Attributes:
+        changes: what changed.
+        accepted: paths of the workflows that are accepted as they are.
+    """
 
     changes: Changes
+    accepted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,20 +180,24 @@ class Lines:
                 self._say(6, f"judging {count:,} saved workflows")
             case WasRead():
                 pass
-            case Judged(workflows, unchanged):
+            case Judged(workflows, unchanged, accepted):
                 for workflow in workflows:
-                    self._judged(workflow, unchanged.get(workflow.path))
-            case WillFail(workflows, unchanged):
+                    path = workflow.path
+                    self._judged(workflow, unchanged.get(path), accepted.get(path))
+            case WillFail(workflows, unchanged, accepted):
                 for workflow in workflows:
-                    self._will_fail(workflow, known=workflow.path in unchanged)
-            case Compared(changes):
-                self._compared(changes)
+                    path = workflow.path
+                    self._will_fail(workflow, accepted.get(path), known=path in unchanged)
+            case Compared(changes, accepted_paths):
+                self._compared(changes, accepted_paths)
             case Ended(outcome, reason):
                 self._say(3 if outcome == "failed" else 5, f"cycle {outcome}: {reason}")
 
-    def _judged(self, workflow: WorkflowReport, since: datetime | None) -> None:
+    def _judged(
+        self, workflow: WorkflowReport, since: datetime | None, acceptance: Acceptance | None
+    ) -> None:
         verdict = str(workflow.verdict)
-        level = _LEVELS[workflow.verdict]
+        level = _LEVELS[workflow.verdict] if acceptance is None else _INFO
         if since is not None:
             self._unchanged[workflow.verdict] += 1
             verdict = f"still {verdict} since {moments.shown(since)}"
@@ -193,16 +208,22 @@ class Lines:
         shown = workflow.errors or workflow.findings
         what = in_short(workflow) or "; ".join(workflow.not_checked)
         fix = f". {shown[0].fix}" if shown and shown[0].fix else ""
+        if acceptance is not None:
+            fix = f"; {in_words(acceptance)}"
         self._say(level, f"{verdict}: {workflow.name}: {what}{fix}")
 
-    def _will_fail(self, workflow: WorkflowReport, *, known: bool) -> None:
+    def _will_fail(
+        self, workflow: WorkflowReport, acceptance: Acceptance | None, *, known: bool
+    ) -> None:
         error = workflow.errors[-1]
         fix = f". {error.fix}" if error.fix else ""
+        level = _DEBUG if known else _WARNING
+        if acceptance is not None:
+            level, fix = _DEBUG if known else _INFO, f"; {in_words(acceptance)}"
         still = "still will fail" if known else "will fail"
-        text = f"{still}: {workflow.name}: {error.message}{fix}"
-        self._say(_DEBUG if known else _WARNING, text)
+        self._say(level, f"{still}: {workflow.name}: {error.message}{fix}")
 
-    def _compared(self, changes: Changes) -> None:
+    def _compared(self, changes: Changes, accepted: frozenset[str]) -> None:
         """Say what changed: each cause with its workflows, and each workflow with its causes."""
         told = account(changes)
         if told.nothing:
@@ -210,9 +231,9 @@ class Lines:
         for kind, groups in told.groups:
             level = _WARNING if kind is ChangeKind.WORSE else _NOTICE
             for group in groups:
-                self._group(level, KIND_WORDS[kind], group)
+                self._group(level, KIND_WORDS[kind], group, accepted)
         for group in told.by_program:
-            self._group(_NOTICE, "judged otherwise", group)
+            self._group(_NOTICE, "judged otherwise", group, accepted)
         listed_changes, left_out = told.host
         if number := len(listed_changes) + left_out:
             texts = "; ".join(change.text for change in listed_changes[:_HOST_LIMIT])
@@ -225,12 +246,17 @@ class Lines:
             rest = ", ".join(f"{number:,} {verdict}" for number, verdict in counts)
             self._say(_INFO, f"as before: {rest}")
 
-    def _group(self, level: int, kind: str, group: Group) -> None:
-        self._say(level, f"{group.text}: {group.names}")
+    def _group(self, level: int, kind: str, group: Group, accepted: frozenset[str]) -> None:
+        whole = all(change.path in accepted for change in group.workflows)
+        self._say(_INFO if whole else level, f"{group.text}: {group.names}")
         for change in group.workflows:
             fell_or_rose = change.before not in (None, change.after)
             was = f" (was {change.before})" if fell_or_rose else ""
-            self._say(level, f"{kind}: {change.name}: {effect(change)}{was}{group.why}")
+            told = f"{kind}: {change.name}: {effect(change)}{was}{group.why}"
+            if change.path in accepted:
+                self._say(_INFO, f"{told}; accepted")
+            else:
+                self._say(level, told)
 
     def _say(self, priority: int, text: str) -> None:
         if priority == _DEBUG and not self._priorities:

@@ -30,6 +30,7 @@ from comfywatchman.history.error import HistoryError
 from comfywatchman.history.facts import FactKind
 from comfywatchman.history.store import History
 from comfywatchman.judging import cache
+from comfywatchman.modelfiles import inspecting
 from comfywatchman.report.store import ReportStore
 from comfywatchman.results import GateAnswer, Outcome, Report, Server, Summary
 from comfywatchman.schedule import timer
@@ -297,6 +298,7 @@ def _read_program() -> None:
     with suppress(ImportError):  # a cycle says so once it has ended
         from comfywatchman.metrics import textfile  # noqa: F401
     discovery.import_all(formats)
+    inspecting.found()
     registry.registered()
     core.core_type("")
     html.template()

@@ -17,8 +17,8 @@ def channels(examination: Examination) -> Iterator[Point]:
     found, unknown = catalogue.targets(examination.settings)
     for why in unknown.values():
         yield Point("channels", Status.PROBLEM, why, "correct it")
-    for trouble in kept.troubles(examination.folder):
+    for channel in kept.failing(examination.folder):
         remedy = "see that it can be reached, then: comfywatchman notify --test"
-        yield Point("channels", Status.PROBLEM, trouble, remedy)
+        yield Point("channels", Status.PROBLEM, channel.text, remedy)
     if names := ", ".join(target.name for targets in found.values() for target in targets):
         yield Point("channels", Status.OK, f"people are told by {names}")

@@ -31,6 +31,14 @@ class Topic(StrEnum):
     FLAPPING = "flapping"
     SUMMARY = "summary"
     REMINDER = "reminder"
+    # What the controller's own watch tells of hosts (docs/fleet.md).
+    SILENT = "silent"
+    STALE = "stale"
+    PROBLEM = "problem"
+    WELL = "well"
+    DIFFERS = "differs"
+    WATCH_FAILED = "watch_failed"
+    WATCH_WORKS = "watch_works"
 
 
 class Priority(StrEnum):

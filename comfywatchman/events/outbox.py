@@ -134,9 +134,10 @@ class Outbox:
     Args:
         folder: the state folder. Where it holds no history, the outbox is empty and stays so.
         readonly: only look at what is there.
+        begins: begin a history where there is none.
     """
 
-    def __init__(self, folder: Path, *, readonly: bool = False) -> None:
+    def __init__(self, folder: Path, *, readonly: bool = False, begins: bool = False) -> None:
         self.notes: list[str] = []
         self._database: Database | None = None
         file = folder / state_files.HISTORY
@@ -146,7 +147,7 @@ class Outbox:
         except ImportError:
             self.notes.append(f"{file} cannot be used: this Python has no sqlite3")
             return
-        if file.exists():
+        if begins or file.exists():
             self._database = Database(file, APPLICATION, MIGRATIONS, self.notes, readonly=readonly)
 
     def __enter__(self) -> Self:

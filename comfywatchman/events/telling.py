@@ -52,6 +52,7 @@ _MASS: Final = 5
 """Workflows that got worse at once, from which on the server itself may be the cause."""
 _DOUBTED_TYPES: Final = 5
 
+_ENDED: Final = (AcceptanceState.EXPIRED, AcceptanceState.VOID)
 _BAD: Final = (Verdict.BROKEN, Verdict.PARTIAL)
 
 
@@ -328,12 +329,20 @@ class _Teller:
             self.parts.append(words.not_loaded(sorted(newly, key=lambda f: f.subject.name)))
         return frozenset(found)
 
-    def _acceptances(self, results: Iterable[AcceptanceResult]) -> frozenset[str]:
+    def _acceptances(self, results: Collection[AcceptanceResult]) -> frozenset[str]:
         found = {
             mark(each.id, each.state, each.workflow): each
             for each in results
-            if each.state in (AcceptanceState.EXPIRED, AcceptanceState.VOID)
+            if each.state in _ENDED
         }
+        again = [
+            each
+            for each in results
+            if each.state is AcceptanceState.APPLIED
+            and any(mark(each.id, s, each.workflow) in self.kept.acceptances for s in _ENDED)
+        ]
+        if again:
+            self.parts.append(words.acceptances_again(again))
         if newly := [found[each] for each in found if each not in self.kept.acceptances]:
             self.parts.append(words.acceptances(newly))
         return frozenset(found)

@@ -207,6 +207,17 @@ def acceptances(results: Sequence[AcceptanceResult]) -> Part:
     )
 
 
+def acceptances_again(results: Sequence[AcceptanceResult]) -> Part:
+    """Acceptances that hold, after it was told that they do not."""
+    number = len(results)
+    return Part(
+        Topic.MENDED,
+        f"{plural(number, 'acceptance')} {'holds' if number == 1 else 'hold'} again",
+        (*(f"  {_cut(each.text)}" for each in results[:_LINES]), *_more(number)),
+        warns=False,
+    )
+
+
 def failing(reason: str) -> Part:
     """Cycles fail."""
     return Part(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 FLEET_SCHEMA_VERSION: Literal[1] = 1
+WHERE_SCHEMA_VERSION: Literal[1] = 1
 
 State = Literal["runnable", "partial", "broken", "unknown", "stale", "silent"]
 Verdict = Literal["runnable", "partial", "broken", "unknown"]
@@ -275,3 +276,98 @@ class Fleet:
     """The hosts that may have changed since without anybody knowing: no history is kept there, or
     the last full report is old."""
     schema_version: Literal[1] = FLEET_SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class NeededModel:
+    """A model file that a workflow names."""
+
+    folder: str | None
+    """Null where no host knows it."""
+    name: str
+    size: int | None
+    """Bytes, as on the hosts that have it, those that can run the workflow first; null where none
+    says."""
+    sizes_differ: bool
+    """Whether hosts have it in several sizes."""
+    hosts: list[str]
+    """Those that have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeededPack:
+    """A pack that a workflow needs."""
+
+    name: str
+    versions: list[str]
+    """Those that it was saved with, sorted."""
+    hosts: list[str]
+    """Those that have it, enabled and imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What would have to come from one host."""
+
+    host: str
+    models: list[int]
+    """Places in the ``models`` of the whole."""
+    size: int
+    """Bytes of those whose size is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostAnswer:
+    """What one host is for a workflow."""
+
+    name: str
+    state: State | Literal["not_judged"]
+    """``not_judged``: its report has no such workflow, so what lacks is what the others' reports
+    name and its inventory does not; ``stale`` and ``silent``: what it last said is too old, or
+    unknown."""
+    verdict: Verdict | None
+    """What its last full report says; null without one of this workflow."""
+    found_by: Literal["digest", "name"] | None
+    """``digest``: it has the same content, under whatever name; ``name``: the same name, and
+    another content or none that is known."""
+    workflow: str | None
+    """What it is called there."""
+    comfyui_version: str | None
+    inventory_known: bool
+    """Whether its models and packs are known."""
+    remarks: list[str]
+    """What is to be said of the host, or of its answer."""
+    lacks_models: list[int]
+    """Places in the ``models`` of the whole."""
+    lacks_packs: list[str]
+    lacks_node_types: list[str]
+    errors: list[str]
+    """What else is wrong with the workflow there, in sentences."""
+    size: int
+    """Bytes of the models it lacks, of those whose size is known."""
+    sizes_unknown: int
+    """How many of them have none that is known."""
+    copies: list[Copy]
+    """From which hosts they could come, as few as can be found."""
+    nowhere: list[int]
+    """Places of those that no host has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which hosts can run a workflow, and what lacks on the others."""
+
+    comfywatchman_version: str
+    made_at: str
+    """When, by the controller's clock, in ISO 8601 and UTC."""
+    workflow: str
+    content_digest: str | None
+    """SHA-256 of the content that is meant; null where no host says it."""
+    versions: list[Version]
+    """By content, the hosts that have a workflow of this name; that of most hosts first."""
+    runnable_on: list[str]
+    """The hosts that can run it now, by a report that is fresh."""
+    models: list[NeededModel]
+    packs: list[NeededPack]
+    hosts: list[HostAnswer]
+    schema_version: Literal[1] = WHERE_SCHEMA_VERSION

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 FINDING_LIMIT: Final = 20
 """Findings kept of one workflow on one host."""
 PLACE_LIMIT: Final = 5
+CHANNEL_LIMIT: Final = 5
+"""Failing channels that are told of one host."""
 _USUAL_INTERVAL_S: Final = 7200.0
 _GRACE_S: Final = 900.0
 _CLOCK_S: Final = 120.0
@@ -68,7 +70,7 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
     seen: dict[_CellKey, _CellKey] = {}
     findings: dict[_FindingKey, int] = {}
     for each in collected:
-        reading = _Reading(each, now, stale_after)
+        reading = Reading(each, now, stale_after)
         host = reading.host()
         hosts.append(host)
         for workflow, cell in reading.workflows.items():
@@ -113,7 +115,7 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
     )
 
 
-class _Reading:
+class Reading:
     """What one host said, with all that is wrong about it."""
 
     def __init__(self, found: Collected, now: float, stale_after: float | None) -> None:
@@ -370,8 +372,18 @@ class _Reading:
 
     def _say_what_was_not_told(self, report: Shape, status: Shape) -> None:
         notices = report.child("notices")
-        pending = int((notices and notices.number("pending")) or 0)
-        if notices is None or pending <= 0:
+        if notices is None:
+            return
+        for channel in notices.objects("failing")[:CHANNEL_LIMIT]:
+            lasts = self._age(moment(channel.text("since")), status)
+            since = "" if lasts is None else f" for {span(max(0.0, lasts))}"
+            self._note(
+                "channels",
+                f"as of its last full report, {channel.need('name')} could not be reached{since}: "
+                f"{channel.need('why')}",
+            )
+        pending = int(notices.number("pending") or 0)
+        if pending <= 0:
             return
         age = self._age(moment(notices.text("last_told")), status)
         last = "" if age is None else f"; what was told last is of {span(max(0.0, age))} ago"

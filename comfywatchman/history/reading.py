@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from sqlite3 import Connection
 
-    from comfywatchman.history.facts import Facts
+    from comfywatchman.history.facts import Facts, Value
 
 _TEXTS: Final = 12
 """What changed that a milestone tells of at most."""
@@ -250,6 +250,18 @@ def facts_at(connection: Connection, when: int) -> Facts:
             else:
                 of_kind[name] = before
     return facts
+
+
+def gone(connection: Connection, kind: FactKind) -> dict[str, Value]:
+    """What was there once and is no more, as it was last: by name, the one that went last last."""
+    query = "SELECT content FROM fact_change WHERE kind = ? ORDER BY id"
+    found: dict[str, Value] = {}
+    for (content,) in connection.execute(query, (kind.value,)):
+        for name, before, after in packing.read(content):
+            found.pop(name, None)
+            if after is None and before is not None:
+                found[name] = before
+    return found
 
 
 def last_good(connection: Connection, path: str) -> int | None:

@@ -25,6 +25,9 @@ Key = tuple[str, ...]
 """Where in a declaration a list of choices stands, however it is written: the input's name, and
 what it is nested in."""
 
+OUTPUTS: Final = "\0"
+"""What such a place begins with where it is in an output, instead of an input's name."""
+
 _COSMETIC: Final = frozenset(
     [
         "category",
@@ -120,7 +123,7 @@ def mapped(
     made = dict(declaration)
     for part in ("input", "output"):
         if part in made:
-            made[part] = _mapped(made[part], () if part == "input" else ("\0",), change, 0)
+            made[part] = _mapped(made[part], () if part == "input" else (OUTPUTS,), change, 0)
     return made
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from comfywatchman.history.database import Database
-    from comfywatchman.history.facts import Facts
+    from comfywatchman.history.facts import FactKind, Facts, Value
     from comfywatchman.history.records import Event, Full, State
     from comfywatchman.history.world import World
     from comfywatchman.results import (
@@ -252,6 +252,10 @@ class History:
     def facts_at(self, when: datetime) -> Facts:
         """The facts of the host as they were, of the kinds that were known by then."""
         return self.ask(lambda c: reading.facts_at(c, packing.stamp(when)), {})
+
+    def gone(self, kind: FactKind) -> dict[str, Value]:
+        """What was there once and is there no more, by its name, as it was last."""
+        return self.ask(lambda c: reading.gone(c, kind), {})
 
     def last_good(self, path: str) -> datetime | None:
         """Start of the newest full cycle in which a workflow was runnable; None if it never was."""

@@ -53,3 +53,8 @@ def of_bytes(count: int) -> str:
         if count >= size:
             return f"{exact} ({count / size:,.1f} {unit})"
     return exact
+
+
+def so_many_lack(count: int) -> str:
+    """That so many bytes lack."""
+    return f"{of_bytes(count)} lack{'s' * (count == 1)}"

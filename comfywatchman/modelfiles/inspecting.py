@@ -68,6 +68,22 @@ def inspect(path: str, now: float) -> Condition:
         return Condition("model_unreadable", detail="no file can have this name")
 
 
+def inspect_opened(descriptor: int, name: str) -> Condition:
+    """Find out what became of a file that is open, as :func:`inspect` does.
+
+    Args:
+        descriptor: by which it is open to read.
+        name: what it is to be called.
+    """
+    try:
+        size = os.fstat(descriptor).st_size
+        if not size:
+            return Condition("model_empty", detail="it is empty", lacking=1)
+        return _content(Source(ending_of(name), size, descriptor))
+    except OSError as error:
+        return _unreadable("", error)
+
+
 @cache
 def found() -> tuple[Format, ...]:
     """All formats there are."""

@@ -10,7 +10,7 @@ from comfywatchman import findings
 from comfywatchman.escape import visible
 from comfywatchman.findings import Advice, about, quoted
 from comfywatchman.modelfiles import codes, inspecting
-from comfywatchman.modelfiles.condition import of_bytes
+from comfywatchman.modelfiles.condition import of_bytes, so_many_lack
 from comfywatchman.results import SubjectKind
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _advice(condition: Condition, name: str) -> Advice:
     if condition.lacking and condition.code != codes.EMPTY.name:
         exact = "" if condition.code == codes.TRUNCATED.name else "at least "
         return Advice(
-            f"{exact}{of_bytes(condition.lacking)} lack: if it is being downloaded or copied, wait;"
+            f"{exact}{so_many_lack(condition.lacking)}: if it is being downloaded or copied, wait;"
             f" otherwise {_AGAIN}"
         )
     return Advice(_AGAIN)

@@ -243,6 +243,11 @@ def told_phrase(report: Report) -> str:
     return "; ".join(said)
 
 
+def not_told(report: Report) -> list[str]:
+    """A sentence for each channel by which nobody could be told."""
+    return [channel.text for channel in report.notices.failing] if report.notices else []
+
+
 def asked_phrase(report: Report) -> str:
     """About how many workflows the server was asked in this cycle."""
     return f"asked the server about {plural(report.asked_server, 'workflow')}"

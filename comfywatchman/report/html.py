@@ -22,6 +22,7 @@ from comfywatchman.report.digest import (
     digest,
     gate_worth_showing,
     left_out,
+    not_told,
     plural,
     proportions,
     server_phrase,
@@ -92,6 +93,7 @@ def render(report: Report) -> str:
         pending=pending.lines(report),
         pending_heading=pending.HEADING,
         told=told_phrase(report),
+        not_told=not_told(report),
         not_checked=[
             (sentence, plural(workflows, "workflow") if workflows else "")
             for sentence, workflows in contents.not_checked[:BLIND_SPOT_LIMIT]

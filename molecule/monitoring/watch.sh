@@ -26,6 +26,13 @@ comfyui:
     comfywatchman_watch_command: [/bin/sh, -c, 'cat >>"$HOME/told"; echo "$COMFYWATCHMAN_TOPICS" >>"$HOME/topics"']
     comfywatchman_watch_ping_url_file: "{{ '~/ping' | expanduser }}"
 END
+# A user's tells by channels too; it installs what that takes from the wheels that hosts install from.
+if [[ $scope == user ]]; then
+  cat >>hosts.yml <<'END'
+    comfywatchman_watch_notify_urls: [json://127.0.0.1:8000/watched, problem=json://127.0.0.1:8000/problems]
+    comfywatchman_pip_environment: {PIP_NO_INDEX: "1", PIP_FIND_LINKS: /opt/share/wheels}
+END
+fi
 (umask 077 && echo "http://127.0.0.1:8000/$scope" >ping)
 rm -f told topics
 
@@ -44,9 +51,12 @@ is_told() {
   [[ $(cat topics) == "$1" ]] || wrong "told: $(cat topics), not: $1. $(cat told)"
 }
 
+# posts PATH TEXT : how often something with the text was posted there.
+posts() { grep --fixed-strings "\"/$1\"" /run/webhook.jsonl | grep --fixed-strings --count "$2" || true; }
+
 # For root there is less of it: what differs is where things are.
 if [[ $scope == user ]]; then
-  playbook '[1-9]' --check --diff
+  playbook '[1-9][0-9]*' --check --diff
   [[ ! -e $folder && ! -e $units/comfywatchman.watch.timer ]] || wrong "--check has made something"
   # Nothing is here that would let users do that: polkit.
   ! (playbook 0) 2>/dev/null || wrong "it would end when $USER logs out"
@@ -54,7 +64,7 @@ if [[ $scope == user ]]; then
   sudo loginctl enable-linger "$USER"
 fi
 lingered=$(ls /var/lib/systemd/linger)
-playbook '[1-9]'
+playbook '[1-9][0-9]*'
 [[ $($systemctl is-active comfywatchman.watch.timer) == active ]] || wrong "the timer does not wait"
 look
 is_told summary
@@ -76,11 +86,13 @@ if [[ $scope == user ]]; then
   is_told $'summary\nsilent,problem\nwell'
   pings=$(grep --only-matching "\"/${scope}[^?]*" /run/webhook.jsonl | cut --delimiter=/ --fields=3 | tr '\n' ' ')
   [[ $pings == "start  start fail start fail start  " ]] || wrong "pings: $pings"
-  playbook '[1-9]' --extra-vars comfywatchman_watch_state=absent --check
+  channels="$(posts watched "watching 3 hosts: 3 well") $(posts watched "far fell silent") $(posts watched "are well again") $(posts problems "far fell silent") $(posts problems title)"
+  [[ $channels == "1 1 1 1 1" ]] || wrong "by its channels was told: $channels"
+  playbook '[1-9][0-9]*' --extra-vars comfywatchman_watch_state=absent --check
   [[ -e $folder && -e $units/comfywatchman.watch.timer ]] || wrong "--check has removed something"
 fi
 
-playbook '[1-9]' --extra-vars comfywatchman_watch_state=absent
+playbook '[1-9][0-9]*' --extra-vars comfywatchman_watch_state=absent
 [[ $scope == system ]] || playbook 0 --extra-vars comfywatchman_watch_state=absent
 left=$(ls -d "$folder" {"$units",/var/lib/systemd/timers,~/.local/share/systemd/timers}/*comfywatchman.watch* 2>/dev/null || true)
 [[ -z $left ]] || wrong "left: $left"

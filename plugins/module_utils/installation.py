@@ -12,7 +12,7 @@ import stat
 from ansible_collections.comfywatchman.ops.plugins.module_utils.files import read
 from ansible_collections.comfywatchman.ops.plugins.module_utils.state_files import LAST_RUN
 
-CREDENTIALS = ["comfyui_token", "comfyui_basic_auth", "notify_urls", "ping_url"]
+CREDENTIALS = ["comfyui_token", "comfyui_basic_auth", "notify_urls", "ping_url", "download_token"]
 RECORDS = "/var/lib/comfywatchman"
 SETTINGS = "config.toml"
 ACCEPTED = "accepted.toml"  # the host's own; a team's is the role's to write

@@ -356,6 +356,20 @@ def test_a_forecast_names_what_another_catalog_would_break(host: Host, server: S
     assert (host.files() if host.state.exists() else set()) == before
 
 
+def test_a_forecast_names_how_many_workflows_it_could_not_read(host: Host, server: StandIn) -> None:
+    save(host, "model.json", NEEDS_A_MODEL)
+    (host.workflows / "large.json").write_bytes(b" " * 100_000)
+    other = host.workflows.parent / "canary.json"
+    other.write_text(json.dumps(recorded_node_types("full")))
+    options = {"comfyui_url": server.url, "max_workflow_size": "50kB"}
+    done = host.run("forecast", str(other), "--format", "json", **options)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["judged"] == len(list(host.workflows.iterdir())) - 1
+    assert any("large.json" in told for told in found["changes"]["not_known"])
+    assert "large.json" in host.run("forecast", str(other), **options).stdout
+
+
 def test_a_forecast_without_a_server_uses_the_catalog_that_was_kept(
     host: Host, server: StandIn
 ) -> None:
@@ -373,6 +387,31 @@ def test_a_forecast_without_a_server_uses_the_catalog_that_was_kept(
     done = host.run("forecast", str(other), comfyui_url=server.url, state_dir=host.state / "none")
     assert done.returncode == 78
     assert "no catalog of an earlier check is kept" in done.stderr
+
+
+def test_a_bill_without_a_server_is_made_of_what_was_kept(host: Host, server: StandIn) -> None:
+    save(host, "model.json", NEEDS_A_MODEL)
+    cycle(host, server)
+    asked = host.run("bom", "model.json", comfyui_url=server.url)
+    assert asked.returncode == 0, asked.stderr
+    server.behaviour = "refused"
+    kept = host.run("bom", "model.json", comfyui_url=server.url)
+    assert kept.returncode == 0, kept.stderr
+    now, then = json.loads(asked.stdout), json.loads(kept.stdout)
+    assert now["taken_from"] == server.url
+    assert then["taken_from"].startswith("the catalog that was kept")
+    for part in ("workflow", "comfyui", "packs", "node_types"):
+        assert now[part] == then[part]
+    bill = host.workflows.parent / "bill"
+    bill.write_text(asked.stdout)
+    checked = host.run("bom", "--check", str(bill), comfyui_url=server.url)
+    assert checked.returncode == 0, checked.stdout
+    assert "nothing lacks" in checked.stdout
+    for form in ("cyclonedx", "snapshot"):
+        assert json.loads(host.run("bom", "model.json", "--as", form).stdout)
+    none = host.run("bom", "model.json", comfyui_url=server.url, state_dir=host.state / "none")
+    assert none.returncode == 78
+    assert "no catalog of an earlier check is kept" in none.stderr
 
 
 def without(declared: dict[str, Any], name: str) -> dict[str, Any]:
@@ -439,8 +478,8 @@ def test_a_copy_is_written_out_and_over_nothing(host: Host, server: StandIn) -> 
         (["--as", "snapshot"], "--last-good"),
         (["--to", "x"], "--restore-copy"),
         (["--last-good", "a", "--at", "1d"], "each ask for another thing"),
-        (["--last-good", "nothing"], "the history knows none"),
-        (["--restore-copy", "nothing"], "the history knows none"),
+        (["--last-good", "nothing"], "the history has no workflow 'nothing'"),
+        (["--restore-copy", "nothing"], "the history has no workflow 'nothing'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

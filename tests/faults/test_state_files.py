@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from typing import TYPE_CHECKING
 
 from comfywatchman import state_files
+from tests.faults.conftest import NEEDS_A_MODEL
 from tests.faults.test_schedule import OFTEN, wait_for
 from tests.standin.comfyui import StandIn
 
@@ -89,6 +91,12 @@ def test_every_file_that_is_written_is_on_the_list_and_the_other_way_round(
     del host.environment["BUG"]
     host.run("notify", "--failed-unit", "comfywatchman.service", comfyui_url=comfyui.url)
     host.run("quiet", "until", "1h")
+    mended = host.workflows / "mended.json"
+    mended.write_text(json.dumps(NEEDS_A_MODEL).replace("ae.safetensors", "AE.safetensors"))
+    os.utime(mended, (1_000_000_000, 1_000_000_000))
+    plan = tmp_path / "plan.json"
+    assert host.run("fix", "--plan", str(plan), comfyui_url=comfyui.url).returncode == 0
+    assert host.run("fix", "--apply", str(plan), comfyui_url=comfyui.url).returncode == 0
     log = host.state / state_files.SCHEDULE_LOG
     log.write_bytes(b"x" * 1024**2)
     with host.start("schedule", comfyui_url=comfyui.url, **OFTEN) as schedule:
@@ -103,4 +111,5 @@ def test_every_file_that_is_written_is_on_the_list_and_the_other_way_round(
     left = {*state_files.FILES} - written - ONLY_WHEN_SLOW
     assert left == ONLY_WHEN_ASKED | ONLY_WHEN_TOLD | ONLY_OF_MODELS
     assert {f"{state_files.VERDICTS}.damaged", f"{state_files.SCHEDULE_LOG}.1"} <= written
+    assert any(name.endswith(state_files.FIX_COPY) for name in written)
     assert any(name.endswith(state_files.PART) for name in written)

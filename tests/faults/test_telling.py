@@ -6,12 +6,19 @@ import copy
 import json
 import shutil
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from comfywatchman import state_files
+from comfywatchman.channels.sending import kept
+from comfywatchman.events.outbox import Outbox, State
+from comfywatchman.gate import lock
 from tests.faults.conftest import BROKEN, NEEDS_A_MODEL, RUNNABLE, make_host
 from tests.standin.comfyui import StandIn, recorded_node_types
+from tests.standin.healthchecks import Healthchecks
+from tests.unit.channels.bus import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +80,15 @@ class People:
         sent = self.host.run("notify", "--send", **settings)
         assert sent.returncode == 0, sent.stderr
 
+    def by_hand(self, folder: Path) -> None:
+        """From now on cycles run by hand, and start what sends; no systemd is asked for it."""
+        folder.mkdir()
+        systemctl = folder / "systemctl"
+        systemctl.write_text("#!/bin/sh\nexit 1\n")
+        systemctl.chmod(0o700)
+        del self.host.environment["INVOCATION_ID"]
+        self.host.environment["PATH"] = f"{folder}:{self.host.environment['PATH']}"
+
     def save(self, name: str, workflow: object) -> None:
         """Save a workflow."""
         (self.host.workflows / name).write_text(json.dumps(workflow))
@@ -97,6 +113,37 @@ def test_people_hear_of_a_change_once(people: People) -> None:
     assert people.host.latest["notices"]["pending"] == 0
 
 
+MANY = """
+import sys
+from comfywatchman import cli
+def run(*arguments):
+    try:
+        cli.app(list(arguments))
+    except SystemExit as ended:
+        if ended.code:
+            raise
+for _ in range(int(sys.argv[1])):
+    run("--run-check")
+    run("notify", "--send")
+"""
+"""Cycles one after the other, each sent what it tells: a process of its own takes far longer."""
+
+
+def test_of_a_hundred_bad_cycles_there_is_one_message_and_of_bad_good_bad_three(
+    people: People, server: StandIn
+) -> None:
+    few = recorded_node_types("full")
+    server.object_info = {name: few[name] for name in ("EmptyImage", "SaveImage")}
+    people.cycle()
+    people.host.program = ["-c", MANY]
+    for workflow, count in ((BROKEN, "100"), (RUNNABLE, "1"), (BROKEN, "2")):
+        people.save("good.json", workflow)
+        done = people.host.run(count)
+        assert done.returncode == 0, done.stderr
+    assert people.topics == ["summary", "worse", "mended", "flapping"]
+    assert people.host.latest["notices"]["pending"] == 0
+
+
 def test_a_channel_that_was_down_is_told_once_it_is_back(people: People) -> None:
     people.cycle()
     people.down.touch()
@@ -104,12 +151,42 @@ def test_a_channel_that_was_down_is_told_once_it_is_back(people: People) -> None
     for _ in range(5):
         people.cycle()
     assert people.topics == ["summary"]
-    assert people.host.latest["notices"]["pending"] == 1
+    notices = people.host.latest["notices"]
+    assert notices["pending"] == 1
+    (failing,) = notices["failing"]
+    assert failing["why"] == "it ended with exit code 1"
     people.down.unlink()
     people.cycle()
     people.cycle()
     assert people.topics == ["summary", "worse"]
-    assert people.host.latest["notices"]["pending"] == 0
+    notices = people.host.latest["notices"]
+    assert (notices["pending"], notices["failing"]) == (0, [])
+
+
+def test_a_cycle_has_ended_while_two_of_five_channels_hang(people: People, tmp_path: Path) -> None:
+    hang = threading.Event()
+    with Healthchecks(hang=hang) as hangs, Healthchecks() as works:
+        urls = tmp_path / "urls"
+        lines = [f"json{url[4:]}/api/push/{n}" for url in (hangs.url, works.url) for n in (1, 2)]
+        urls.write_text("\n".join(lines))
+        urls.chmod(0o600)
+        people.by_hand(tmp_path / "bin")
+        people.host.environment["COMFYWATCHMAN_NOTIFY_URLS_FILE"] = str(urls)
+        assert people.host.run().returncode == 0
+        # What hangs is given up after ten seconds, and noted: that has not come yet.
+        assert kept.failing(people.host.state) == []
+        with Outbox(people.host.state, readonly=True) as outbox:
+            deliveries = {each.channel: each for each in outbox.deliveries()}
+        assert (deliveries["apprise"].state, deliveries["apprise"].tries) == (State.PENDING, 0)
+        wait_for(lambda: len(hangs.came) == 2 and len(works.pushes) == 2 and bool(people.told))
+        assert hangs.pushes == []
+        hang.set()
+        with lock.make(people.host.state / state_files.NOTIFY_LOCK).acquire(timeout=60):
+            pass
+        people.cycle()  # should the machine have been so slow that they were given up
+    with Outbox(people.host.state, readonly=True) as outbox:
+        assert {each.state for each in outbox.deliveries()} == {State.SENT}
+    assert (len(works.pushes), people.topics) == (2, ["summary"])
 
 
 def test_nothing_is_put_by_where_nobody_is_to_be_told(host: Host, server: StandIn) -> None:
@@ -182,7 +259,6 @@ def at_once(host: Host) -> None:
     """Have the second look due: nobody waits for a minute here."""
     from datetime import UTC, datetime
 
-    from comfywatchman.events.outbox import Outbox
     from comfywatchman.history import packing
 
     with Outbox(host.state) as outbox:

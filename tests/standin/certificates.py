@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Certificates:
-    """PEM files: the authority, and a certificate for localhost and 127.0.0.1 with its key."""
+    """PEM files: the authority, and a certificate for localhost, 127.0.0.1 and ::1 with its key."""
 
     authority: Path
     certificate: Path
@@ -25,11 +25,17 @@ def openssl_missing() -> str:
     return "" if shutil.which("openssl") else "the openssl command is not installed"
 
 
-def make(directory: Path) -> Certificates:
-    """Make an authority, and a certificate that it signed, in a directory that exists."""
+def make(directory: Path, *more: str) -> Certificates:
+    """Make an authority, and a certificate that it signed, in a directory that exists.
+
+    Args:
+        directory: where to.
+        more: further names of the server, such as ``IP:192.0.2.1``.
+    """
     files = {name: directory / f"{name}.pem" for name in ("ca", "ca-key", "cert", "key", "csr")}
     extensions = directory / "extensions"
-    extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:false\n")
+    names = ",".join(("DNS:localhost", "IP:127.0.0.1", "IP:::1", *more))
+    extensions.write_text(f"subjectAltName={names}\nbasicConstraints=CA:false\n")
     new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc")
     for arguments in (
         ("req", "-x509", *new_key, "-keyout", files["ca-key"], "-out", files["ca"], "-days", "2",

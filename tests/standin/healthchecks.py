@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -42,12 +43,14 @@ class Healthchecks:
         slugs: the checks of the project, by slug; two of one slug are ambiguous.
         status: answered in place of all else, if it is not 0.
         hang: set to let go of requests that are not answered.
+        came: paths of the requests, also of those.
     """
 
     limit: int = 10_000
     slugs: list[str] = field(default_factory=list)
     status: int = 0
     hang: threading.Event | None = None
+    came: list[str] = field(default_factory=list)
     pings: list[Ping] = field(default_factory=list)
     pushes: list[dict[str, list[str]]] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
@@ -57,8 +60,13 @@ class Healthchecks:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                stand_in.came.append(self.path)
                 if stand_in.hang is not None:
                     stand_in.hang.wait()
+                with suppress(ConnectionError):  # who asked may have given up
+                    self.answer()
+
+            def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 status, text = stand_in.answer(self.path, body)
                 self.send_response(status)

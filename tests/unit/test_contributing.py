@@ -101,6 +101,37 @@ def test_a_check_is_one_file(copy: Copy, flow: Path, object_info: Path) -> None:
     assert "tiny_picture" in copy.python("-c", f"{catalogue}; print(made())").stdout
 
 
+PROPOSE = """
+import json, sys
+from comfywatchman.comfyui.catalog import Catalog
+from comfywatchman.comfyui.inventory import Inventory
+from comfywatchman.fixes.here import Here, Saved
+from comfywatchman.fixes.proposing import propose
+from comfywatchman.history.world import World
+from comfywatchman.judging.cache import VerdictCache
+from comfywatchman.judging.workflow import judge_workflow
+from comfywatchman.workflow.find import WorkflowCopy
+
+raw, catalog = sys.argv[1].encode(), Catalog(json.load(open(sys.argv[2])))
+copy, verdicts = WorkflowCopy("w", "w", raw), VerdictCache(None, catalog, Inventory(), {})
+report = judge_workflow(copy, verdicts, max_bytes=10**6, max_depth=99)
+for fix in propose(Here(World(catalog, Inventory(), 99, 10**6), [Saved(copy, raw, report)])):
+    print(fix.strategy, fix.edits[0].after)
+"""
+
+
+def test_a_way_to_find_a_fix_is_one_file(copy: Copy, object_info: Path) -> None:
+    name = example("comfywatchman/fixes/strategies")
+    copy.insert(name, examples()[name])
+    assert copy.touched() == {name}
+    size = {"width": 9, "height": 9, "crop": "disabled"}
+    scale = {"image": ["1", 0], "upscale_method": "nearest", **size}
+    preview = {"class_type": "PreviewImage", "inputs": {"images": ["3", 0]}}
+    nodes = {**PROMPT, "2": preview, "3": {"class_type": "ImageScale", "inputs": scale}}
+    ended = copy.python("-c", PROPOSE, json.dumps(nodes), object_info)
+    assert ended.stdout == f"{Path(name).stem} nearest-exact\n", ended.stderr
+
+
 def test_a_command_is_one_file(copy: Copy) -> None:
     name = example("comfywatchman/commands")
     copy.insert(name, examples()[name])
@@ -124,6 +155,19 @@ def test_an_output_format_is_one_file(copy: Copy, flow: Path, object_info: Path)
     flow.write_text(json.dumps({**PROMPT, "3": {"class_type": "Gone", "inputs": {}}}))
     ended = copy.program("check", flow, "--object-info", object_info, "--format", form)
     assert (ended.returncode, ended.stdout) == (Exit.OK, "flow.json\n"), ended.stderr
+
+
+def test_a_format_of_model_files_is_one_file(copy: Copy, tmp_path: Path) -> None:
+    name = example("comfywatchman/modelfiles/formats")
+    copy.insert(name, examples()[name])
+    assert copy.touched() == {name}
+    array = b"\x93NUMPY\x01\x00\x06\x00{'a':}"
+    for file, raw in (("a.npy", array), ("b.npy", array[:-2]), ("c.gguf", array)):
+        (tmp_path / file).write_bytes(raw)
+    inspect = "from comfywatchman.modelfiles.inspecting import inspect as made; import sys"
+    tell = "print(*(made(file, 0).code for file in sys.argv[1:]), sep=',')"
+    ended = copy.python("-c", f"{inspect}; {tell}", *sorted(tmp_path.glob("?.*")))
+    assert ended.stdout == ",model_truncated,model_extension_lies\n", ended.stderr
 
 
 def test_a_setting_is_one_field_and_the_three_of_the_role(copy: Copy, flow: Path) -> None:

@@ -112,6 +112,13 @@ def another_catalog(folder: Path, _: ExitStack) -> None:
     (folder / "object_info.json").write_text(json.dumps(declared))
 
 
+def a_bill(folder: Path, _: ExitStack) -> None:
+    command = [sys.executable, "-m", "comfywatchman.cli", "bom", "broken.json"]
+    options = ["--config=server.toml", "--state-dir=state"]
+    with (folder / "bom.json").open("wb") as file:
+        subprocess.run([*command, *options], cwd=folder, check=True, stdout=file)
+
+
 OFFLINE = "--object-info object_info.json --state-dir state"
 FULL = "/dev/full"
 CHECK = f"check flow.json {OFFLINE}"
@@ -121,12 +128,20 @@ ACCEPT = "accept broken.json --reason known --until {} --state-dir state --confi
 SOON = (datetime.now(UTC) + timedelta(days=9)).date()
 MODELS = "models --config server.toml --state-dir state"
 FORECAST = "forecast object_info.json --config server.toml --state-dir state"
+BOM = "bom flow.json --config server.toml --state-dir state"
+FIX = "fix --config server.toml --state-dir state"
 CASES = {
     ("accept", 0): Case(ACCEPT.format(SOON), a_broken_report),
     ("accept", 2): Case(ACCEPT.format("soon"), a_broken_report),
     ("accept", 70): Case(ACCEPT.format(SOON), a_broken_report, lacking="tomlkit"),
     ("accept", 74): Case(ACCEPT.format(SOON), a_read_only_place),
     ("accept", 78): Case(ACCEPT.format(SOON)),
+    ("bom", 0): Case(BOM),
+    ("bom", 1): Case("bom --check bom.json --config server.toml --state-dir state", a_bill),
+    ("bom", 2): Case("bom gone.json --config server.toml --state-dir state"),
+    ("bom", 70): Case(BOM, lacking="comfywatchman.bom"),
+    ("bom", 74): Case(BOM, into=FULL),
+    ("bom", 78): Case("bom --check flow.json --config server.toml --state-dir state"),
     ("check", 0): Case(CHECK),
     ("check", 1): Case(f"check broken.json {OFFLINE} --fail-on broken"),
     ("check", 2): Case("check gone.json"),
@@ -149,6 +164,13 @@ CASES = {
     ("doctor", 2): Case("doctor --format pdf"),
     ("doctor", 70): Case("doctor --state-dir state", lacking="comfywatchman.doctor"),
     ("doctor", 74): Case("doctor --state-dir state", into=FULL),
+    ("fix", 0): Case(FIX),
+    ("fix", 1): Case(f"fix --state-dir state {GONE}"),
+    ("fix", 2): Case("fix --only proven"),
+    ("fix", 70): Case(FIX, lacking="comfywatchman.fixing"),
+    ("fix", 74): Case(f"{FIX} --plan object_info.json"),
+    ("fix", 75): Case("fix --undo x --state-dir state", hold_the_lock(state_files.FIX_LOCK)),
+    ("fix", 78): Case("fix --undo x --state-dir state"),
     ("fleet", 0): Case("fleet fleet --fail-on never"),
     ("fleet", 1): Case("fleet fleet"),
     ("fleet", 2): Case("fleet"),

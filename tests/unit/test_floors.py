@@ -36,8 +36,11 @@ FLOORS: tuple[frozenset[str], ...] = tuple(
         "judging",
         "report history acceptances modelfiles",
         "catalogue",
-        "metrics events channels",
-        "basis cycle conversion forecast status fleet schemas doctor workstation",
+        "metrics events channels fixes",
+        (
+            "basis present bom cycle conversion fixing forecast status fleet schemas doctor "
+            "workstation"
+        ),
         "command_line",
         "commands",
         "cli",

@@ -71,6 +71,13 @@ def test_https_in_capitals_is_verified_all_the_same(tmp_path: Path) -> None:
     assert settings.load({}, file).comfyui_url == "https://Farm.example"
 
 
+def test_hosts_of_downloads_are_named_in_small_letters_without_the_usual_port(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COMFYWATCHMAN_DOWNLOAD_HOSTS", "HuggingFace.co:443 [::1]:8443")
+    assert settings.load({}).download_hosts == ["huggingface.co", "[::1]:8443"]
+
+
 NONSENSE = [
     ('instance = "GPU 1"', "up to 32 small letters"),
     ("instance = 1", "must be text"),
@@ -131,6 +138,12 @@ NONSENSE = [
     ('ping_url_file = "relative"', "absolute path"),
     ('ping_fail_on = "sometimes"', "'never', 'partial' or 'broken'"),
     ("desktop_notifications = 1", "must be true or false"),
+    ('download_hosts = "huggingface.co"', "must be a list of hosts"),
+    ('download_hosts = ["https://huggingface.co"]', "must be hosts such as huggingface.co"),
+    ('download_hosts = ["a b"]', "must be hosts such as huggingface.co"),
+    ('download_hosts = ["a:0"]', "must be hosts such as huggingface.co"),
+    ("download_hosts = [1]", "must be text"),
+    ('download_token_file = "relative"', "absolute path"),
     ("report_url = 5", "must be text"),
     ('report_url = "reports.example"', "begins with http:// or https://"),
     ('report_url = "http://reports.example/a b"', "neither blanks nor a login"),
@@ -152,6 +165,7 @@ NONSENSE = [
         'notify_urls_file = "ntfy://c2VjcmV0/dG9r"',
         'ping_url = "https://hc-ping.com/c2VjcmV0/dG9r"',
         'ping_url_file = "https://hc-ping.com/c2VjcmV0/dG9r"',
+        'download_token_file = "huggingface.co c2VjcmV0/dG9r"',
         'comfyui_url = "http://127.0.0.1:8188/?token=c2VjcmV0/dG9r"',
         'comfyui_url = "http://127.0.0.1:8188/#c2VjcmV0/dG9r"',
         'comfyui_url = "http://anna:c2VjcmV0@127.0.0.1:8188"',
@@ -243,7 +257,7 @@ def test_settings_of_cycles_are_flags_of_the_same_name() -> None:
     assert set(settings.Settings.model_fields) - flags == {
         *("instance", "on_failure_command", "on_change_command"),
         *("notify_urls_file", "ping_url_file", "ping_fail_on", "desktop_notifications"),
-        *("report_url", "reminders", "hash_budget"),
+        *("report_url", "reminders", "hash_budget", "download_hosts", "download_token_file"),
     }
 
 

@@ -30,6 +30,9 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
         "workflow-copies.sqlite3-journal",
         ".latest.json.7.8.part",
         ".report.md.7.part",
+        "fix-20261126-140203-0a1b2c3d.json",
+        "fix-20261126-140203-0a1b2c3d-12.before",
+        ".fix-20261126-140203-0a1b2c3d.json.7.8.part",
     ],
 )
 def test_it_is_ours(name: str) -> None:
@@ -42,6 +45,7 @@ def test_it_is_ours(name: str) -> None:
         *("report.pdf", "report.md.orig", "my report.md", "Report.md", "report", "report.md\n"),
         *("history.txt", "history.json.1", "inventory.csv", "last-will.odt", "schedule.ics"),
         *(".latest.json", ".download.7.8.part", "latest.json.part", "..", "", "schedule.log.old"),
+        *("fix-me.json", "fix-20261126-140203-0a1b2c3d.before", "fix-2026.json"),
         *("history.sqlite3.before-", "history.sqlite3.before-x", "latest.json.before-1"),
     ],
 )
@@ -55,6 +59,14 @@ def test_what_people_made_is_told_from_the_rest(ending: str) -> None:
     assert not state_files.holds_peoples_work(f"history.sqlite3{ending}")
     assert not state_files.holds_peoples_work(f"my workflow-copies.sqlite3{ending}")
     assert not state_files.holds_peoples_work("workflow-copies.sqlite3.zip")
+
+
+def test_what_workflows_held_before_a_fix_is_peoples_work_and_remembered() -> None:
+    fix = "fix-20261126-140203-0a1b2c3d"
+    assert state_files.holds_peoples_work(f"{fix}-1.before")
+    assert not state_files.holds_peoples_work(f"{fix}.json")
+    assert state_files.is_remembered(f"{fix}-1.before")
+    assert state_files.is_remembered(f"{fix}.json")
 
 
 @pytest.mark.parametrize("name", ["history.sqlite3", "workflow-copies.sqlite3"])

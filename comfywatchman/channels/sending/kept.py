@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from comfywatchman import state, state_files
-from comfywatchman.moments import shown
+from comfywatchman.results import FailingChannel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,16 +78,17 @@ def read(folder: Path) -> Kept:
     return kept
 
 
-def troubles(folder: Path) -> list[str]:
-    """A sentence for each target that could not be reached when it was tried last."""
+def failing(folder: Path) -> list[FailingChannel]:
+    """The targets that could not be reached when they were tried last."""
     return [
-        f"{each['name']} could not be reached since {_day(each['since'])}: {each['why']}"
+        FailingChannel(name=each["name"], since=_moment(each["since"]), why=each["why"])
         for each in read(folder).troubles.values()
     ]
 
 
-def _day(moment: str) -> str:
+def _moment(text: str) -> datetime | None:
     try:
-        return shown(datetime.fromisoformat(moment))
+        moment = datetime.fromisoformat(text)
     except ValueError:
-        return "an unknown time"
+        return None
+    return moment if moment.tzinfo is not None else None

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from comfywatchman.settings import Settings
 
 TRY = 10.0
-"""Seconds that one try may take."""
+"""Seconds that one try may take, once the process that makes it is ready."""
 ALL = 30.0
 """Seconds that all may take together; what is left waits for the next time."""
 LONGEST_WAIT = 90.0
@@ -258,7 +258,7 @@ def _run(jobs: list[Job], remembered: kept.Kept, seconds: float = ALL) -> Iterat
                 left = give_up - time.monotonic()
                 if left <= 0:
                     break
-                outcome = trying.attempt(job.target, message, told, min(TRY, left), **job.more)
+                outcome = trying.attempt(job.target, message, told, TRY, left, **job.more)
                 told = outcome.keep or told
                 results.put(Result(job, message, outcome))
                 if outcome.why:

@@ -12,7 +12,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from comfywatchman.findings import declare, quoted
-from comfywatchman.modelfiles.condition import Condition, of_bytes
+from comfywatchman.modelfiles.condition import Condition, of_bytes, so_many_lack
 from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
@@ -140,13 +140,13 @@ def inspect(source: Source) -> Condition:
         lacking = int(ends.args[0])
         if lacking > _BEYOND_ANY:
             return _damaged("by its header it is longer than any file")
-        return _damaged(f"it ends within its header: at least {of_bytes(lacking)} lack", lacking)
+        return _damaged(f"it ends within its header: at least {so_many_lack(lacking)}", lacking)
     if end > source.size:
         lacking = end - source.size
         return Condition(
             "model_truncated",
             NAME,
-            f"it is cut off: of {of_bytes(end)} the last {lacking:,} lack",
+            f"it is cut off after {source.size:,} of its {of_bytes(end)}",
             lacking=lacking,
         )
     return Condition(format=NAME)

@@ -60,7 +60,7 @@ def inspect(source: Source) -> Condition:
                 break  # an instruction that there is not: no pickle at all, or a damaged one
             if len(whole) < source.size:
                 raise Unseen from None
-            return Condition("model_truncated", NAME, "it is cut off", lacking=1)
+            return Condition("model_truncated", NAME, "it is cut off")
     else:
         return (
             _with_numbers(source.size, stream.tell(), pieces)
@@ -79,7 +79,7 @@ def _with_numbers(size: int, begins: int, pieces: list[tuple[str, int] | None]) 
     end = begins + sum(_COUNT + length for length in dict(known).values())
     if end <= size:
         return Condition(format=NAME)
-    what = f"it is cut off: of {of_bytes(end)} the last {end - size:,} lack"
+    what = f"it is cut off after {size:,} of its {of_bytes(end)}"
     return Condition("model_truncated", NAME, what, lacking=end - size)
 
 

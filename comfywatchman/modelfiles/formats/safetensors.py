@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import orjson
 
 from comfywatchman.findings import declare, quoted
-from comfywatchman.modelfiles.condition import Condition, of_bytes
+from comfywatchman.modelfiles.condition import Condition, of_bytes, so_many_lack
 from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def inspect(source: Source) -> Condition:
         return _damaged(f"{what}: a header of {length:,} bytes is longer than any may be")
     if begins > source.size:
         lacking = begins - source.size
-        return _damaged(f"it ends within its header: at least {of_bytes(lacking)} lack", lacking)
+        return _damaged(f"it ends within its header: at least {so_many_lack(lacking)}", lacking)
     if not any(source.head):
         return _damaged("it begins with zeros: what was to be written there never was")
     if source.head[_LENGTH:].lstrip(_SPACE)[:1] not in (b"{", b""):
@@ -102,7 +102,7 @@ def inspect(source: Source) -> Condition:
         return Condition(
             "model_truncated",
             NAME,
-            f"it is cut off: of {of_bytes(end)} the last {lacking:,} lack",
+            f"it is cut off after {source.size:,} of its {of_bytes(end)}",
             lacking=lacking,
         )
     if end < source.size:
@@ -110,7 +110,7 @@ def inspect(source: Source) -> Condition:
         return Condition(
             "model_trailing_bytes",
             NAME,
-            f"{of_bytes(extra)} follow its last tensor, for which safetensors refuses it",
+            f"it has {of_bytes(extra)} more than its tensors take, and safetensors refuses it",
             extra=extra,
         )
     return Condition(format=NAME)

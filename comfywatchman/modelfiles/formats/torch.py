@@ -71,9 +71,11 @@ def inspect(source: Source) -> Condition:
         if any(name.endswith(_PICKLE) for name in _names(source)):
             return Condition(format=NAME)
     except _Wrong as wrong:
-        return Condition(NOT_ZIP.name, NAME, str(wrong))
+        return (
+            Condition(NOT_ZIP.name, NAME, str(wrong)) if source.ending in ENDINGS else Condition()
+        )
     if source.ending == _UNCERTAIN or source.ending not in ENDINGS:
-        return Condition()
+        return Condition()  # an archive of another program's
     return Condition(
         NOT_ZIP.name, detail="it is a ZIP archive, but none of PyTorch's: it holds no data.pkl"
     )

@@ -32,6 +32,7 @@ from comfywatchman.report.digest import (
     gate_worth_showing,
     headline,
     left_out,
+    not_told,
     plural,
     server_phrase,
     told_phrase,
@@ -57,6 +58,8 @@ def render(report: Report) -> str:
     lines = [f"# ComfyWatchman on {code(report.host)}", ""]
     for alarm in report.alarms:
         lines += [f"**ALARM:** {prose(alarm)}", ""]
+    for sentence in not_told(report):
+        lines += [f"**Not told:** {prose(sentence)}", ""]
     if report.outcome == "done":
         counts = headline(report.summary) + damaged.among(report) + accepted.among(report)
         lines += [f"**{counts}**", ""]

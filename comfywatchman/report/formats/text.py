@@ -30,6 +30,7 @@ from comfywatchman.report.digest import (
     digest,
     headline,
     left_out,
+    not_told,
     plural,
     proportions,
     server_phrase,
@@ -172,6 +173,8 @@ def _head(page: Page, report: Report) -> None:
     page.say(f"ComfyWatchman on {report.host}, {when}", style=BOLD)
     for alarm in report.alarms:
         page.say(f"ALARM: {alarm}", mark="!", mark_style=ALARM, style=BOLD)
+    for sentence in not_told(report):
+        page.say(f"Not told: {sentence}", mark="!", mark_style="33", style=BOLD)
     if report.outcome != "done":
         page.say(f"{report.outcome}: {report.reason}", mark="!", mark_style="33", style=BOLD)
         return

@@ -4,9 +4,10 @@
 Usage: watch.py FOLDER, which holds settings.json: what playbooks/watch.yml has written.
 
 Runs playbooks/status.yml, which may ask for nothing, and compares its picture with told.json. What
-is new goes to a program of the operator's: as text on its standard input, and in its environment.
-Only what that has taken counts as told, so each is told at least once, and again only if this was
-killed in between. Last, the dead man's switch hears whether all is well.
+is new goes to ComfyWatchman's own channels, and to a program of the operator's: as text on its
+standard input, and in its environment. Only what these have taken counts as told, so each is told
+at least once, and again only if this was killed in between, or the other has not taken it. Last,
+the dead man's switch hears whether all is well.
 
 Exit code: 0, also where hosts are not well; 1 if they could not be looked at or it could not be
 told. Standard library only, but for dead_man.py, which lies beside it.
@@ -35,6 +36,7 @@ import dead_man
 
 AT_MOST = 10  # hosts or differences that are named under one heading
 TELLING_SECONDS = 30
+SENDING_SECONDS = 90  # its channels have 30 of their own, and so much is left to their process
 PING_SECONDS = 10
 STATES = {
     "silent": "fell silent",
@@ -230,35 +232,53 @@ def _which(file: Path) -> tuple[int, int] | None:
     return found.st_ino, found.st_mtime_ns
 
 
-def tell(command: list[str], message: Message, report: Path) -> None:
-    """Hand it to the program, if there is one, and to the journal.
+def tell(settings: dict[str, Any], message: Message, report: Path, since: str) -> None:
+    """Hand it to the channels and to the program, if there are such, and to the journal.
+
+    Args:
+        settings: what there is.
+        message: what is told.
+        report: the page of the hosts.
+        since: what tells the last time that something was told from others.
 
     Raises:
         WatchError: it was not taken.
     """
     sys.stdout.write(message.text)
     sys.stdout.flush()
-    if not command:
-        return
     bad = {"silent", "stale", "problem", "differs", "watch_failed"}
+    # The channels drop what they have already.
+    identity = hashlib.sha256(f"{since}\n{message.text}".encode()).hexdigest()[:32]
     given = {
-        "COMFYWATCHMAN_MESSAGE": hashlib.sha256(message.text.encode()).hexdigest()[:32],
+        "COMFYWATCHMAN_MESSAGE": identity,
         "COMFYWATCHMAN_TOPICS": ",".join(message.topics),
         "COMFYWATCHMAN_PRIORITY": "warning" if bad & set(message.topics) else "notice",
         "COMFYWATCHMAN_SUBJECT": message.subject,
         "COMFYWATCHMAN_REPORT": str(report),
         "COMFYWATCHMAN_HOST": socket.gethostname(),
     }
+    _hand(settings["relay"], message.text, given, SENDING_SECONDS)
+    _hand(settings["tell"], message.text, given, TELLING_SECONDS)
+
+
+def _hand(command: list[str], text: str, given: dict[str, str], seconds: float) -> None:
+    """Run a program with a text, if there is one.
+
+    Raises:
+        WatchError: it did not take it.
+    """
+    if not command:
+        return
     try:
         done = subprocess.run(
             command,
-            input=message.text.encode(),
+            input=text.encode(),
             env={**os.environ, **given},
-            timeout=TELLING_SECONDS,
+            timeout=seconds,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise WatchError(f"{command[0]} took longer than {TELLING_SECONDS} s") from None
+        raise WatchError(f"{command[0]} took longer than {seconds} s") from None
     except (OSError, ValueError) as error:
         raise WatchError(f"{command[0]} cannot be started: {error}") from None
     if done.returncode:
@@ -355,8 +375,11 @@ def watch(folder: Path) -> int:
     summary, message = compare(None, now), compare(told, now)
     try:
         if message:
-            tell(settings["tell"], message, folder / "fleet-report" / "fleet.html")
-        elif summary:
+            since = str(_which(folder / "told.json"))
+            tell(settings, message, folder / "fleet-report" / "fleet.html", since)
+        else:
+            _hand(settings["relay"], "", {}, SENDING_SECONDS)  # what a channel did not take
+        if summary and not message:
             sys.stdout.write(f"{summary.subject}; nothing new to tell\n")
         before = told or Picture()
         remember(folder / "told.json", before.unseen() if now.failed else now.after(before))

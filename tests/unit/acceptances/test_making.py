@@ -119,7 +119,7 @@ def test_a_teams_is_pinned_by_what_is_the_same_on_every_host() -> None:
             {"name": "twin.json"},
             (
                 "2 workflows are called 'twin.json': name one by its path: "
-                "'/elsewhere/twin.json', '/elsewhere/b/twin.json'"
+                "'/elsewhere/b/twin.json', '/elsewhere/twin.json'"
             ),
         ),
     ],

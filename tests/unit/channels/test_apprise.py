@@ -89,7 +89,7 @@ def test_a_credential_counts_for_more_than_the_file(
 
 def send(url: str, what: Message) -> str:
     """Send a message as the sender does, in a process of its own; why it was not sent."""
-    return trying.attempt(Target("apprise", "it", {"url": url}), what, {}, 30).why
+    return trying.attempt(Target("apprise", "it", {"url": url}), what, {}, 30, 60).why
 
 
 class Inbox:

@@ -126,6 +126,7 @@ def test_what_is_in_force_makes_no_playbook_an_empty_success(place: Place, tmp_p
         ("deploy", "There is no user 'nobody-of-this-name' on this host"),
         ("rollback", "No release is active"),
         ("run_now", "ComfyWatchman is not installed here"),
+        ("fix", "ComfyWatchman is not installed here"),
         ("wheelhouse", "No host of the group comfyui could be asked for its Python"),
         ("uninstall", "comfywatchman.ops.comfywatchman : Absent | Look at the host"),
     ],

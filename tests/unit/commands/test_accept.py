@@ -97,6 +97,17 @@ def test_what_is_accepted_fails_nothing_until_a_new_fault_or_the_day(host: Host)
     assert host.states() == ["void"]
     assert f"acceptance {host.id} of 'flow.json' holds no more" in ended.stderr
 
+    host.save("flow.json", {"3": GONE})  # just what was accepted
+    ended = host.check()
+    assert ended.returncode == Exit.OK
+    assert host.states() == ["applied"]
+    said = [line for line in ended.stderr.splitlines() if line.startswith("broken: flow.json: ")]
+    (told,) = (line.partition("; accepted until ")[2] for line in said)
+    assert told.startswith(SOON)
+    assert told.endswith(f": known ({host.id})")
+    host.save("flow.json", {"3": GONE, "4": GONE_TOO})
+    assert host.check().returncode == Exit.FAIL_ON
+
     assert "renewed in" in host.accept().stdout
     assert host.check().returncode == Exit.OK
     yesterday = TODAY - timedelta(days=1)

@@ -140,10 +140,13 @@ def test_a_report_of_the_past(state: Path) -> None:
         (["--at", "9999-01-01"], "--at: '9999-01-01' is still to come: it is 20"),
         (["--at", "2025-12-31"], "--at: the history begins later than 20"),
         (["--at", "2d", "--since", "7d"], "--at shows one report as a whole: leave --workflow"),
-        (["--workflow", "gone.json"], "--workflow: the history knows none that is called 'gone."),
+        (["--workflow", "gone.json"], "--workflow: the history has no workflow 'gone.json'; "),
         (
             ["--workflow", "c.json"],
-            "--workflow: 2 are called so; give a path: /other/c.json, /w/c.json",
+            (
+                "--workflow: 2 workflows are called 'c.json': name one by its path: "
+                "'/other/c.json', '/w/c.json'"
+            ),
         ),
         (["--format", "pdf"], ""),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from datetime import date
 
 import pytest
 
@@ -18,7 +19,7 @@ from comfywatchman.cycle.progress import (
     WasRead,
     WillFail,
 )
-from comfywatchman.results import Verdict
+from comfywatchman.results import Acceptance, ChangeKind, Verdict
 from tests.unit.report.sample import (
     changes,
     damaged,
@@ -75,6 +76,34 @@ def test_without_a_history_what_is_broken_is_a_warning() -> None:
         "partial",
         "unknown",
     ]
+
+
+def test_what_is_accepted_is_said_to_be_and_warns_of_nothing() -> None:
+    until = date(2026, 12, 31)
+    acceptance = Acceptance(id="6563b41a", reason="the studio does\nwithout", until=until)
+    accepted = {JUDGED[0].path: acceptance}
+    said = lines(Judged(JUDGED, accepted=accepted))
+    assert [line.partition(":")[0] for line in said[:2]] == ["<6>broken", "<4>partial"]
+    assert "x.ckpt" in said[0]
+    assert said[0].endswith("; accepted until 2026-12-31: the studio does\\nwithout (6563b41a)")
+    assert lines(Judged(JUDGED, AS_BEFORE, accepted))[0].startswith("<7>still broken since ")
+
+
+def test_what_got_as_bad_as_was_accepted_warns_of_nothing() -> None:
+    compared = remembered().changes
+    assert compared is not None
+    worse = [c for c in compared.workflows if c.kind is ChangeKind.WORSE]
+    (one,) = (c for c in worse if c.name == "portraits/outdoor.json")
+    said = lines(Compared(compared, frozenset([one.path])))
+    assert [line.partition(":")[0] for line in said[:3]] == [
+        next(line for line in said if line.startswith("<4>3 workflows broke")).partition(":")[0],
+        "<4>worse",
+        "<6>worse",
+    ]
+    assert said[2].startswith("<6>worse: portraits/outdoor.json: broke")
+    assert said[2].endswith("; accepted")
+    said = lines(Compared(compared, frozenset(c.path for c in worse)))
+    assert not [line for line in said if line.startswith("<4>")]
 
 
 def test_what_is_as_it_was_has_a_line_for_debugging() -> None:

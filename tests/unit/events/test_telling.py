@@ -387,8 +387,18 @@ def test_an_acceptance_that_does_not_hold_is_told_once(host: Host, state: Accept
     assert message is not None
     assert "1: is over" in message.body
     assert host.done(*both, acceptances=[result]) is None
-    assert host.done(*both) is None
+    holds = AcceptanceResult(
+        id="1", state=AcceptanceState.APPLIED, text="1 error", file="f", workflow="/w/a"
+    )
+    message = host.done(*both, acceptances=[holds])
+    assert topics(message) == (Topic.MENDED,)
+    assert message is not None
+    assert message.priority == Priority.NOTICE
+    assert "1 acceptance holds again" in message.subject
+    assert host.done(*both, acceptances=[holds]) is None
     assert host.done(*both, acceptances=[result]) is not None
+    assert host.done(*both) is None
+    assert host.done(*both, acceptances=[holds]) is None
 
 
 def finding(code: str, about: str) -> Finding:

@@ -17,7 +17,7 @@ from comfywatchman.fleet.model import Fleet, Host
 from comfywatchman.fleet.survey import survey
 from comfywatchman.fleet.words import identity
 from comfywatchman.report.accepted import in_words
-from comfywatchman.results import REPORT_SCHEMA_VERSION, Notices
+from comfywatchman.results import REPORT_SCHEMA_VERSION, FailingChannel, Notices
 from tests.unit.fleet import sample
 from tests.unit.fleet.sample import HOUR, NOW, at, finding, host, packed, report, status, workflow
 from tests.unit.report import sample as reports
@@ -437,13 +437,20 @@ def test_what_is_accepted_on_a_host_is_a_group_of_its_own(tmp_path: Path) -> Non
 def test_a_report_as_a_host_writes_it(tmp_path: Path) -> None:
     whole = reports.realistic()
     bad = next(w for w in whole.workflows if w.verdict == "broken")
-    made = reports.accepted(whole, bad.name).model_copy(update={"notices": Notices(pending=2)})
+    since = datetime.fromisoformat(at(NOW - 3 * HOUR))
+    failing = FailingChannel(name="ntfy (line 2)", since=since, why="refused")
+    notices = Notices(pending=2, failing=[failing])
+    made = reports.accepted(whole, bad.name).model_copy(update={"notices": notices})
     told = json.loads(made.model_dump_json()) | {"started_at": at(NOW)}
     fleet = picture(tmp_path, host("a", report=told))
     (found,) = (g.accepted for w in fleet.workflows for g in w.groups if g.accepted)
     (entry,) = (w.accepted for w in made.workflows if w.accepted)
     assert f"{found} ({entry.id})" == in_words(entry)
-    assert codes(fleet.hosts[0]) == {"messages"}
+    assert codes(fleet.hosts[0]) == {"messages", "channels"}
+    (remark,) = (r for r in fleet.hosts[0].remarks if r.code == "channels")
+    assert remark.message == (
+        "as of its last full report, ntfy (line 2) could not be reached for 3 h: refused"
+    )
     assert fleet.hosts[0].accepted == made.accepted.total == 1
 
 

@@ -291,6 +291,20 @@ def test_facts_are_as_they_were_and_the_unseen_stand(tmp_path: Path) -> None:
         assert history.facts_at(when(-1)) == {}
 
 
+def test_what_went_is_known_as_it_was_last(tmp_path: Path) -> None:
+    cycles = [
+        {"p": "1", "q": "1", "r": "1"},
+        {"p": "2", "q": "1"},
+        {"r": "3"},
+        {"r": "3", "p": "4"},
+    ]
+    for number, packs in enumerate(cycles):
+        remember(tmp_path, number, [], facts=environment(**packs))
+    with opened(tmp_path) as history:
+        assert history.gone(FactKind.PACK) == {"q": environment(q="1").facts[FactKind.PACK]["q"]}
+        assert history.gone(FactKind.MODEL) == {}
+
+
 def test_what_is_no_json_survives_in_the_world(tmp_path: Path) -> None:
     odd = {
         "input": {

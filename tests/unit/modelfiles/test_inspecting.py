@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import socket
 import struct
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from comfywatchman import discovery
 from comfywatchman.modelfiles import formats, inspecting
-from comfywatchman.modelfiles.condition import Condition, of_bytes
+from comfywatchman.modelfiles.condition import Condition, of_bytes, so_many_lack
 from comfywatchman.modelfiles.inspecting import inspect
 from comfywatchman.modelfiles.source import MOST, Source
 from tests.unit.modelfiles import making
@@ -73,7 +75,7 @@ FILES: list[tuple[str, bytes, str]] = [
     ("a.safetensors", WEIGHTS[: HEADER - 1], "safetensors_header"),
     ("a.safetensors", bytes(70_000), "safetensors_header"),
     ("a.safetensors", b"\xff" * 70_000, "safetensors_header"),
-    ("a.safetensors", os.urandom(70_000), "safetensors_header"),
+    ("a.safetensors", random.Random(1).randbytes(70_000), "safetensors_header"),
     ("a.safetensors", struct.pack("<Q", 100_000_001) + b"{}", "safetensors_header"),
     ("a.safetensors", struct.pack("<Q", 2**63) + b"{}", "safetensors_header"),
     ("a.safetensors", struct.pack("<Q", 1) + b"{}", "safetensors_header"),
@@ -163,7 +165,11 @@ FILES: list[tuple[str, bytes, str]] = [
 FORMATS = {"a.safetensors": "safetensors", "a.gguf": "gguf", "a.pth": "torch", "a.pt": "pickle"}
 
 
-@pytest.mark.parametrize(("name", "raw", "code"), FILES)
+@pytest.mark.parametrize(
+    ("name", "raw", "code"),
+    FILES,
+    ids=[f"{n}-{code or 'fine'}" for n, (*_, code) in enumerate(FILES)],
+)
 def test_each_is_named_rightly(tmp_path: Path, name: str, raw: bytes, code: str) -> None:
     file = tmp_path / name
     file.write_bytes(raw)
@@ -346,7 +352,7 @@ SPARSE = [
 ]
 
 
-@pytest.mark.parametrize(("name", "raw", "code"), SPARSE)
+@pytest.mark.parametrize(("name", "raw", "code"), SPARSE, ids=count())
 def test_no_more_than_a_mebibyte_is_read_of_two_tebibytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, raw: bytes, code: str
 ) -> None:
@@ -436,6 +442,7 @@ def test_whether_loading_fails_for_certain(code: str, fails: bool) -> None:
 
 
 def test_a_number_of_bytes() -> None:
+    assert [so_many_lack(count) for count in (1, 2)] == ["1 byte lacks", "2 bytes lack"]
     assert [of_bytes(count) for count in (0, 1, 1023, 1024**2, 3 * 1024**3 // 2)] == [
         "0 bytes",
         "1 byte",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,7 +42,7 @@ def test_how_many_bytes_lack(tmp_path: Path) -> None:
     found = told(tmp_path, making.weights()[:-100])
     assert found.code == "model_truncated"
     assert found.message.startswith(
-        "the model file 'sdxl/a.safetensors' in 'checkpoints' cannot be loaded: it is cut off: of "
+        "the model file 'sdxl/a.safetensors' in 'checkpoints' cannot be loaded: it is cut off"
     )
     assert found.fixes[0].text == (
         "100 bytes lack: if it is being downloaded or copied, wait; otherwise download it again, "
@@ -85,6 +86,7 @@ def test_a_pointer_that_is_cut_off(tmp_path: Path) -> None:
         ("a.gguf", making.torch_zip(), "'a.pth'"),
         ("a.b.sft", making.pickled(), "'a.b.pth'"),
     ],
+    ids=count(),
 )
 def test_a_better_ending(tmp_path: Path, name: str, raw: bytes, better: str) -> None:
     (fix,) = told(tmp_path, raw, name).fixes

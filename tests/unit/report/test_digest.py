@@ -7,6 +7,7 @@ from comfywatchman.report import html
 from comfywatchman.report.digest import Place, digest, headline, proportions, told_phrase
 from comfywatchman.report.formats import markdown, text
 from comfywatchman.results import (
+    FailingChannel,
     Notices,
     Report,
     Severity,
@@ -208,3 +209,18 @@ def test_what_people_were_told_is_in_every_form(notices: Notices | None, said: s
         assert said.rpartition("; ")[2] in form
         assert ("still to be sent" in form) is bool(said)
         assert ("people were told last" in form) is (NOON in said)
+
+
+def test_a_channel_that_fails_is_in_every_form() -> None:
+    since = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    channel = FailingChannel(name="ntfy (line 2)", since=since, why="refused <b>\nit")
+    told = f"ntfy (line 2) could not be reached since {NOON}: refused <b>\\nit"
+    assert channel.text == told
+    assert channel.model_copy(update={"since": None}).text.count("since an unknown time") == 1
+    report = realistic().model_copy(update={"notices": Notices(failing=[channel])})
+    assert told_phrase(report) == ""
+    assert f"Not told: {told}" in text.render(report, width=200)
+    assert "**Not told:** ntfy (line `2`) could not be reached" in markdown.render(report)
+    page = html.render(report)
+    assert "<strong>Not told:</strong> ntfy (line 2) could not be reached" in page
+    assert "refused <b>" not in page

@@ -140,7 +140,7 @@ def test_what_sends_messages_goes_with_its_instance(tmp_path: Path, gone: str, s
         (units / f"{name}.models-verify.service").touch()
         (units / f"{name}.service").touch()
         (units / "graphical-session.target.d" / f"{name}.conf").touch()
-    for secret in ("notify_urls", "ping_url"):
+    for secret in ("notify_urls", "ping_url", "download_token"):
         (config / secret).touch()
     paths = {name: str(tmp_path / name) for name in ("root", "config", "state", "units")}
     given = {"scope": "user", "user": getpass.getuser(), "home": str(tmp_path), "paths": paths}

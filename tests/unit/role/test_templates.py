@@ -245,6 +245,7 @@ def test_the_notification_of_a_failure() -> None:
 @pytest.mark.parametrize("scope", ["user", "system"])
 def test_what_sends_has_the_sandbox_of_the_check_and_secrets_of_its_own(scope: str) -> None:
     secrets = {"comfyui_token": "hunter2", "notify_urls": "hunter3", "ping_url": "hunter4"}
+    secrets["download_token"] = "huggingface.co hunter5"  # which no service needs
     given = {"comfywatchman_scope": scope, "__comfywatchman_credentials": secrets}
     sender, check = (
         render(template, **given)
@@ -269,6 +270,7 @@ def test_what_sends_has_the_sandbox_of_the_check_and_secrets_of_its_own(scope: s
     assert directive(check, "LoadCredential") == f"comfyui_token:{folder}/comfyui_token"
     settings = tomllib.loads(render("config.toml.j2", **given))
     assert settings["notify_urls_file"] == f"{folder}/notify_urls"
+    assert settings["download_token_file"] == f"{folder}/download_token"
     assert not re.search("hunter", sender + check + str(settings))
     # A command of the operator's own is not confined.
     mine = render("comfywatchman.notify.service.j2", comfywatchman_on_change_command=["/bin/x"])
@@ -447,6 +449,7 @@ def test_instances_may_be_numbered(number: int) -> None:
         ("workflow_dirs", "/srv/flows"),
         ("workflow_exclude", "drafts/"),
         ("on_failure_command", "/usr/bin/mail root"),
+        ("download_hosts", "huggingface.co"),
     ],
 )
 def test_what_ansible_takes_and_then_trips_over_is_refused(variable: str, value: object) -> None:
@@ -454,6 +457,13 @@ def test_what_ansible_takes_and_then_trips_over_is_refused(variable: str, value:
         "__comfywatchman_input_problems", **{f"comfywatchman_{variable}": value}
     )
     assert problem.startswith(f"comfywatchman_{variable} is ")
+
+
+@pytest.mark.parametrize("entry", ["hf_token", "a b c", "a b\nc d", ""])
+def test_a_token_is_given_with_its_host(entry: str) -> None:
+    given = {"comfywatchman_download_token": ["huggingface.co hf_token", entry]}
+    (problem,) = internal_variable("__comfywatchman_input_problems", **given)
+    assert problem.startswith("An entry of comfywatchman_download_token is not a host")
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ def test_every_setting_of_the_program_is_a_variable() -> None:
         "comfyui_basic_auth_file",
         "notify_urls_file",
         "ping_url_file",
+        "download_token_file",
     }
     settings = set(Settings.model_fields) - by_credential
     assert {name for name in settings if f"comfywatchman_{name}" not in OPTIONS} == set()
@@ -96,7 +97,7 @@ def test_every_setting_of_the_program_is_a_variable() -> None:
 
 
 def test_every_setting_of_the_program_is_written() -> None:
-    secrets = {"comfyui_token": "x", "notify_urls": "x", "ping_url": "x"}
+    secrets = {"comfyui_token": "x", "notify_urls": "x", "ping_url": "x", "download_token": "x"}
     given = {"__comfywatchman_instance": "a", "__comfywatchman_credentials": secrets}
     written = render("config.toml.j2", comfywatchman_ca_file="/ca", **given)
     assert set(tomllib.loads(written)) == set(Settings.model_fields) - {
@@ -111,10 +112,18 @@ def test_secrets_are_kept_from_the_log() -> None:
         "comfywatchman_comfyui_basic_auth",
         "comfywatchman_notify_urls",
         "comfywatchman_ping_url",
+        "comfywatchman_download_token",
+        "comfywatchman_watch_notify_urls",
         "comfywatchman_pip_environment",
     }
     module = (collection.PLUGINS / "modules" / "activation.py").read_text()
     assert re.search(r'"credentials": \{.*"no_log": True\}', module)
+
+
+def test_a_file_of_addresses_has_a_line_for_each() -> None:
+    urls = ["json://127.0.0.1/a", "warning=json://127.0.0.1/b"]
+    made = internal_variable("__comfywatchman_credentials", comfywatchman_notify_urls=urls)
+    assert made == {"notify_urls": "json://127.0.0.1/a\nwarning=json://127.0.0.1/b"}
 
 
 def test_what_pip_is_told_is_on_no_command_line() -> None:

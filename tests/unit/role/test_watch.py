@@ -15,6 +15,7 @@ import pytest
 
 from comfywatchman.fleet import command as fleet
 from comfywatchman.state import CHANGE_VARIABLES
+from tests.unit.channels.sending import test_relaying
 from tests.unit.collection import ansible
 from tests.unit.fleet import sample
 from tests.unit.role import collection
@@ -67,6 +68,7 @@ class Watch:
             "command": [sys.executable, "-c", LOOK, str(folder)],
             "environment": {"NO_COLOR": "1"},
             "ping_url_file": "",
+            "relay": [],
             "run_in": str(folder),
             "tell": [sys.executable, "-c", TELL, str(folder)],
         }
@@ -180,6 +182,37 @@ def test_a_program_that_is_none_is_told_as_such(watch: Watch, command: list[str]
     assert done.returncode == 1
     assert command[0].strip("\0") in done.stderr
     assert "watching 1 host: 1 well" in done.stdout
+
+
+def test_channels_are_told_once_whenever_they_are_there(watch: Watch) -> None:
+    (watch.place / "channels").mkdir()
+    channels = test_relaying.Relay(watch.place / "channels")
+    relay = [sys.executable, "-m", "comfywatchman.cli", "notify", "--relay"]
+    watch.settings["relay"] = [*relay, f"--config={channels.config}"]
+    watch.sees(well("a"), well("b"))
+    assert watch.looks() == ["summary"]
+    assert channels.told == ["watching 2 hosts: 2 well"]
+    # The program takes nothing, and so is told again; the channel has it.
+    (watch.place / "deaf").touch()
+    watch.sees(well("a"), well("b", **SILENT))
+    for _ in range(2):
+        assert watch.run().returncode == 1
+    (watch.place / "deaf").unlink()
+    assert watch.looks() == ["silent"]
+    assert channels.told[1:] == ["b fell silent"]
+    # The channel takes nothing, and has it after a later look.
+    channels.down.touch()
+    watch.sees(well("a"), well("b"))
+    assert watch.looks() == ["well"]
+    assert channels.told[2:] == []
+    channels.down.unlink()
+    assert watch.looks() == []
+    assert watch.looks() == []
+    assert channels.told[2:] == ["b is well again"]
+    # The same once more is another message.
+    watch.sees(well("a"), well("b", **SILENT))
+    assert watch.looks() == ["silent"]
+    assert channels.told[3:] == ["b fell silent"]
 
 
 def test_hosts_that_cannot_be_looked_at_are_told_once(watch: Watch) -> None:

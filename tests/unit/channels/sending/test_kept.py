@@ -25,12 +25,12 @@ def test_status_and_doctor_say_who_could_not_be_reached(tmp_path: Path) -> None:
 
     trouble = f"ping could not be reached since {since[:10]} {since[11:16]} UTC: the server said "
     found = status.read(state)
-    assert found["not_told"] == [f"{trouble}\x1b[32m"]
+    assert found["not_told"] == [f"{trouble}\\x1b[32m"]
     assert f"Messages     {trouble}\\x1b[32m" in status.in_words(found)
     points = {(p.status, p.said) for p in doctor.examine(config, state) if p.name == "channels"}
     assert points == {
         ("ok", "people are told by on_change_command /bin/true"),
-        ("problem", f"{trouble}\x1b[32m"),
+        ("problem", f"{trouble}\\x1b[32m"),
         ("problem", "notify_urls_file: /nonexistent cannot be read: No such file or directory"),
     }
 

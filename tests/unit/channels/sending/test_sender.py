@@ -101,14 +101,17 @@ def test_a_channel_that_is_down_for_five_cycles_is_told_once_it_is_back(host: Ho
     for _ in range(5):
         assert host.send() == []
         assert (host.state / state_files.NOTIFY_WANTED).exists()
-    (trouble,) = kept.troubles(host.state)
-    assert trouble.startswith(f"on_change_command {host.program} could not be reached since 20")
-    assert trouble.endswith("it ended with exit code 3")
+    (channel,) = kept.failing(host.state)
+    assert channel.since is not None
+    assert channel.text.startswith(
+        f"on_change_command {host.program} could not be reached since 20"
+    )
+    assert channel.why == "it ended with exit code 3"
     with Outbox(host.state) as outbox:
         assert outbox.take_counts() == {("command", "failed"): 5}
     host.works()
     assert host.send() == [message(1).id, message(2).id]
-    assert kept.troubles(host.state) == []
+    assert kept.failing(host.state) == []
 
 
 def test_of_several_addresses_each_is_told_once(host: Host) -> None:
@@ -119,7 +122,7 @@ def test_of_several_addresses_each_is_told_once(host: Host) -> None:
         host.send()
         assert len(works.pushes) == 1
         assert host.pending("apprise") == [message().id]
-        assert [t.partition(" could")[0] for t in kept.troubles(host.state)] == ["json (line 2)"]
+        assert [each.name for each in kept.failing(host.state)] == ["json (line 2)"]
         fails.status = 0
         host.send()
         host.send()
@@ -176,7 +179,7 @@ def test_the_desktop_waits_without_a_trouble(host: Host, monkeypatch: pytest.Mon
     host.given |= {"on_change_command": [], "desktop_notifications": True}
     host.put(message(), kinds=("desktop",))
     host.send()
-    assert kept.troubles(host.state) == []
+    assert kept.failing(host.state) == []
     assert host.pending("desktop") == [message().id]
     with Outbox(host.state) as outbox:
         assert outbox.take_counts() == {}
@@ -187,13 +190,13 @@ def test_a_file_of_addresses_that_is_wrong_is_a_trouble_and_nothing_is_lost(host
     host.put(message(), kinds=("apprise", "command"))
     assert host.send() == [message().id]
     assert host.pending("apprise") == [message().id]
-    (trouble,) = kept.troubles(host.state)
-    assert "line 1 is not of the form" in trouble
-    assert "hunter2" not in trouble
+    (channel,) = kept.failing(host.state)
+    assert "line 1 is not of the form" in channel.text
+    assert "hunter2" not in channel.text
     with Healthchecks() as server:
         host.urls(f"json{server.url[4:]}/api/push/a")
         host.send()
-    assert (kept.troubles(host.state), host.pending("apprise")) == ([], [])
+    assert (kept.failing(host.state), host.pending("apprise")) == ([], [])
 
 
 def test_what_waits_for_a_channel_that_is_gone_is_dropped_with_a_word(host: Host) -> None:
@@ -213,7 +216,7 @@ def test_the_last_ending_is_told_by_ping(host: Host) -> None:
         file.write_text(f"{server.url}/{UUID}")
         file.chmod(0o600)
         host.send()
-        assert [t.partition(" could")[0] for t in kept.troubles(host.state)] == ["ping"]
+        assert [each.name for each in kept.failing(host.state)] == ["ping"]
         server.status = 0
         host.send()
         host.send()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         ),
         (b'{"error":"a\\u001b[2J\\nb"}', r"it is an error message: 'a\x1b[2J b'"),
     ],
+    ids=count(),
 )
 def test_what_it_says(tmp_path: Path, raw: bytes, detail: str) -> None:
     file = tmp_path / "model.safetensors"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import gguf
@@ -174,7 +175,7 @@ def test_how_many_bytes_lack(tmp_path: Path) -> None:
         "gguf",
         needed - data - 100,
     )
-    assert found.detail == f"it is cut off: of {needed:,} bytes the last {found.lacking:,} lack"
+    assert found.detail == f"it is cut off after {data + 100:,} of its {needed:,} bytes"
 
 
 @pytest.mark.parametrize("kind", [4, 31, 42, 140, 398])
@@ -227,6 +228,7 @@ def test_numbers_are_passed_over_however_many_there_are(tmp_path: Path) -> None:
             "of no type that there is",
         ),
     ],
+    ids=count(),
 )
 def test_what_is_wrong_is_said(tmp_path: Path, raw: bytes, detail: str) -> None:
     found = condition(tmp_path, raw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +30,7 @@ OID = "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393"
         (POINTER[:50], None, None),
         (POINTER.replace(b"12345678901", b"3"), OID, 3),
     ],
+    ids=count(),
 )
 def test_what_it_stands_for(tmp_path: Path, raw: bytes, oid: str | None, size: int | None) -> None:
     file = tmp_path / "model.safetensors"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,7 +45,7 @@ def test_how_many_bytes_lack(
     if less < numbers and kind[0] != "NewStorage":
         assert (found.code, found.lacking) == ("model_truncated", less)
     elif numbers < less < numbers + 10:
-        assert (found.code, found.lacking) == ("model_truncated", 1)
+        assert (found.code, found.lacking) == ("model_truncated", None)
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
@@ -79,9 +80,16 @@ def test_nothing_is_carried_out(tmp_path: Path) -> None:
         b"\x80\x02\xff\xff\xff",
         making.pickled()[:60] + b"\xff" * 500,
     ],
+    ids=count(),
 )
 def test_hostile_ones_cost_nothing(tmp_path: Path, raw: bytes) -> None:
     condition(tmp_path, raw)
+
+
+def test_more_instructions_than_are_read_cost_no_claim(tmp_path: Path) -> None:
+    found = condition(tmp_path, b"\x80\x02]" + b"2" * 300_000)
+    assert (found.code, found.format) == ("", "pickle")
+    assert "longer than what is read" in found.detail
 
 
 def test_damaged_ones_of_an_old_pytorch(tmp_path: Path) -> None:

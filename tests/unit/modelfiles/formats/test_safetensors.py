@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import struct
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -145,6 +146,7 @@ def with_field(value: str) -> str:
         *(with_field("[" * depth + "]" * depth) for depth in (125, 126, 2000)),
         *(with_field('{"a":' * depth + "1" + "}" * depth) for depth in (125, 126)),
     ],
+    ids=count(),
 )
 @pytest.mark.parametrize("size", [0, 4, 8])
 def test_it_says_what_the_package_says_of_odd_headers(

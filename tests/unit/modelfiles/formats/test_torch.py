@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -98,6 +99,7 @@ def ends_with(count: int, size: int, begins: int, disk: int = 0) -> bytes:
         making.torch_zip()[:-22] + ends_with(5, 900, 5, disk=3),
         making.torch_zip().replace(b"PK\x01\x02", b"PK\x01\x09", 1),
     ],
+    ids=count(),
 )
 def test_a_directory_that_contradicts_the_archive(tmp_path: Path, raw: bytes) -> None:
     assert condition(tmp_path, raw).code == "torch_not_zip"
@@ -111,6 +113,8 @@ def test_another_archive(tmp_path: Path, ending: str, code: str) -> None:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("model.safetensors", making.weights())
     assert condition(tmp_path, stream.getvalue(), f"model{ending}").code == code
+    cut = "torch_not_zip" if ending in (".pth", ".bin") else ""
+    assert condition(tmp_path, stream.getvalue()[:-9], f"model{ending}").code == cut
 
 
 @pytest.mark.parametrize(
@@ -122,6 +126,7 @@ def test_another_archive(tmp_path: Path, ending: str, code: str) -> None:
         (b"lmgg" + bytes(99), ".bin", ""),
         (b"model" + bytes(252) + b"ustar\x0000", ".pth", ""),
     ],
+    ids=count(),
 )
 def test_what_is_no_archive(tmp_path: Path, raw: bytes, ending: str, code: str) -> None:
     assert condition(tmp_path, raw, f"model{ending}").code == code

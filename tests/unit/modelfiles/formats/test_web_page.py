@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         (b"<head></head>", "it is a web page"),
         (b"<!-- saved from -->", "it is a web page"),
     ],
+    ids=count(),
 )
 def test_which_page_it_is(tmp_path: Path, raw: bytes, detail: str) -> None:
     file = tmp_path / "model.safetensors"
@@ -39,7 +41,7 @@ def test_which_page_it_is(tmp_path: Path, raw: bytes, detail: str) -> None:
     assert "\x1b" not in found.detail
 
 
-@pytest.mark.parametrize("raw", [b"<" + bytes(99), b"<htm", b"text <html>", b"<3"])
+@pytest.mark.parametrize("raw", [b"<" + bytes(99), b"<htm", b"text <html>", b"<3"], ids=count())
 def test_what_is_none(tmp_path: Path, raw: bytes) -> None:
     file = tmp_path / "model.onnx"
     file.write_bytes(raw)

@@ -1,0 +1,1 @@
+"""One way to find a fix each; a file here is found without being named anywhere."""
