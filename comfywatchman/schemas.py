@@ -15,6 +15,12 @@ from pydantic import TypeAdapter
 from comfywatchman.comfyui.catalog_file import CATALOG_SCHEMA_VERSION, SavedCatalog
 from comfywatchman.fixes.plan import PLAN_SCHEMA_VERSION, Plan
 from comfywatchman.fleet.model import FLEET_SCHEMA_VERSION, WHERE_SCHEMA_VERSION, Fleet, Where
+from comfywatchman.modelfiles.model import (
+    MODELS_SCHEMA_VERSION,
+    VERIFICATION_SCHEMA_VERSION,
+    Ledger,
+    Verification,
+)
 from comfywatchman.results import (
     BOM_CHECK_SCHEMA_VERSION,
     BOM_SCHEMA_VERSION,
@@ -40,6 +46,8 @@ _PUBLISHED: dict[str, type] = {
     f"bom-{BOM_SCHEMA_VERSION}.json": Bom,
     f"bom-check-{BOM_CHECK_SCHEMA_VERSION}.json": BomCheck,
     f"fix-plan-{PLAN_SCHEMA_VERSION}.json": Plan,
+    f"models-{MODELS_SCHEMA_VERSION}.json": Ledger,
+    f"models-verify-{VERIFICATION_SCHEMA_VERSION}.json": Verification,
     f"catalog-{CATALOG_SCHEMA_VERSION}.json": SavedCatalog,
     f"fleet-{FLEET_SCHEMA_VERSION}.json": Fleet,
     f"fleet-where-{WHERE_SCHEMA_VERSION}.json": Where,

@@ -397,6 +397,14 @@ class Settings(BaseSettings):
             "the code of your node packs runs, as for a real prompt, and a risk stays."
         ),
     ] = AskServer.NEVER
+    hash_budget: Annotated[
+        Size,
+        Field(
+            description="How many bytes of model files `comfywatchman models verify` reads as a "
+            "whole at a time (docs/models.md). `0`: without `--budget` it reads all of them; the "
+            "role then sets up no timer for it."
+        ),
+    ] = ByteSize(0)
     state_dir: Annotated[
         AbsolutePath | None,
         STATE_DIR,

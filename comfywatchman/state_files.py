@@ -13,6 +13,9 @@ LATEST = "latest.json"
 REPORT_MARKDOWN = "report.md"
 REPORT_HTML = "report.html"
 INVENTORY = "inventory.json"
+MODELS_HTML = "models.html"
+MODEL_HASHES = "model-hashes.json"
+MODEL_HASHES_LOCK = "model-hashes.lock"
 NODE_MAP = "node-map.cache"
 VERDICTS = "verdicts.cache"
 VERDICTS_SO_FAR = "verdicts-so-far.cache"
@@ -40,6 +43,9 @@ FILES = (
     REPORT_MARKDOWN,
     REPORT_HTML,
     INVENTORY,
+    MODELS_HTML,
+    MODEL_HASHES,
+    MODEL_HASHES_LOCK,
     NODE_MAP,
     VERDICTS,
     VERDICTS_SO_FAR,
@@ -97,7 +103,8 @@ _OURS = re.compile(
 _BESIDE = re.compile(rf"({_DATABASE})-(?:journal|wal|shm)")
 _PEOPLES_WORK = re.compile(rf"\.?(?:{re.escape(WORKFLOW_COPIES)}(?:[.-].*)?|{_FIX}-[0-9]+\..*)")
 _REMEMBERED = re.compile(
-    rf"(?:{re.escape(HISTORY)}|{re.escape(WORKFLOW_COPIES)})(?:[.-].*)?|{_FIX}[.-].*"
+    rf"(?:{'|'.join(map(re.escape, (HISTORY, WORKFLOW_COPIES, MODEL_HASHES)))})(?:[.-].*)?"
+    rf"|{_FIX}[.-].*"
 )
 
 

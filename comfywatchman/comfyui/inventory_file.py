@@ -31,6 +31,7 @@ def listing(
     inventory: Inventory,
     taken_at: datetime,
     facts: _Facts | None = None,
+    hashes: Mapping[tuple[str, str], str] | None = None,
 ) -> dict[str, Any]:
     """The content of ``inventory.json``.
 
@@ -40,13 +41,15 @@ def listing(
         taken_at: start of the cycle, UTC.
         facts: what is known of the host's ``pack``, ``model`` and ``embedding``, by name; see
             :class:`comfywatchman.history.facts.FactKind`. None if nothing is.
+        hashes: SHA-256 of model files that were read as a whole, by folder and name.
 
     Returns:
         ``schema_version`` (2), ``taken_at`` (ISO 8601), ``comfyui_version`` (or None), ``models``
         (for each model folder its files, sorted, each with its size in bytes or None; empty if the
         server does not list them), ``packs`` (by folder below ``custom_nodes``: ``node_types``,
         their number, and, where it is known, ``version``, ``commit``, ``enabled`` and
-        ``import_failed``) and ``left_out`` (how many models and packs are beyond the limits).
+        ``import_failed``) and ``left_out`` (how many models and packs are beyond the limits); where
+        any is known, ``hashes`` (for each model folder the SHA-256 of files in it).
     """
     known = facts or {}
     models: dict[str, dict[str, int | None]] = {}
@@ -57,6 +60,10 @@ def listing(
             for file in sorted(files[:room])
         }
         room -= min(len(files), room)
+    known_hashes: dict[str, dict[str, str]] = {}
+    for (folder, file), sha256 in sorted((hashes or {}).items()):
+        of_folder = known_hashes.setdefault(visible(folder, limit=NAME_LIMIT), {})
+        of_folder[visible(file, limit=NAME_LIMIT)] = sha256
     packs = _packs(catalog.node_types_by_pack, known.get("pack", {}))
     return {
         "schema_version": INVENTORY_SCHEMA_VERSION,
@@ -67,6 +74,7 @@ def listing(
         "left_out": sum(map(len, inventory.models.values()))
         - (MODEL_LIMIT - room)
         + max(0, len(packs) - PACK_LIMIT),
+        **({"hashes": known_hashes} if known_hashes else {}),
     }
 
 

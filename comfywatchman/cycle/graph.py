@@ -68,6 +68,7 @@ from comfywatchman.history.world import World
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.so_far import SoFar
 from comfywatchman.judging.workflow import judge_workflow, postpone
+from comfywatchman.modelfiles.hashes import Hashes
 from comfywatchman.modelfiles.marking import Marked
 from comfywatchman.report.accepted import worth_showing
 from comfywatchman.report.store import ReportStore
@@ -174,6 +175,7 @@ class CycleState(TypedDict, total=False):
     verdicts: VerdictCache
     asking: Asking | None
     marked: Marked
+    hashes: Hashes | None
     unanswered: list[int]
     not_checked: Annotated[list[str], operator.add]
     skip_reason: Annotated[str, _first_reason]
@@ -462,6 +464,7 @@ def inspect_models(state: CycleState, runtime: CycleRuntime) -> CycleState:
     context, reports = runtime.context, state["workflows"]
     if context.client is None:
         return {}
+    hashes = Hashes.read(context.store.folder) if context.store is not None else None
     try:
         inspected = models.inspected(
             reports,
@@ -470,15 +473,16 @@ def inspect_models(state: CycleState, runtime: CycleRuntime) -> CycleState:
             context.store.model_answers if context.store and context.settings.cache else None,
             min(_INSPECTING_MOST, _INSPECTING * context.settings.cycle_time_limit),
             whole=context.is_whole,
+            hashes=hashes,
         )
     except Exception as error:  # noqa: BLE001  (the verdicts do not rest on it)
         sentence = f"whether model files are damaged: {history_trouble(error)}"
-        return {"not_checked": [sentence]}
+        return {"not_checked": [sentence], "hashes": hashes}
     for text in inspected.trouble:
         runtime.stream_writer(Noted(text))
     marked = inspected.marked
     if marked is None:
-        return {"not_checked": inspected.not_checked}
+        return {"not_checked": inspected.not_checked, "hashes": hashes}
     will_fail = [report for report in marked.workflows if report.will_fail]
     if will_fail:
         known = context.memory.unchanged(will_fail) if context.memory else {}
@@ -488,6 +492,7 @@ def inspect_models(state: CycleState, runtime: CycleRuntime) -> CycleState:
         "workflows": marked.workflows,
         "marked": marked,
         "not_checked": inspected.not_checked,
+        "hashes": hashes,
     }
 
 
@@ -625,8 +630,10 @@ def report(state: CycleState, runtime: CycleRuntime) -> CycleState:
         runtime.stream_writer(Noted(result.text))
     if context.store is not None and not context.target.paths:
         facts = state["environment"].facts if "environment" in state else None
+        hashes = state.get("hashes")
+        known = hashes.by_name(state["model_files"].files) if hashes is not None else {}
         listed = inventory_file.listing(
-            state["catalog"], state["inventory"], made.started_at, facts
+            state["catalog"], state["inventory"], made.started_at, facts, known
         )
         context.store.publish(made, listed)
         try:

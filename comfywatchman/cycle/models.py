@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from comfywatchman.judging import cache
-from comfywatchman.modelfiles import looking, marking
+from comfywatchman.modelfiles import decayed, looking, marking
 from comfywatchman.modelfiles.answers import Answers
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from comfywatchman.comfyui.inventory import Inventory
     from comfywatchman.comfyui.model_files import Listing
+    from comfywatchman.modelfiles.hashes import Hashes
     from comfywatchman.modelfiles.marking import Marked
     from comfywatchman.results import WorkflowReport
 
@@ -42,6 +43,7 @@ def inspected(
     seconds: float,
     *,
     whole: bool,
+    hashes: Hashes | None = None,
 ) -> Inspected:
     """Look into the model files that changed, and mark the workflows that will fail.
 
@@ -53,6 +55,7 @@ def inspected(
         seconds: how long it may take.
         whole: whether all workflows of the host were judged; else only the files that these name
             are looked into.
+        hashes: what is known of files that were read as a whole.
     """
     unseen = [f"model files in {folder}: {why}" for folder, why in listing.blind.items()]
     if not listing.files:
@@ -67,6 +70,8 @@ def inspected(
     looked = looking.looked_into(
         files, Answers(answers, cache.program()), seconds, first=named, whole=whole
     )
+    if hashes is not None:
+        looked = decayed.told(looked, hashes)
     return Inspected(
         marking.marked(reports, looked), looked.trouble, [*unseen, *looked.not_checked]
     )

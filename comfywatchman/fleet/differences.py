@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from comfywatchman.fleet.model import (
@@ -48,12 +48,14 @@ class HostInventory:
         models: size in bytes by folder and file name; None if it is not known.
         packs: by name.
         sees_disk: whether a pack that is not among them is known not to be there.
+        hashes: SHA-256 of models that were read as a whole, by folder and file name.
     """
 
     host: str
     models: dict[tuple[str, str], int | None]
     packs: dict[str, Pack]
     sees_disk: bool
+    hashes: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, host: str, inventory: Shape) -> HostInventory:
@@ -74,6 +76,7 @@ class HostInventory:
             {} if models is None else dict(read_files(models)),
             found,
             any(pack.enabled is not None for pack in found.values()),
+            {} if (hashes := inventory.child("hashes")) is None else dict(_hashes(hashes)),
         )
 
 
@@ -84,7 +87,7 @@ class Differences:
     Attributes:
         models: those on most hosts first.
         models_left_out: how many are beyond the limit.
-        sizes: models of one name and another size, by folder and name.
+        sizes: models of one name and another size or content, by folder and name.
         sizes_left_out: how many are beyond the limit.
         packs: by name.
     """
@@ -135,20 +138,29 @@ def compare(inventories: Sequence[HostInventory]) -> Differences:
 def _other_sizes(inventories: Sequence[HostInventory]) -> tuple[list[ModelSizes], int]:
     """Those within the limit, and how many are beyond it."""
     first: dict[tuple[str, str], int] = {}
+    first_hash: dict[tuple[str, str, int], str] = {}
     differ: set[tuple[str, str]] = set()
+    by_content: set[tuple[str, str]] = set()
     for inventory in inventories:
         for model, size in inventory.models.items():
-            if size is not None and first.setdefault(model, size) != size:
+            if size is None:
+                continue
+            if first.setdefault(model, size) != size:
                 differ.add(model)
+            sha256 = inventory.hashes.get(model)
+            if sha256 is not None and first_hash.setdefault((*model, size), sha256) != sha256:
+                by_content.add(model)
     found = []
-    for folder, name in sorted(differ)[:DIFFERENCE_LIMIT]:
-        hosts: dict[int, list[str]] = {}
+    for model in sorted(differ | by_content)[:DIFFERENCE_LIMIT]:
+        hosts: dict[tuple[int, str], list[str]] = {}
         for inventory in inventories:
-            if (size := inventory.models.get((folder, name))) is not None:
-                hosts.setdefault(size, []).append(inventory.host)
+            if (size := inventory.models.get(model)) is not None:
+                sha256 = inventory.hashes.get(model, "") if model in by_content else ""
+                hosts.setdefault((size, sha256), []).append(inventory.host)
         ordered = sorted(hosts.items(), key=lambda each: (-len(each[1]), each[0]))
-        found.append(ModelSizes(folder, name, [ModelSize(*each) for each in ordered]))
-    return found, len(differ) - len(found)
+        variants = [ModelSize(size, on, sha256 or None) for (size, sha256), on in ordered]
+        found.append(ModelSizes(*model, variants))
+    return found, len(differ | by_content) - len(found)
 
 
 def _other_packs(inventories: Sequence[HostInventory]) -> list[PackDifference]:
@@ -184,6 +196,14 @@ def _sizes(folders: Shape) -> Iterator[tuple[tuple[str, str], int | None]]:
         for file in files.raw() if files else ():
             size = files.number(file) if files else None
             yield (shown_name(folder), shown_name(file)), None if size is None else int(size)
+
+
+def _hashes(folders: Shape) -> Iterator[tuple[tuple[str, str], str]]:
+    for folder in folders.raw():
+        files = folders.child(folder)
+        for file in files.raw() if files else ():
+            if files and (sha256 := files.text(file)):
+                yield (shown_name(folder), shown_name(file)), shown_name(sha256)
 
 
 def _counts(packs: Shape) -> Iterator[tuple[str, Pack]]:

@@ -6,13 +6,10 @@ each distinct finding and each run of equal cells once, and its script draws tho
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
-
-from markupsafe import Markup
 
 from comfywatchman.fleet import telling
 from comfywatchman.fleet.model import HOST_STATES, STATES
@@ -69,7 +66,7 @@ def render(fleet: Fleet) -> str:
         marks=telling.marks(fleet),
         when=partial(telling.when, fleet),
         remarks_left_out=max(0, len(remarks) - REMARK_LIMIT),
-        data=_embedded(data(fleet)),
+        data=page.embedded(data(fleet)),
         difference_limit=DIFFERENCE_LIMIT,
     )
 
@@ -83,6 +80,7 @@ def _template() -> Template:
         change_names_limit=CHANGE_NAMES_LIMIT,
         changes_at_first=CHANGES_AT_FIRST,
         remarks_at_first=REMARKS_AT_FIRST,
+        bytes_of=telling.bytes_of,
         variant=telling.variant,
         what_it_did=telling.what_it_did,
         how_sure=telling.how_sure,
@@ -165,14 +163,6 @@ def _runs(positions: Iterable[int]) -> list[int]:
         else:
             runs += [position, 1]
     return runs
-
-
-def _embedded(value: Any) -> Markup:
-    """JSON that can stand in a ``script`` element: nothing in it ends the element or begins one."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704  (escaped just now)
 
 
 def _title(fleet: Fleet) -> str:

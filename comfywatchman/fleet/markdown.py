@@ -204,9 +204,9 @@ def _differences(fleet: Fleet) -> list[str]:
         more = len(fleet.models) - ROW_LIMIT
         lines += [*_more(max(0, more)), ""]
     if fleet.model_sizes:
-        lines += ["## Models of another size", ""]
+        lines += ["## Models of one name with other bytes", ""]
         for file in fleet.model_sizes[:ROW_LIMIT]:
-            sizes = "; ".join(f"{s.size:,} bytes on {_names(s.hosts)}" for s in file.sizes)
+            sizes = "; ".join(f"{telling.bytes_of(s)} on {_names(s.hosts)}" for s in file.sizes)
             lines.append(f"- {code(file.name)} in {code(file.folder)}: {sizes}")
         more = len(fleet.model_sizes) - ROW_LIMIT
         lines += [*_more(more), ""]

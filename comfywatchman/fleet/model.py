@@ -156,16 +156,18 @@ class ModelDifference:
 
 @dataclass(frozen=True, slots=True)
 class ModelSize:
-    """The hosts on which a model file has the same size."""
+    """The hosts on which a model file has the same size and, as far as is known, content."""
 
     size: int
     """Bytes."""
     hosts: list[str]
+    sha256: str | None = None
+    """Of its content, where files of one size differ in that; null where nobody has read it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSizes:
-    """A model file that has the same name on several hosts, and not the same size."""
+    """A model file that has the same name on several hosts, and not the same size or content."""
 
     folder: str
     name: str
@@ -261,7 +263,7 @@ class Fleet:
     remarks: list[str] = field(default_factory=list)
     """What is to be said of the folder itself."""
     model_sizes: list[ModelSizes] = field(default_factory=list)
-    """Models of one name and another size, by folder and name."""
+    """Models of one name and another size or content, by folder and name."""
     model_sizes_left_out: int = 0
     """How many of them are beyond the limit."""
     changes: list[FleetChange] = field(default_factory=list)

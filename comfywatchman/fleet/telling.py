@@ -10,10 +10,11 @@ from comfywatchman.fleet.words import counted, moment, span
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from comfywatchman.fleet.model import Fleet, FleetChange, Group, PackVariant
+    from comfywatchman.fleet.model import Fleet, FleetChange, Group, ModelSize, PackVariant
 
 _LATER_S: Final = 3600.0
 _COMMIT_SHOWN: Final = 7
+_HASH_SHOWN: Final = 12
 
 
 def what_changed(fleet: Fleet) -> str:
@@ -115,6 +116,12 @@ def marks(fleet: Fleet) -> dict[str, str]:
 def marked(hosts: Sequence[str], marks: dict[str, str]) -> list[str]:
     """The names of hosts, those marked that may have changed since."""
     return [f"{host} ({marks[host]})" if host in marks else host for host in hosts]
+
+
+def bytes_of(of: ModelSize) -> str:
+    """A model file as some hosts have it, e.g. ``1,024 bytes (SHA-256 0a1b2c3d4e5f…)``."""
+    sha256 = f" (SHA-256 {of.sha256[:_HASH_SHOWN]}…)" if of.sha256 else ""
+    return f"{of.size:,} bytes{sha256}"
 
 
 def variant(of: PackVariant) -> str:

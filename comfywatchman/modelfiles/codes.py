@@ -72,6 +72,16 @@ EXTENSION_LIES: Final = declare(
     remedy="Rename the file so that its ending fits, and choose it anew in the workflow, with a "
     "node that loads this format.",
 )
+HASH_DIFFERS: Final = declare(
+    "model_hash_differs",
+    Severity.WARNING,
+    title="Model file that is not what it should be",
+    explanation="`comfywatchman models verify` has read the file as a whole, and its SHA-256 is "
+    "not the one that is written down of it, or not the one that it had before, though nothing "
+    "has written to it since (docs/models.md). It may load all the same, and give other pictures.",
+    remedy="Download the file again, and have `comfywatchman models verify` read it. If it changed "
+    "by itself, look at the disk, the memory and the network drive.",
+)
 DOWNLOAD_UNFINISHED: Final = declare(
     "model_download_unfinished",
     Severity.WARNING,

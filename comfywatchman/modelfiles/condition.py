@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 NOT_SURE: Final = frozenset(
-    {"model_download_unfinished", "model_trailing_bytes", "model_unreadable"}
+    {
+        "model_download_unfinished",
+        "model_hash_differs",
+        "model_trailing_bytes",
+        "model_unreadable",
+    }
 )
 """Codes of files that the server may be able to load all the same, now or soon."""
 

@@ -26,6 +26,8 @@ _REMEDIES: Final = {
     "error of input or output, look at the disk or the network drive it is on",
     codes.DOWNLOAD_UNFINISHED.name: "wait until it is finished; if nothing is written to it any "
     "more, let the program that downloads it go on, or start it again",
+    codes.HASH_DIFFERS.name: f"{_AGAIN}, and run: comfywatchman models verify; if it changed by "
+    "itself, look at the disk and the network drive it is on",
     "model_is_html": "download it again by the address of the file itself, not of a page about it;"
     " log in or give an access token where one is needed",
     "model_is_json_error": "do what the message says, and download it again",
@@ -46,6 +48,8 @@ def finding(condition: Condition, folder: str, name: str) -> Finding | None:
     if code is None:
         return None
     loaded = "cannot be loaded" if condition.fails else "may not be loaded"
+    if code is codes.HASH_DIFFERS:
+        loaded = "is not what it should be"
     return code.finding(
         f"the model file {quoted(name)} in {quoted(folder)} {loaded}: {condition.detail}",
         fix=_advice(condition, name),

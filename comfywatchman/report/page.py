@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,14 @@ def inline(styles: Iterable[Traversable], scripts: Iterable[Traversable]) -> Map
         "script": Markup(script),  # noqa: S704
         "script_hash": _hash(script),
     }
+
+
+def embedded(value: Any) -> Markup:
+    """JSON that can stand in a ``script`` element: nothing in it ends the element or begins one."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704  (escaped just now)
 
 
 def _hash(text: str) -> str:

@@ -7,7 +7,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING, TextIO
 
-from rich.cells import cell_len, get_character_cell_size
+from rich.cells import cell_len, get_character_cell_size, set_cell_size
 
 from comfywatchman.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
 from comfywatchman.report.digest import READING_ORDER
@@ -111,6 +111,13 @@ class Page:
         for number, line in enumerate(_wrap(self._clean(text, limit), room)):
             start = self._styled(lead, mark_style) if number == 0 else " " * _cells(lead)
             self._lines.append(" " * indent + start + self._styled(line, style))
+
+    def row(self, text: str, *, style: str = PLAIN) -> None:
+        """A line of a table as it is, cut where the page ends."""
+        shown = self._clean(text)
+        if _cells(shown) > self.width:
+            shown = set_cell_size(shown, self.width)
+        self._lines.append(self._styled(shown.rstrip(), style))
 
     def columns(self, texts: Sequence[str], *, mark: str, mark_style: str) -> None:
         """Set short texts in columns, read downwards."""

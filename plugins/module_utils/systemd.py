@@ -66,8 +66,12 @@ class Units:
         self.notify = name_of(instance) + "-notify@.service"
         # Those of an instance called "notify" have a "-" in that place, and no "@".
         self.sender = name_of(instance) + ".notify.service"
-        self.all = [self.service, self.timer, self.notify, self.sender]
-        self.patterns = [self.timer, self.service, self.sender, self.notify.replace("@", "@*")]
+        # What reads model files at night; not every host has them.
+        self.nightly = name_of(instance) + ".models-verify.service"
+        self.nightly_timer = name_of(instance) + ".models-verify.timer"
+        named = [self.timer, self.service, self.sender, self.nightly_timer, self.nightly]
+        self.all = [*named, self.notify]
+        self.patterns = [*named, self.notify.replace("@", "@*")]
         # Has a login start what shows messages.
         self.login = os.path.join("graphical-session.target.d", name_of(instance) + ".conf")
 

@@ -519,8 +519,9 @@ class Activation:
         if not self.systemd.running:
             return [("daemon-reload",), ("enable", timer_unit), ("start", timer_unit)]
         timer = self.systemd.show(timer_unit, "UnitFileState", "ActiveState", "NeedDaemonReload")
+        nightly = self.systemd.show(self.names.nightly_timer, "ActiveState", "NeedDaemonReload")
         service = self.systemd.show(self.names.service, "NeedDaemonReload")
-        stale = "yes" in (timer["NeedDaemonReload"], service["NeedDaemonReload"])
+        stale = "yes" in (one["NeedDaemonReload"] for one in (timer, nightly, service))
         actions = [("daemon-reload",)] if stale else []
         if self.timer_enabled:
             if timer["UnitFileState"] != "enabled":
@@ -532,6 +533,9 @@ class Activation:
                 actions.append(("stop", timer_unit))
             if timer["UnitFileState"] == "enabled":
                 actions.append(("disable", timer_unit))
+        reads = self.timer_enabled and self.names.nightly_timer in self.wanted.units
+        if reads != (nightly["ActiveState"] == "active"):
+            actions.append(("start" if reads else "stop", self.names.nightly_timer))
         return actions
 
     def plan(self):
@@ -585,7 +589,7 @@ class Activation:
                 make_directories(os.path.dirname(os.path.join(staged, name)), 0o755)
                 write(os.path.join(staged, name), content, 0o644)
             if self.scheduled:
-                names = (self.names.service, self.names.timer, self.names.sender)
+                names = [name for name in self.names.all if name != self.names.notify]
                 units = [os.path.join(staged, n) for n in names if n in self.wanted.units]
                 complaint = self.systemd.verify(units)
                 if complaint:
@@ -648,7 +652,7 @@ class Activation:
             for put in (self.put_program, self.put_settings)[:: -1 if self.backwards else 1]:
                 put()
             for action in self.timer_actions():
-                if action[0] == "start":
+                if action == ("start", self.names.timer):
                     self.touch_stamp()
                 self.systemd.systemctl(*action)
             if self.smoke_test:
@@ -841,6 +845,7 @@ class Activation:
         in_units = os.path.join(self.paths["units"], "")
         units = {path: file for path, file in before.files.items() if path.startswith(in_units)}
         settings = {path: file for path, file in before.files.items() if path not in units}
+        kept = [path for path, (content, _, _) in units.items() if content is not None]
         # As in apply(), the other way round.
         for files in (settings, units)[:: -1 if self.backwards else 1]:
             self.put(files)
@@ -850,6 +855,8 @@ class Activation:
         self.releases.point("previous", before.previous)
         if self.scheduled and before.timer:
             self.turn_timer("enable", "start")
+        if self.scheduled and self.names.nightly_timer not in map(os.path.basename, kept):
+            attempt(self.systemd.systemctl, "stop", self.names.nightly_timer)
         os.unlink(self.releases.unproven_path)
 
     def turn_timer(self, *actions):

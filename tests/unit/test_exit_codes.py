@@ -21,7 +21,7 @@ from comfywatchman import commands, discovery, state_files
 from comfywatchman.errors import Exit
 from comfywatchman.gate import lock
 from comfywatchman.report.store import ReportStore
-from tests.standin.comfyui import recorded_object_info
+from tests.standin.comfyui import recorded, recorded_object_info
 from tests.unit.fleet import sample
 from tests.unit.healthy import healthy_state
 from tests.unit.history import cycles
@@ -98,6 +98,13 @@ def a_cycle_that_failed(folder: Path, until: ExitStack) -> None:
     ReportStore(folder / "state").refuse("it was not to be")
 
 
+def a_model_that_differs(folder: Path, _: ExitStack) -> None:
+    name = Path(recorded("full")["/models/loras"][0])
+    (loras := folder / "ComfyUI" / "models" / "loras").mkdir(parents=True)
+    (loras / name).write_bytes(b"weights")
+    (loras / name).with_suffix(".metadata.json").write_text(json.dumps({"sha256": "ab" * 32}))
+
+
 def another_catalog(folder: Path, _: ExitStack) -> None:
     (folder / "flow.json").rename(folder / "flows" / "flow.json")
     declared = json.loads((folder / "object_info.json").read_bytes())
@@ -119,6 +126,7 @@ CONVERT = f"convert flow.json {OFFLINE.split(' --state')[0]}"
 GONE = "--comfyui-url http://127.0.0.1:9"
 ACCEPT = "accept broken.json --reason known --until {} --state-dir state --config server.toml"
 SOON = (datetime.now(UTC) + timedelta(days=9)).date()
+MODELS = "models --config server.toml --state-dir state"
 FORECAST = "forecast object_info.json --config server.toml --state-dir state"
 BOM = "bom flow.json --config server.toml --state-dir state"
 FIX = "fix --config server.toml --state-dir state"
@@ -184,6 +192,13 @@ CASES = {
     ("history", 70): Case("history --state-dir state", lacking="comfywatchman.history.store"),
     ("history", 74): Case("history --state-dir state", a_history, into=FULL),
     ("history", 78): Case("history --state-dir state"),
+    ("models", 0): Case(MODELS),
+    ("models", 1): Case(f"{MODELS} verify --comfyui-dir ComfyUI", a_model_that_differs),
+    ("models", 2): Case(f"{MODELS} --budget 1GiB"),
+    ("models", 70): Case(MODELS, lacking="comfywatchman.modelfiles.survey"),
+    ("models", 74): Case(MODELS, into=FULL),
+    ("models", 75): Case(f"{MODELS} verify", hold_the_lock(state_files.MODEL_HASHES_LOCK)),
+    ("models", 78): Case(f"models --state-dir state {GONE}"),
     ("notify", 0): Case("notify --failed-unit comfywatchman.service --state-dir state"),
     ("notify", 1): Case("notify --test --state-dir state"),
     ("notify", 2): Case("notify"),

@@ -124,6 +124,7 @@ NONSENSE = [
     ("history_days = -1", "greater than or equal to 0"),
     ("history_days = true", "must be a"),
     ('workflow_copies = "much"', "must be a size"),
+    ('hash_budget = "a bit"', "must be a size"),
     ('fail_on = "sometimes"', "'never', 'partial' or 'broken'"),
     ('ask_server = "always"', "'never' or 'doubtful'"),
     ('cache = "yes"', "must be true or false"),
@@ -256,7 +257,7 @@ def test_settings_of_cycles_are_flags_of_the_same_name() -> None:
     assert set(settings.Settings.model_fields) - flags == {
         *("instance", "on_failure_command", "on_change_command"),
         *("notify_urls_file", "ping_url_file", "ping_fail_on", "desktop_notifications"),
-        *("report_url", "reminders", "download_hosts", "download_token_file"),
+        *("report_url", "reminders", "hash_budget", "download_hosts", "download_token_file"),
     }
 
 

@@ -120,3 +120,10 @@ def test_what_a_pack_says_of_itself_is_made_harmless() -> None:
     assert pack["version"].startswith("\\u202e1")
     assert len(pack["version"]) < 400
     assert "commit" not in pack
+
+
+def test_hashes_of_files_that_were_read_as_a_whole() -> None:
+    inventory = Inventory(models={"vae": ("a\n.pt",)})
+    listed = inventory_file.listing(catalog(), inventory, NOW, None, {("vae", "a\n.pt"): "ab" * 32})
+    assert listed["hashes"] == {"vae": {"a\\n.pt": "ab" * 32}}
+    assert "hashes" not in inventory_file.listing(catalog(), inventory, NOW)

@@ -314,6 +314,26 @@ def test_models_of_one_name_and_another_size_differ(tmp_path: Path) -> None:
     ]
 
 
+def test_models_of_one_size_and_another_content_differ(tmp_path: Path) -> None:
+    def stocked(name: str, **hashes: str) -> dict[str, Any]:
+        stock = sample.known_inventory({"vae": {"x": 7, "y": 7}}, {})
+        return host(name, inventory={**stock, "hashes": {"vae": hashes}})
+
+    fleet = picture(
+        tmp_path,
+        stocked("a", x="1" * 64, y="3" * 64),
+        stocked("b", x="2" * 64),
+        stocked("c", y="3" * 64),
+    )
+    (model,) = fleet.model_sizes
+    assert (model.folder, model.name) == ("vae", "x")
+    assert {(s.size, s.sha256): s.hosts for s in model.sizes} == {
+        (7, "1" * 64): ["a"],
+        (7, "2" * 64): ["b"],
+        (7, None): ["c"],
+    }
+
+
 def test_of_too_many_models_of_another_size_the_rest_is_counted(tmp_path: Path) -> None:
     def stocked(name: str, size: int) -> dict[str, Any]:
         sizes = {f"{n:04}": size for n in range(differences.DIFFERENCE_LIMIT + 7)}

@@ -29,7 +29,7 @@ def test_an_instance_finds_its_own_units_alone(systemd: ModuleType) -> None:
     for instance in instances:
         names = systemd.Units(instance)
         telling = names.notify.replace("@", f"@{names.service}")
-        units[instance] = {names.timer, names.service, names.sender, telling}
+        units[instance] = {*names.all, telling} - {names.notify}
     for instance in instances:
         patterns = systemd.Units(instance).patterns
         found = {

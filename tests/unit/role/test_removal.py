@@ -136,6 +136,8 @@ def test_what_sends_messages_goes_with_its_instance(tmp_path: Path, gone: str, s
     (units / "graphical-session.target.d").mkdir(parents=True)
     for name in names:
         (units / f"{name}.notify.service").touch()
+        (units / f"{name}.models-verify.timer").touch()
+        (units / f"{name}.models-verify.service").touch()
         (units / f"{name}.service").touch()
         (units / "graphical-session.target.d" / f"{name}.conf").touch()
     for secret in ("notify_urls", "ping_url", "download_token"):
@@ -146,6 +148,7 @@ def test_what_sends_messages_goes_with_its_instance(tmp_path: Path, gone: str, s
     assert json.loads(collection.run("removal", given).stdout)["changed"]
     kept = f"comfywatchman{stays}"
     assert sorted(p.relative_to(units).as_posix() for p in units.rglob("*") if p.is_file()) == [
+        *(f"{kept}.models-verify.service", f"{kept}.models-verify.timer"),
         *(f"{kept}.notify.service", f"{kept}.service"),
         f"graphical-session.target.d/{kept}.conf",
     ]

@@ -72,6 +72,7 @@ def render(template: str, **variables: Any) -> str:
             "__comfywatchman_name": "comfywatchman",
             "__comfywatchman_on_calendar": "*-*-* 00/2:00:00",
             "__comfywatchman_release": "/home/a/releases/1",
+            "__comfywatchman_reads_models": False,
             "__comfywatchman_paths": paths,
             "__comfywatchman_credentials": {},
             "__comfywatchman_sandbox_groups": json.loads(
@@ -284,6 +285,41 @@ def test_a_login_starts_what_shows_messages_and_does_not_wait_for_it() -> None:
     given = {"comfywatchman_desktop_notifications": True, "comfywatchman_scope": "system"}
     problems = internal_variable("__comfywatchman_input_problems", **given)
     assert any("a service of the system has no desktop" in problem for problem in problems)
+
+
+def test_model_files_are_read_at_night_where_that_is_asked_for() -> None:
+    timer = render("comfywatchman.timer.j2", __comfywatchman_reads_models=True)
+    assert directive(timer, "Wants") == "comfywatchman.models-verify.timer"
+    assert directives(render("comfywatchman.models-verify.timer.j2")) == [
+        "[Unit]",
+        "Description=Read model files as a whole at night",
+        "PartOf=comfywatchman.timer",
+        "[Timer]",
+        "OnCalendar=*-*-* 03:30:00",
+        "RandomizedDelaySec=30min",
+        "FixedRandomDelay=true",
+    ]
+    nightly, check = (
+        render(template)
+        for template in ("comfywatchman.models-verify.service.j2", "comfywatchman.service.j2")
+    )
+    assert directive(nightly, "ExecStart") == (
+        "/home/a/releases/1/venv/bin/python -m comfywatchman.cli models verify"
+    )
+    for same in ("ExecCondition", "ProtectSystem", "ReadWritePaths", "IOSchedulingClass"):
+        assert directive(nightly, same) == directive(check, same)
+
+
+@pytest.mark.parametrize(
+    ("budget", "host", "reads"),
+    [
+        *(("0", "", False), ("0GiB", "", False), ("20GiB", "", True), ("1", "", True)),
+        *(("20GiB", "a", True), ("20GiB", "b", False)),
+    ],
+)
+def test_one_host_of_a_share_reads_it(budget: str, host: str, *, reads: bool) -> None:
+    given = {"comfywatchman_hash_budget": budget, "comfywatchman_hash_host": host}
+    assert internal_variable("__comfywatchman_reads_models", **given) == reads
 
 
 def test_the_timer() -> None:
@@ -544,11 +580,13 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
         "comfywatchman.timer",
         "comfywatchman-notify@.service",
         "comfywatchman.notify.service",
+        "comfywatchman.models-verify.service",
+        "comfywatchman.models-verify.timer",
     )
     for unit in units:
         (tmp_path / unit).write_text(
             render(unit + ".j2", comfywatchman_scope="system", comfywatchman_user="root",
-                   __comfywatchman_release=release)
+                   __comfywatchman_release=release, __comfywatchman_reads_models=True)
         )  # fmt: skip
     done = subprocess.run(
         ["systemd-analyze", "verify", "--recursive-errors=no", "--man=no",
