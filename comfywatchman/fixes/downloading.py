@@ -25,10 +25,14 @@ from comfywatchman.fixes import download_hosts as hosts
 from comfywatchman.fixes.download_order import DownloadError, Limits, Order, check
 from comfywatchman.fixes.part_file import Origin, PartFile, can_be_sent
 from comfywatchman.masking import without_secrets
+from comfywatchman.modelfiles.codes import TRUNCATED
+from comfywatchman.modelfiles.condition import so_many_lack
 from comfywatchman.modelfiles.inspecting import inspect_opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from comfywatchman.modelfiles.condition import Condition
 
 MOST_REDIRECTS: Final = 5
 
@@ -121,10 +125,18 @@ def download(
             part.discard()
             raise DownloadError(
                 f"what {hosts.shown(url)} sends is not the model that it should be: {found.detail}"
+                f"{_lacking(found)}"
                 f"{fetch.login if found.code in _MESSAGES else ''}"
             )
         part.put_in_place()
     return Result(order.target, size, sha256, resumed)
+
+
+def _lacking(found: Condition) -> str:
+    """How many bytes lack, where that is known."""
+    if found.code != TRUNCATED.name or not found.lacking:
+        return ""
+    return f"; {so_many_lack(found.lacking)}"
 
 
 class _Fetch:
