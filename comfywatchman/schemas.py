@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from comfywatchman.comfyui.catalog_file import CATALOG_SCHEMA_VERSION, SavedCatalog
 from comfywatchman.fixes.plan import PLAN_SCHEMA_VERSION, Plan
+from comfywatchman.fixes.record import FIX_LIST_SCHEMA_VERSION, FixList
 from comfywatchman.fleet.model import FLEET_SCHEMA_VERSION, WHERE_SCHEMA_VERSION, Fleet, Where
 from comfywatchman.modelfiles.model import (
     MODELS_SCHEMA_VERSION,
@@ -46,6 +47,7 @@ _PUBLISHED: dict[str, type] = {
     f"bom-{BOM_SCHEMA_VERSION}.json": Bom,
     f"bom-check-{BOM_CHECK_SCHEMA_VERSION}.json": BomCheck,
     f"fix-plan-{PLAN_SCHEMA_VERSION}.json": Plan,
+    f"fix-list-{FIX_LIST_SCHEMA_VERSION}.json": FixList,
     f"models-{MODELS_SCHEMA_VERSION}.json": Ledger,
     f"models-verify-{VERIFICATION_SCHEMA_VERSION}.json": Verification,
     f"catalog-{CATALOG_SCHEMA_VERSION}.json": SavedCatalog,

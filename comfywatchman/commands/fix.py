@@ -76,20 +76,25 @@ def run(
     ] = False,
     config: Config = None,
     output_format: Annotated[
-        Format, typer.Option("--format", help="Form of what is shown: text, or the plan as JSON.")
+        Format,
+        typer.Option(
+            "--format", help="Form of what is shown: text, or the plan or the list as JSON."
+        ),
     ] = Format.TEXT,
     flags: Flags,
 ) -> None:
     """Show how workflows can be mended, as a diff; write it as a plan, apply that, take it back."""
     if sum((apply is not None, undo is not None, list_)) > 1 or (
-        (apply is not None or undo is not None or list_)
-        and (workflows or plan is not None or take or output_format is Format.JSON)
+        (apply is not None or undo is not None or list_) and (workflows or plan is not None or take)
     ):
         sentences.end(
             Exit.USAGE,
             "say one thing: fix [WORKFLOW ...] [--take ID] [--plan FILE] [--format json], "
-            "fix --apply FILE [--only proven] [--allow-download], fix --undo ID, or fix --list",
+            "fix --apply FILE [--only proven] [--allow-download], fix --undo ID, or "
+            "fix --list [--format json]",
         )
+    if (apply is not None or undo is not None) and output_format is Format.JSON:
+        sentences.end(Exit.USAGE, "--format goes with what is shown: a plan, or --list")
     if apply is None and (only is not None or allow_download):
         sentences.end(Exit.USAGE, "--only and --allow-download go with --apply FILE")
     if only not in (None, "proven"):
@@ -102,7 +107,7 @@ def run(
         settings = load(flags, config)
         try:
             if list_:
-                _list(settings)
+                _list(settings, output_format)
             elif undo is not None:
                 for sentence in fixing.undo_fix(settings, undo):
                     sentences.show(sentence)
@@ -176,11 +181,14 @@ def _tell(progress: Progress) -> None:
         typer.echo(f"\r{room.mib(progress.done)}{of}", nl=False, err=True)
 
 
-def _list(settings: Settings) -> None:
+def _list(settings: Settings, output_format: Format) -> None:
     from comfywatchman import fixing
-    from comfywatchman.fixes.record import how_far
+    from comfywatchman.fixes.record import how_far, listed
 
     known, problems = fixing.on_record(settings)
+    if output_format is Format.JSON:
+        typer.echo(listed(known, problems).model_dump_json(indent=2))
+        return
     for record in reversed(known):
         sentences.show(f"{record.id}  {moments.shown(record.at)}  {how_far(record)}")
         for written in record.written:

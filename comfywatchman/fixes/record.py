@@ -13,14 +13,19 @@ import secrets
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from comfywatchman import state, state_files
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
+from comfywatchman.results import Sentence
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FIX_LIST_SCHEMA_VERSION: Literal[1] = 1
 MOST: Final = 200
 """Fixes on record; of older ones nothing is kept."""
 ROOM: Final = 256 * 1024**2
@@ -42,77 +47,82 @@ class _Kept(BaseModel):
 
 
 class Written(_Kept):
-    """A workflow that a fix edits.
-
-    Attributes:
-        path: as people name it.
-        real: where it lies.
-        before: SHA-256 of its bytes before.
-        after: SHA-256 of its bytes after.
-        copy_name: the file in the state folder that has those from before.
-    """
+    """A workflow that a fix edits."""
 
     path: str
+    """Where it is, as people name it."""
     real: str
+    """Where it lies, behind links."""
     before: str
+    """SHA-256 of its bytes before."""
     after: str
+    """SHA-256 of its bytes after."""
     copy_name: str
+    """The file in the state folder that has those from before."""
 
 
 class Linked(_Kept):
-    """A link that a fix makes.
-
-    Attributes:
-        source: the file that it leads to.
-        target: where it is.
-        device: the file system of the file.
-        inode: the file's number there.
-    """
+    """A link that a fix makes."""
 
     source: str
+    """The file that it leads to."""
     target: str
+    """Where it is."""
     device: int
+    """The file system of the file."""
     inode: int
+    """The file's number there."""
 
 
 class Fetched(_Kept):
-    """A file that a fix downloads.
-
-    Attributes:
-        target: where it is put.
-        url: from where, without secrets.
-    """
+    """A file that a fix downloads."""
 
     target: str
+    """Where it is put."""
     url: str
+    """From where, without secrets."""
 
 
 class Record(_Kept):
-    """A fix.
-
-    Attributes:
-        id: its name.
-        at: when, UTC.
-        progress: how far it came.
-        fixes: the ids of what was proposed.
-        written: the workflows.
-        linked: the links.
-        made: the folders that were made for them, the outermost first.
-        fetched: the downloads.
-    """
+    """A fix."""
 
     id: str
+    """Its name."""
     at: datetime
+    """When, UTC."""
     progress: Progress
+    """How far it came, by its own account; ``how_far`` in a list holds that against the files."""
     fixes: list[str]
+    """The ids of what was proposed."""
     written: list[Written]
+    """The workflows."""
     linked: list[Linked]
+    """The links."""
     made: list[str]
+    """The folders that were made for them, the outermost first."""
     fetched: list[Fetched]
+    """The downloads."""
 
     def now(self, progress: Progress) -> Record:
         """The same, further on."""
         return self.model_copy(update={"progress": progress})
+
+
+class ListedFix(Record):
+    """A fix, as ``fix --list`` shows it."""
+
+    how_far: str
+    """How far it came, in words."""
+
+
+class FixList(_Kept):
+    """What ``comfywatchman fix --list --format json`` prints."""
+
+    schema_version: Literal[1] = FIX_LIST_SCHEMA_VERSION
+    fixes: list[ListedFix]
+    """What was applied, the newest first."""
+    problems: list[Sentence]
+    """One sentence for each record that makes no sense."""
 
 
 def new_id(now: datetime) -> str:
@@ -169,6 +179,12 @@ def everything(folder: Path) -> tuple[list[Record], list[str]]:
         except ConfigError as error:
             problems.append(str(error))
     return records, problems
+
+
+def listed(known: Iterable[Record], problems: list[str]) -> FixList:
+    """Records as data; see :func:`everything`."""
+    fixes = [ListedFix(**each.model_dump(), how_far=how_far(each)) for each in known]
+    return FixList(fixes=fixes[::-1], problems=problems)
 
 
 def copied(folder: Path, written: Written) -> bytes:
