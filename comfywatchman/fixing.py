@@ -18,10 +18,10 @@ from comfywatchman.comfyui import credentials, model_files
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
-from comfywatchman.fixes import apply, fetching, planning, proposing, seeing, showing, undo
+from comfywatchman.fixes import apply, damaged, fetching, planning, proposing, seeing, showing, undo
 from comfywatchman.fixes import record as records
 from comfywatchman.fixes.busy import is_at_work
-from comfywatchman.fixes.here import Here, Saved
+from comfywatchman.fixes.here import Content, Here, Saved
 from comfywatchman.fixes.last_ran import LastRan
 from comfywatchman.fixes.plan import Plan, PlanHost
 from comfywatchman.fixes.proof import is_worse
@@ -32,6 +32,9 @@ from comfywatchman.history.facts import FactKind
 from comfywatchman.history.world import World
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.workflow import judge_workflow
+from comfywatchman.modelfiles import state_of
+from comfywatchman.modelfiles.hashes import Hashes
+from comfywatchman.modelfiles.looking import Looked
 from comfywatchman.report.store import ReportStore
 from comfywatchman.workflow import find
 from comfywatchman.workflow.naming import NotNamedError, named
@@ -99,6 +102,9 @@ def make_plan(settings: Settings, wanted: Sequence[str], taken: Sequence[str]) -
             reported=_reported(settings),
             last_ran=lambda path: _last_ran(history, path),
         )
+    files = seen.here.files
+    looked = Looked(state_of.conditions(settings.resolved_state_dir, files), files)
+    planned.by_hand += damaged.by_hand(here, looked, only)
     this = ownership.this_host()
     world = seen.here.world
     plan = Plan(
@@ -107,7 +113,7 @@ def make_plan(settings: Settings, wanted: Sequence[str], taken: Sequence[str]) -
         instance=settings.instance,
         comfyui_url=settings.comfyui_url,
         made_at=datetime.now(UTC),
-        catalog=seeing.catalog_digest(world),
+        catalog=seeing.catalog_digest(world, planned.workflows),
         comfyui_version=world.catalog.version,
         workflows=planned.workflows,
         reads=list(planned.reads.values()),
@@ -211,7 +217,13 @@ def look(settings: Settings, client: ComfyUIClient) -> Seen:
     judged = _judged(world, now.workflows)
     if unread := len(now.workflows) - len(judged):
         blind.append(f"{unread:,} workflows that cannot be read: they are not mended")
-    here = Here(world, judged, models.files, models.places)
+    hashes = Hashes.read(settings.resolved_state_dir).of_paths(models.files)
+    contents = {
+        place: Content(*known)
+        for path, known in hashes.items()
+        for place in planning.names_of(path, models.places)
+    }
+    here = Here(world, judged, models.files, models.places, contents)
     return Seen(here, folders.input if folders else None, blind)
 
 

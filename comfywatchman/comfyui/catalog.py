@@ -36,6 +36,11 @@ class InputSpec:
     choices: tuple[Any, ...] | None = None
     listed: bool = False
 
+    @property
+    def takes_uploads(self) -> bool:
+        """Whether it lists files that people upload (``image_upload`` and the like)."""
+        return any(str(name).endswith("_upload") and on for name, on in self.options.items())
+
 
 class NodeType:
     """One node type of the catalog, read lazily from its declaration.

@@ -197,7 +197,7 @@ def _trouble(
     fetcher: Fetcher | None,
 ) -> Iterator[str]:
     """Find out what is to be done, and yield a sentence for all that speaks against it."""
-    if seeing.catalog_digest(place.here.world) != plan.catalog:
+    if seeing.catalog_digest(place.here.world, plan.workflows) != plan.catalog:
         yield (
             "stale: the server offers other node types, models or lists of files than at the plan "
             f"({moments.shown(plan.made_at)}; ComfyUI {plan.comfyui_version or 'unknown'} then, "

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from comfywatchman.workflow.graph import as_id, as_mapping
+from comfywatchman.comfyui.names import last_part
+from comfywatchman.workflow.graph import as_id, as_mapping, objects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from comfywatchman.fixes.proposal import Edit, Pointer
 
@@ -84,6 +86,25 @@ def path_to(document: Document, node_id: str) -> list[Pointer]:
         node_type = as_mapping(value_at(document, place)).get("type")
         home = definitions.get(node_type) if isinstance(node_type, str) else None
     return found
+
+
+def named_model(
+    document: Document, wanted: str, near: Mapping[str, Any] | None = None
+) -> Mapping[str, Any]:
+    """What a workflow says of a model file: ``url``, ``hash`` and the like; most say nothing.
+
+    Args:
+        document: the workflow.
+        wanted: the file's name.
+        near: the node that has the first word.
+    """
+    names = (wanted, last_part(wanted))
+    everywhere = (as_mapping(node.get("properties")) for _, node in nodes(document))
+    for place in chain((as_mapping((near or {}).get("properties")), document), everywhere):
+        for model in objects(place.get("models")):
+            if model.get("name") in names:
+                return model
+    return {}
 
 
 def values(node: dict[str, Any], *, of_prompt: bool) -> Iterator[tuple[Pointer, Any]]:

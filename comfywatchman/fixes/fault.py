@@ -17,12 +17,12 @@ from comfywatchman.checks.missing_lora import MISSING_LORA
 from comfywatchman.checks.value_not_in_list import VALUE_NOT_IN_LIST
 from comfywatchman.checks.versions import Rule
 from comfywatchman.comfyui.inventory import Presence, place_of
-from comfywatchman.comfyui.names import Names, last_part, tidy
+from comfywatchman.comfyui.names import Names, tidy
 from comfywatchman.findings import NAME_LENGTH, printable
 from comfywatchman.fixes import document
 from comfywatchman.fixes.here import Content
 from comfywatchman.results import SubjectKind
-from comfywatchman.workflow.graph import as_mapping, objects
+from comfywatchman.workflow.graph import as_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -156,12 +156,8 @@ class Fault:
         """Whether a value is one of the choices, or names a file where that is what counts."""
         if self.choices is None or value in self.choices:
             return self.choices is not None
-        options = self._spec.options if self._spec is not None else {}
-        return (
-            isinstance(value, str)
-            and any(str(option).endswith("_upload") and options[option] for option in options)
-            and self._is_there(value)
-        )
+        takes_uploads = self._spec is not None and self._spec.takes_uploads
+        return isinstance(value, str) and takes_uploads and self._is_there(value)
 
     def _is_there(self, name: str) -> bool:
         world = self.here.world
@@ -208,14 +204,7 @@ class Fault:
         """What the workflow says of the wanted file: ``url``, ``hash`` and the like."""
         if self.wanted is None or self.folder is None:
             return {}
-        names = (self.wanted, last_part(self.wanted))
-        near = as_mapping(self.saved_node.get("properties"))
-        everywhere = (as_mapping(n.get("properties")) for _, n in document.nodes(self.document))
-        for place in chain((near, self.document), everywhere):
-            for model in objects(place.get("models")):
-                if model.get("name") in names:
-                    return model
-        return {}
+        return document.named_model(self.document, self.wanted, self.saved_node)
 
     @cached_property
     def expected(self) -> Content:

@@ -55,8 +55,8 @@ class Here:
         workflows: all of them, so that no fix of one harms another.
         files: its model files, as far as they lie on this host.
         places: by model folder, where its files may lie.
-        contents: by folder and name, what is known of the content of model files, of those that
-            are there and of those that were.
+        contents: by folder and name, what is known of the content of model files that were read as
+            a whole, of those that are there and of those that were.
         gone: size and time of the model files that were there once, by the names of their facts.
     """
 

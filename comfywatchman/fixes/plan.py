@@ -200,7 +200,8 @@ class Plan(_Frozen):
     made_at: datetime
     """When it was made, UTC."""
     catalog: Sha256
-    """Digest of all that the server says of its node types, models and embeddings."""
+    """Digest of all that the server says of its node types, models and embeddings, without the
+    lists of input files of which no fix names one."""
     comfyui_version: str | None
     """Release of ComfyUI; null if it is not known."""
     workflows: list[PlannedWorkflow]
@@ -210,7 +211,7 @@ class Plan(_Frozen):
     by_hand: list[ByHand]
     """What is left to a person."""
     not_written: list[Sentence]
-    """One sentence for each workflow that has fixes but is not written, and why."""
+    """One sentence for each workflow that needs fixes and is not written, and why."""
     not_checked: list[Sentence]
     """One sentence for each thing that could not be seen."""
     text: list[Sentence] = []

@@ -25,7 +25,7 @@ from comfywatchman.fixes.world import Lists
 from comfywatchman.fixes.writing import RefusedError, refuse_unwritable
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.workflow import judge_workflow
-from comfywatchman.results import Confidence, FixKind
+from comfywatchman.results import Confidence, FixKind, Verdict
 from comfywatchman.workflow.find import PictureFile, WorkflowCopy, WorkflowFile
 from comfywatchman.workflow.prompt import WorkflowError
 
@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     from comfywatchman.fixes.last_ran import LastRan
     from comfywatchman.fixes.proposal import Edit, Pointer, Proposal
     from comfywatchman.history.world import World
-    from comfywatchman.results import Verdict, WorkflowReport
+    from comfywatchman.results import WorkflowReport
 
 _SURENESS: Final = {Confidence.PROVEN: 0, Confidence.LIKELY: 1, Confidence.ASK: 2}
+_BAD: Final = (Verdict.BROKEN, Verdict.PARTIAL)
 _Pairs: TypeAlias = "list[tuple[Proposal, PlannedFix]]"
 _BY_A_PERSON: Final = frozenset(
     {
@@ -80,7 +81,7 @@ class Planned:
         workflows: what is done.
         reads: the files beside the workflows that this rests on, by path.
         by_hand: what is left to a person.
-        not_written: one sentence for each workflow that cannot be written.
+        not_written: one sentence for each workflow that cannot be written, or not be mended.
         shown: all of it for people, also of workflows that are not written.
     """
 
@@ -179,6 +180,7 @@ class _Planner:
 
     def add(self, saved: Saved, proposals: list[Proposal]) -> None:
         """Plan what is to be done for a workflow."""
+        left_before = len(self.planned.by_hand)
         pairs = [
             (each, fix) for each in self._chosen(proposals) if (fix := self._fix(each)) is not None
         ]
@@ -190,6 +192,12 @@ class _Planner:
             self._show(saved, pairs, done)
             self._plan(saved, pairs)
         self._by_a_person(saved)
+        path, verdict = saved.report.path, saved.report.verdict
+        if not pairs and len(self.planned.by_hand) == left_before and verdict in _BAD:
+            self.planned.not_written.append(
+                f"{path}: it is {verdict}, and no program can mend that: `comfywatchman check`"
+                " says what is wrong, and what a person may do"
+            )
 
     def _chosen(self, proposals: list[Proposal]) -> list[Proposal]:
         def rank(proposal: Proposal) -> tuple[bool, int]:
@@ -323,9 +331,9 @@ class _Planner:
         ran: LastRan | None = None
         asked = False
         known = self._reported.get(saved.report.path)
-        same = known is not None and known.content_digest == saved.report.content_digest
-        for finding in known.findings if known is not None and same else saved.report.findings:
-            for fix in finding.fixes:
+        better = {finding.fingerprint: finding for finding in known.findings} if known else {}
+        for finding in saved.report.findings:
+            for fix in better.get(finding.fingerprint, finding).fixes:
                 if fix.kind not in _BY_A_PERSON or (fix.kind, fix.command or fix.text) in seen:
                     continue
                 seen.add((fix.kind, fix.command or fix.text))

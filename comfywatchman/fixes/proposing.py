@@ -223,8 +223,14 @@ class _Workflow:
         return [draft for fault in islice(found, most) for draft in self._of(fault)]
 
     def _of(self, fault: Fault) -> Iterator[_Draft]:
-        """The fixes for one finding: the first that is sure, else some to be chosen from."""
-        offered = 0
+        """The fixes for one finding that are none for another."""
+        offered = self._offered(fault)
+        self._known |= offered.keys()
+        yield from offered.values()
+
+    def _offered(self, fault: Fault) -> dict[str, _Draft]:
+        """By what they do, the first that is sure, else some to be chosen from."""
+        offered: dict[str, _Draft] = {}
         for name, strategy in catalogue.find():
             for candidate in strategy.candidates(fault):
                 edits, files = _effect(fault, candidate)
@@ -232,15 +238,17 @@ class _Workflow:
                     continue
                 effect = _effect_of(edits, files)
                 if effect in self._known:
-                    return
+                    return offered
+                sure = candidate.confidence is not Confidence.ASK
+                if effect in offered and not sure:
+                    continue
                 draft = self._draft(fault, name, candidate, edits, files)
                 if draft is None:
                     continue
-                self._known.add(effect)
-                yield draft
-                offered += 1
-                if candidate.confidence is not Confidence.ASK or offered == _MOST_OFFERED:
-                    return
+                offered[effect] = draft  # also in place of the same where it was a guess
+                if sure or len(offered) == _MOST_OFFERED:
+                    return offered
+        return offered
 
     def _draft(
         self,

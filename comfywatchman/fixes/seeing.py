@@ -8,17 +8,22 @@ import os
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from comfywatchman import state
 from comfywatchman.escape import visible
 from comfywatchman.fixes.plan import Role, SeenFile
+from comfywatchman.history.schema import mapped
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
     from io import BufferedReader
 
+    from comfywatchman.comfyui.catalog import NodeType
+    from comfywatchman.fixes.plan import PlannedWorkflow
+    from comfywatchman.history.schema import Key
     from comfywatchman.history.world import World
 
 PART: Final = 5 * 1024**2
@@ -89,13 +94,24 @@ def moved(seen: SeenFile, made_at: datetime, *, linked: bool = False) -> str | N
     return None
 
 
-def catalog_digest(world: World) -> str:
-    """Digest of all that a server says of its node types, its models and its embeddings."""
+def catalog_digest(world: World, workflows: Iterable[PlannedWorkflow]) -> str:
+    """Digest of all that a server says of its node types, its models and its embeddings.
+
+    Input files come and go, as people upload them: a list of them is left out, unless it has one
+    that fixes name.
+
+    Args:
+        world: what the server says.
+        workflows: what is done.
+    """
+    edits = [edit for each in workflows for fix in each.fixes for edit in fix.edits]
+    named = {edit.after for edit in edits if isinstance(edit.after, str)}
     catalog, inventory = world.catalog, world.inventory
     said = {
         "version": catalog.version,
         "replacements": catalog.replacements,
-        "node_types": catalog.declarations,
+        "node_types": {**catalog.declarations}
+        | {t.name: _without_uploads(t, named) for t in catalog.values()},
         "models": {folder: sorted(names) for folder, names in inventory.models.items()},
         "embeddings": sorted(inventory.embeddings or ()),
     }
@@ -104,6 +120,19 @@ def catalog_digest(world: World) -> str:
     except TypeError:  # numbers and texts that are more than JSON should hold
         text = json.dumps(said, sort_keys=True, default=repr).encode()
     return hashlib.sha256(text).hexdigest()
+
+
+def _without_uploads(node_type: NodeType, named: Collection[str]) -> object:
+    """Its declaration, without lists of input files that have none of the named ones."""
+    uploads = {spec.name for spec in node_type.inputs.values() if spec.takes_uploads}
+    if not uploads:
+        return node_type.declaration
+
+    def rest(key: Key, items: list[Any]) -> list[Any]:
+        ours = key[:1] and key[0] in uploads and not any(each in items for each in named)
+        return [] if ours else items
+
+    return mapped(node_type.declaration, rest)
 
 
 def _digest(stream: BufferedReader, size: int, *, whole: bool) -> str:

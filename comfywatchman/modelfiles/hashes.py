@@ -105,6 +105,15 @@ class Hashes:
         known = ((file, self.of(file)) for file in files)
         return {(file.folder, file.name): found.now for file, found in known if found is not None}
 
+    def of_paths(self, files: Iterable[ModelFile]) -> dict[str, tuple[str, int]]:
+        """SHA-256 and size by path, of files as they are now, and of those that are gone."""
+        there = {file.path: file for file in files}
+        return {
+            path: (known.now, known.size)
+            for path, known in self._known.items()
+            if path not in there or known.is_of(there[path])
+        }
+
     def put(self, file: ModelFile, known: Known) -> None:
         """Note what a file holds."""
         self._known[file.path] = known

@@ -60,7 +60,7 @@ def made(here: Here) -> Plan:
         instance="",
         comfyui_url="",
         made_at=datetime.now(UTC),
-        catalog=seeing.catalog_digest(here.world),
+        catalog=seeing.catalog_digest(here.world, planned.workflows),
         comfyui_version=here.world.catalog.version,
         workflows=planned.workflows,
         reads=[],

@@ -27,7 +27,7 @@ def candidates(fault: Fault) -> Iterator[Candidate]:
     url = named.get("url")
     if wanted is None or folder is None or target is None or not isinstance(url, str):
         return
-    if not _may_be_fetched(url):
+    if not may_be_fetched(url):
         return
     text = (
         f"Download {printable(url, 400)}, which the workflow names, into "
@@ -38,7 +38,7 @@ def candidates(fault: Fault) -> Iterator[Candidate]:
     yield Candidate(FixKind.DOWNLOAD, text, download=download)
 
 
-def _may_be_fetched(url: str) -> bool:
+def may_be_fetched(url: str) -> bool:
     """Whether an address is https and nothing odd; from which hosts is for others to say."""
     if not url.isascii() or not url.isprintable() or len(url) > _LONGEST or set(url) & set(' \\"'):
         return False

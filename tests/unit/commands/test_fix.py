@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import json
 import os
+import shutil
+import struct
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +58,9 @@ class Place:
         ended = program.run("fix", *arguments, f"--config={self.root / 'config.toml'}")
         assert "Traceback" not in ended.stderr
         return ended
+
+    def check(self) -> int:
+        return program.run("check", f"--config={self.root / 'config.toml'}").returncode
 
     @property
     def plan(self) -> Path:
@@ -105,6 +113,157 @@ def test_shown_planned_applied_and_taken_back(place: Place) -> None:
     assert place.run("--undo", place.recorded).returncode == 0
     assert file.read_bytes() == raw
     assert "undone" in place.run("--list").stdout
+
+
+def graph(vae: str, **model: object) -> dict[str, Any]:
+    """As the frontend saves it, with what its node says of the model."""
+    loader = {
+        "id": 1,
+        "type": "VAELoader",
+        "inputs": [],
+        "outputs": [{"name": "VAE", "type": "VAE", "links": [1]}],
+        "widgets_values": [vae],
+        "properties": {"models": [{"name": vae, "directory": "vae", **model}]},
+    }
+    latent = {
+        "id": 2,
+        "type": "EmptyLatentImage",
+        "inputs": [],
+        "outputs": [{"name": "LATENT", "type": "LATENT", "links": [2]}],
+        "widgets_values": [64, 64, 1],
+    }
+    decode = {
+        "id": 3,
+        "type": "VAEDecode",
+        "inputs": [
+            {"name": "samples", "type": "LATENT", "link": 2},
+            {"name": "vae", "type": "VAE", "link": 1},
+        ],
+        "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [3]}],
+        "widgets_values": [],
+    }
+    save = {
+        "id": 4,
+        "type": "SaveImage",
+        "inputs": [{"name": "images", "type": "IMAGE", "link": 3}],
+        "outputs": [],
+        "widgets_values": ["x"],
+    }
+    links = [[1, 1, 0, 3, 1, "VAE"], [2, 2, 0, 3, 0, "LATENT"], [3, 3, 0, 4, 0, "IMAGE"]]
+    return {"nodes": [loader, latent, decode, save], "links": links, "version": 0.4}
+
+
+def test_a_renamed_model_is_known_by_the_hash_that_was_read_of_it(place: Place) -> None:
+    sha256 = hashlib.sha256(b"a model").hexdigest()
+    file = place.workflow("a.json", graph("old.safetensors", hash=sha256, hash_type="SHA256"))
+    assert '"strategy": "renamed"' not in place.run("--format", "json").stdout
+    read = program.run("models", "verify", f"--config={place.root / 'config.toml'}")
+    assert read.returncode == 0, read.stderr
+    shown = place.run("--plan", place.plan)
+    assert f"{file}: broken -> runnable" in shown.stdout
+    assert "its content is that of the wanted file (SHA-256)" in shown.stdout
+    assert place.run("--apply", place.plan, "--only", "proven").returncode == 0
+    assert f'"widgets_values": ["{VAE}"]' in file.read_text()
+
+
+def test_a_renamed_model_is_known_by_what_its_downloader_noted(place: Place) -> None:
+    sha256 = hashlib.sha256(b"a model").hexdigest()
+    place.workflow("a.json", graph("old.safetensors", hash=sha256, hash_type="SHA256"))
+    notes = place.root / "ComfyUI/models/vae/.cache/huggingface/download"
+    notes.mkdir(parents=True)
+    (notes / f"{VAE}.metadata").write_text(f"{'0' * 40}\n{sha256}\n{time.time()}\n")
+    assert "its content is that of the wanted file (SHA-256)" in place.run().stdout
+
+
+def test_a_damaged_model_is_said_to_be_left_to_a_person(place: Place) -> None:
+    model = place.root / "ComfyUI/models/vae" / VAE
+    head = json.dumps({"w": {"dtype": "F32", "shape": [64], "data_offsets": [0, 256]}}).encode()
+    model.write_bytes(struct.pack("<Q", len(head)) + head + bytes(100))
+    os.utime(model, (LONG_AGO, LONG_AGO))
+    url = "https://huggingface.co/x/resolve/main/ae.safetensors?token=secret"
+    place.workflow("a.json", graph(VAE, url=url, hash="0" * 64, hash_type="SHA256"))
+    shown = place.run("--plan", place.plan)
+    assert "the model file 'ae.safetensors' in 'vae' cannot be loaded" in shown.stdout
+    assert "156 bytes lack" in shown.stdout
+    assert "nothing is put over a file" in shown.stdout
+    assert "https://huggingface.co/x/resolve/main/ae.safetensors?***, which" in shown.stdout
+    assert "secret" not in shown.stdout
+    assert f"    mv -n {model} {model}.damaged" in shown.stdout
+    (hand,) = Plan.model_validate_json(place.plan.read_bytes()).by_hand
+    assert (hand.kind, hand.confidence) == ("by_hand", "ask")
+
+
+def test_what_a_person_sees_of_a_missing_pack(place: Place) -> None:
+    document = graph(VAE)
+    document["nodes"][3]["properties"] = {"cnr_id": "comfyui-image-saver", "ver": "1.2.3"}
+    document["nodes"][3]["type"] = "SaveImageWithMetaData"
+    pack = place.root / "ComfyUI/custom_nodes/comfyui-image-saver"
+    pack.mkdir(parents=True)
+    (pack / "pyproject.toml").write_text(
+        '[project]\nname = "comfyui-image-saver"\nversion = "1.1.0"\n'
+    )
+    types = place.comfyui.object_info
+    assert types is not None
+    module = {"python_module": "custom_nodes.comfyui-image-saver"}
+    place.comfyui.object_info = {**types, "SaveImageWithMetaData": types["SaveImage"] | module}
+    place.workflow("a.json", document)
+    assert place.check() == 0
+    place.comfyui.object_info = types
+    shutil.rmtree(pack)
+    for checked in (False, True):  # as the server alone tells, and as a report does
+        assert place.check() == 0 if checked else True
+        shown = place.run()
+        assert "For a person:" in shown.stdout
+        assert "    comfy node install comfyui-image-saver@1.1.0" in shown.stdout
+        assert "with version 1.1.0 of it, this workflow last ran here" in shown.stdout
+
+
+def test_an_input_image_that_comes_makes_no_plan_stale(place: Place) -> None:
+    file = place.workflow("a.json", flow(VAE.upper()))
+    types = node_types()
+    declared = json.loads(recorded_object_info("full"))
+    types["LoadImage"] = declared["LoadImage"]
+    place.comfyui.object_info = types
+    place.run("--plan", place.plan)
+    images = types["LoadImage"]["input"]["required"]["image"][0]
+    images.append("new.png")
+    place.comfyui.object_info = types
+    done = place.run("--apply", place.plan)
+    assert done.returncode == 0, done.stderr
+    assert VAE.encode() in file.read_bytes()
+
+
+def test_a_plan_that_names_an_input_image_rests_on_all_of_them(place: Place) -> None:
+    types = node_types()
+    types["LoadImage"] = copy.deepcopy(json.loads(recorded_object_info("full"))["LoadImage"])
+    images = types["LoadImage"]["input"]["required"]["image"][0]
+    place.comfyui.object_info = types
+    (place.root / "ComfyUI/input").mkdir()
+    (place.root / "ComfyUI/input" / images[0]).write_bytes(b"an image")
+    document = flow(VAE)
+    document["4"]["inputs"]["images"] = ["5", 0]
+    document["5"] = {"class_type": "LoadImage", "inputs": {"image": images[0].upper()}}
+    place.workflow("a.json", document)
+    shown = place.run("--plan", place.plan)
+    assert f'"{images[0]}"' in shown.stdout
+    assert Plan.model_validate_json(place.plan.read_bytes()).workflows
+    images[1:] = [*images[2:], "new.png"]
+    assert "stale: the server offers" in place.run("--apply", place.plan).stderr
+
+
+def test_a_workflow_that_nothing_mends_is_named(place: Place) -> None:
+    file = place.workflow("a.json", flow("nothing-like-it.safetensors"))
+    assert f"Not written: {file}: it is broken, and no program can mend" in place.run().stdout
+
+
+def test_what_was_applied_as_data(place: Place) -> None:
+    file = place.workflow("a.json", flow(VAE.upper()))
+    assert json.loads(place.run("--list", "--format", "json").stdout)["fixes"] == []
+    place.run("--plan", place.plan)
+    place.run("--apply", place.plan)
+    (fix,) = json.loads(place.run("--list", "--format", "json").stdout)["fixes"]
+    assert (fix["id"], fix["progress"]) == (place.recorded, "done")
+    assert [written["path"] for written in fix["written"]] == [str(file)]
 
 
 def test_a_plan_is_not_written_over_anything(place: Place) -> None:

@@ -140,7 +140,7 @@ class Host:
             instance=self.instance,
             comfyui_url="http://127.0.0.1:8188",
             made_at=datetime.now(UTC),
-            catalog=seeing.catalog_digest(here.world),
+            catalog=seeing.catalog_digest(here.world, planned.workflows),
             comfyui_version=self.version,
             workflows=planned.workflows,
             reads=list(planned.reads.values()),
