@@ -25,13 +25,20 @@ from comfywatchman.fixes.download_order import DownloadError
 from comfywatchman.fixes.proof import Court, is_worse
 from comfywatchman.fixes.proposal import Edit
 from comfywatchman.fixes.record import Fetched, Linked, Progress, Record, Written, digest
-from comfywatchman.fixes.writing import Opened, RefusedError, opened, put, refuse_unwritable
+from comfywatchman.fixes.writing import (
+    Opened,
+    RefusedError,
+    naming,
+    opened,
+    put,
+    refuse_unwritable,
+)
 from comfywatchman.results import RANK, Confidence
 from comfywatchman.workflow.find import PictureFile, WorkflowFile
 from comfywatchman.workflow.prompt import WorkflowError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from comfywatchman.fixes.fetching import Fetcher
@@ -145,7 +152,7 @@ def apply(
     with ExitStack() as until:
         refusals = list(_trouble(plan, place, work, until, only_proven, fetcher))
         if refusals:
-            raise RefusedError("\n".join(dict.fromkeys(refusals)))
+            raise _refused(refusals)
         if not (work.steps or work.links or work.downloads):
             return Applied(None, [], [])
         record = _on_record(place.folder, work)
@@ -166,6 +173,14 @@ def apply(
     return Applied(record, said, failed)
 
 
+def _refused(refusals: Iterable[str]) -> RefusedError:
+    """All that speaks against it and, where something moved, what to do."""
+    lines = list(dict.fromkeys(refusals))
+    if any(line.startswith("stale: ") for line in lines):
+        lines.append("make another plan, of what is there now: `comfywatchman fix --plan FILE`")
+    return RefusedError("\n".join(lines))
+
+
 def _refuse_elsewhere(plan: Plan, place: Place) -> None:
     pairs = (
         (plan.host.given, place.host.given),
@@ -173,9 +188,10 @@ def _refuse_elsewhere(plan: Plan, place: Place) -> None:
         (plan.host.name, place.host.name),
     )
     if any(planned and here and planned != here for planned, here in pairs):
+        planned, this = plan.host.given or plan.host.name, place.host.shown
+        which = "another one of that name" if planned == this else visible(this)
         raise RefusedError(
-            f"this plan is for the host {visible(plan.host.given or plan.host.name)}, and this is "
-            f"{visible(place.host.shown)}: make one here"
+            f"this plan is for the host {visible(planned)}, and this is {which}: make one here"
         )
     if plan.instance != place.instance:
         raise RefusedError(
@@ -201,7 +217,7 @@ def _trouble(
         yield (
             "stale: the server offers other node types, models or lists of files than at the plan "
             f"({moments.shown(plan.made_at)}; ComfyUI {plan.comfyui_version or 'unknown'} then, "
-            f"{place.here.world.catalog.version or 'unknown'} now): make another one"
+            f"{place.here.world.catalog.version or 'unknown'} now)"
         )
     for planned in plan.workflows:
         outcome = planned.proven if only_proven else planned.all
@@ -225,7 +241,8 @@ def _trouble(
                 for fix in planned.fixes
                 if fix.download is not None
             }
-    yield from _stale(plan, work)
+    moved = dict(_stale(plan, work))
+    yield from moved.values()
     for download in work.downloads.values():
         if fetcher is not None and (why := fetcher.trouble(download)):
             yield why
@@ -234,6 +251,8 @@ def _trouble(
             yield why
     saved_by_path = {saved.report.path: saved for saved in place.here.workflows}
     for planned, outcome, fixes in work.parts:
+        if planned.file is not None and planned.file.path in moved:
+            continue  # which says it all
         try:
             saved = saved_by_path.get(planned.workflow)
             if saved is None:
@@ -251,14 +270,14 @@ def _trouble(
         yield from _at_work(place, work)
 
 
-def _stale(plan: Plan, work: _Work, *, linked: bool = False) -> Iterator[str]:
-    """A sentence for each file that the plan rests on and that is not as it was."""
+def _stale(plan: Plan, work: _Work, *, linked: bool = False) -> Iterator[tuple[str, str]]:
+    """Each file that the plan rests on and that is not as it was, and what became of it."""
     files = {seen.path: seen for seen in plan.reads}
     files |= {planned.file.path: planned.file for planned, _, _ in work.parts if planned.file}
     sources = {link.source.real for link in work.links.values()}
     for seen in (*files.values(), *(link.source for link in work.links.values())):
         if why := seeing.moved(seen, plan.made_at, linked=linked and seen.real in sources):
-            yield why
+            yield seen.path, why
 
 
 def _add_step(
@@ -417,11 +436,12 @@ def _write(plan: Plan, place: Place, work: _Work, record: Record) -> None:
         for step in work.steps:
             step.file.prepare(step.content, step.status)
         for each in record.linked:
-            _link(each, record.made)
+            with naming(each.target):
+                _link(each, record.made)
             linked.append(each)
-        refusals = [*_at_work(place, work), *_stale(plan, work, linked=True)]
+        refusals = [*_at_work(place, work), *dict(_stale(plan, work, linked=True)).values()]
         if refusals:
-            raise RefusedError("\n".join(refusals))
+            raise _refused(refusals)
         for step in work.steps:
             raw, _ = step.file.read(place.here.world.size)
             if digest(raw) != digest(step.saved.raw):

@@ -6,17 +6,16 @@ it: it names files and values, and each is held against this host before anythin
 
 from __future__ import annotations
 
-import os
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from comfywatchman import redaction, state
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
+from comfywatchman.fixes.writing import put
 from comfywatchman.results import Confidence, FixKind, Sentence, Verdict
 
 PLAN_SCHEMA_VERSION: Literal[1] = 1
@@ -197,7 +196,7 @@ class Plan(_Frozen):
     """The instance that it is for; empty for the usual one."""
     comfyui_url: str
     """The server that it was asked of."""
-    made_at: datetime
+    made_at: AwareDatetime
     """When it was made, UTC."""
     catalog: Sha256
     """Digest of all that the server says of its node types, models and embeddings, without the
@@ -234,16 +233,7 @@ def write(plan: Plan, file: Path) -> None:
     Raises:
         OSError: it could not be written; also where something is there already.
     """
-    content = redaction.catch(encoded(plan))
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except BaseException:
-        file.unlink(missing_ok=True)
-        raise
+    put(file, redaction.catch(encoded(plan)))
 
 
 def read(file: Path) -> Plan:
@@ -267,12 +257,12 @@ def parse(raw: bytes, shown: str) -> Plan:
         ConfigError: it is none.
     """
     try:
-        return Plan.model_validate_json(raw)
+        return Plan.model_validate_json(raw, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise ConfigError(
-            f"{shown}: is no plan of this release: {visible(place, limit=200)}: "
+            f"{shown}: is no plan of this release: {visible(place, limit=200)}{': ' * bool(place)}"
             f"{visible(first['msg'], limit=200)}; make one with `comfywatchman fix --plan FILE`"
         ) from None
     except RecursionError:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from comfywatchman import state, state_files
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
+from comfywatchman.fixes.writing import naming
 from comfywatchman.results import Sentence
 
 if TYPE_CHECKING:
@@ -142,7 +143,9 @@ def keep(folder: Path, record: Record) -> None:
         OSError: it could not be written.
     """
     content = record.model_dump_json(indent=2).encode() + b"\n"
-    state.replace_file(folder / f"{state_files.FIX}{record.id}.json", content)
+    file = folder / f"{state_files.FIX}{record.id}.json"
+    with naming(str(file)):
+        state.replace_file(file, content)
 
 
 def find(folder: Path, name: str) -> Record:

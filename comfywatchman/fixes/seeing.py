@@ -70,10 +70,10 @@ def moved(seen: SeenFile, made_at: datetime, *, linked: bool = False) -> str | N
         linked: whether it was given another name since, by the plan itself.
     """
     name = visible(seen.path)
-    real = os.path.realpath(seen.path)
-    if real != seen.real:
-        return f"stale: {name} led to {visible(seen.real)}, and now leads to {visible(real)}"
     try:
+        real = os.path.realpath(seen.path)
+        if real != seen.real:
+            return f"stale: {name} led to {visible(seen.real)}, and now leads to {visible(real)}"
         now = look(seen.path, seen.role)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)

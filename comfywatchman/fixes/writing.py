@@ -86,7 +86,10 @@ class Opened:
         self.discard()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         try:
-            with os.fdopen(os.open(self.part, flags, 0o600, dir_fd=self.folder), "wb") as stream:
+            with (
+                naming(os.path.join(self.above, self.name)),  # noqa: PTH118  (texts)
+                os.fdopen(os.open(self.part, flags, 0o600, dir_fd=self.folder), "wb") as stream,
+            ):
                 descriptor = stream.fileno()
                 self._give(descriptor, like)
                 self._copy_attributes(descriptor)
@@ -121,7 +124,8 @@ class Opened:
             OSError: it could not be; the file is as it was.
         """
         self.refuse_moved()
-        os.replace(self.part, self.name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
+        with naming(os.path.join(self.above, self.name)):  # noqa: PTH118  (texts)
+            os.replace(self.part, self.name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
         with contextlib.suppress(OSError):
             os.fsync(self.folder)
 
@@ -180,6 +184,16 @@ def opened(real: str) -> Iterator[Opened]:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Have what fails name a file: a disk that is full names none, a held folder a name in it."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = path
+        raise
+
+
 def refuse_unwritable(shown: str, status: os.stat_result) -> None:
     """Refuse what is not this user's to write.
 
@@ -210,7 +224,7 @@ def put(target: Path, content: bytes) -> None:
         OSError: it could not be written; also where there is one.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with os.fdopen(os.open(target, flags, 0o600), "wb") as stream:
+    with naming(str(target)), os.fdopen(os.open(target, flags, 0o600), "wb") as stream:
         try:
             stream.write(content)
             stream.flush()

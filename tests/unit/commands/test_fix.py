@@ -6,8 +6,11 @@ import copy
 import hashlib
 import json
 import os
+import resource
 import shutil
 import struct
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +26,7 @@ from tests.unit import program
 from tests.unit.fixes.host import LONG_AGO, flow
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 VAE = "ae.safetensors"
 ELSEWHERE = "sd_xl_base_1.0.safetensors"
@@ -401,3 +403,63 @@ def test_an_unknown_fix_is_not_undone(place: Place, name: str) -> None:
     refused = place.run("--undo", name)
     assert refused.returncode == 78
     assert "fix --list" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "says"),
+    [
+        (
+            lambda d: d["workflows"][0]["file"].update(path="a\0b"),
+            1,
+            "stale: a\\x00b could be read",
+        ),
+        (lambda d: d.update(made_at="2020-01-01T00:00:00"), 78, "should have timezone info"),
+        (lambda d: d.update(made_at=5), 78, "made_at: Input should be a valid datetime"),
+        (lambda d: d["host"].update(machine="f" * 32), 1, "this is another one of that name"),
+    ],
+)
+def test_a_plan_that_was_edited_by_hand(
+    place: Place, change: Callable[[Any], None], code: int, says: str
+) -> None:
+    file = place.workflow("a.json", flow(VAE.upper()))
+    raw = file.read_bytes()
+    place.run("--plan", place.plan)
+    plan = json.loads(place.plan.read_bytes())
+    plan["host"]["machine"] = plan["host"]["machine"] or "0" * 32
+    change(plan)
+    place.plan.write_text(json.dumps(plan))
+    refused = place.run("--apply", place.plan)
+    assert (refused.returncode, says in refused.stderr) == (code, True), refused.stderr
+    assert file.read_bytes() == raw
+
+
+def test_a_stale_plan_says_once_what_moved_and_what_to_do(place: Place) -> None:
+    file = place.workflow("a.json", flow(VAE.upper()))
+    place.run("--plan", place.plan)
+    place.workflow("a.json", flow("other.safetensors"))
+    said = place.run("--apply", place.plan).stderr.splitlines()
+    assert len(said) == 3
+    assert f"stale: {file} holds other bytes than at the plan" in said[0]
+    assert "make another plan, of what is there now: `comfywatchman fix --plan FILE`" in said[1]
+
+
+def test_what_cannot_be_written_is_named(place: Place) -> None:
+    place.workflow("a.json", flow(VAE.upper()))
+    place.run("--plan", place.plan)
+    program.run("check", f"--config={place.root / 'config.toml'}")
+
+    def small() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))
+
+    command = [sys.executable, "-m", "comfywatchman.cli", "fix", "--apply", str(place.plan)]
+    ended = subprocess.run(
+        [*command, f"--config={place.root / 'config.toml'}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=small,
+    )
+    assert ended.returncode == 74
+    assert f"{place.root}/state/fix-" in ended.stderr
+    assert "cannot be written: File too large" in ended.stderr
+    assert not [*(place.root / "state").glob("fix-*")]
