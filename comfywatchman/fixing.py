@@ -18,6 +18,7 @@ from comfywatchman.comfyui import credentials, model_files
 from comfywatchman.comfyui.client import ComfyUIClient, ComfyUIError
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
+from comfywatchman.findings import quoted
 from comfywatchman.fixes import apply, damaged, fetching, planning, proposing, seeing, showing, undo
 from comfywatchman.fixes import record as records
 from comfywatchman.fixes.busy import is_at_work
@@ -92,7 +93,7 @@ def make_plan(settings: Settings, wanted: Sequence[str], taken: Sequence[str]) -
         here = replace(seen.here, gone=history.gone(FactKind.MODEL))
         proposals = proposing.propose(here, only)
         for name in set(taken) - {each.id for each in proposals}:
-            raise RefusedError(f"there is no fix {visible(name, limit=100)!r} to take")
+            raise RefusedError(f"there is no fix {quoted(name, 100)} to take")
         planned = planning.plan(
             here,
             proposals,

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from comfywatchman import state, state_files
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
+from comfywatchman.findings import quoted
 from comfywatchman.fixes.writing import naming
 from comfywatchman.results import Sentence
 
@@ -156,7 +157,7 @@ def find(folder: Path, name: str) -> Record:
     """
     file = folder / f"{state_files.FIX}{name}.json"
     if not state_files.is_ours(file.name):
-        raise ConfigError(f"{visible(name, limit=100)!r} is no id of a fix: fix --list shows them")
+        raise ConfigError(f"{quoted(name, 100)} is no id of a fix: fix --list shows them")
     try:
         record = Record.model_validate_json(state.read_file(file, _LARGEST))
     except FileNotFoundError:

@@ -102,7 +102,11 @@ def main():
         command = [*given["program"], "fix", "--config", given["config"], *arguments]
         code, output, error = module.run_command(command, cwd="/", **more)
         if code != 0:
-            module.fail_json(msg=f"Workflows are not mended: {sentence_of(error)}", rc=code)
+            said = output.splitlines() if "data" in more else []  # what was done all the same
+            msg = "Not all is mended" if said else "Workflows are not mended"
+            module.fail_json(
+                msg=f"{msg}: {sentence_of(error)}", rc=code, changed=bool(said), said=said
+            )
         return output
 
     planned = run("--plan", "-", "--", *given["workflows"])

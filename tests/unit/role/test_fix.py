@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.standin.comfyui import StandIn
-from tests.unit.commands.test_fix import VAE, node_types
+from tests.unit.commands.test_fix import VAE, graph, node_types
 from tests.unit.fixes.host import LONG_AGO, flow
 from tests.unit.role import collection
 
@@ -69,6 +69,20 @@ def test_what_is_only_likely_is_done_on_request(arguments: dict[str, Any], tmp_p
     assert run(arguments)["changed"] is False
     assert run(arguments, only="planned")["changed"] is True
     assert VAE.encode() in file.read_bytes()
+
+
+def test_what_was_done_before_something_failed_is_told(
+    arguments: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "ComfyUI/models/vae").mkdir(parents=True)
+    with (tmp_path / "config.toml").open("a") as config:
+        config.write(f'comfyui_dir = "{tmp_path}/ComfyUI"\ndownload_hosts = ["127.0.0.1:1"]\n')
+    url = "https://127.0.0.1:1/gone.safetensors"
+    (tmp_path / "flows" / "b.json").write_text(json.dumps(graph("gone.safetensors", url=url)))
+    ended = run(arguments, only="planned", allow_download=True)
+    assert (ended["failed"], ended["changed"]) == (True, True)
+    assert "Not all is mended" in ended["msg"]
+    assert f"{tmp_path}/flows/a.json is edited" in ended["said"]
 
 
 def test_a_refusal_is_told_in_a_sentence(arguments: dict[str, Any], tmp_path: Path) -> None:
