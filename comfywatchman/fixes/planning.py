@@ -365,7 +365,7 @@ class _Planner:
                 kind=proposal.kind,
                 confidence=proposal.confidence,
                 text=proposal.text,
-                command=proposal.command,
+                command=None,
                 why=why,
             )
         )

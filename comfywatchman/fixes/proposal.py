@@ -78,7 +78,6 @@ class Proposal:
         edits: what it changes in the workflow's document.
         placement: the file that it brings into another folder.
         download: the file that it fetches.
-        command: what a person may run instead.
         proof: what was judged, and with what outcome.
     """
 
@@ -92,7 +91,6 @@ class Proposal:
     edits: tuple[Edit, ...] = ()
     placement: Placement | None = None
     download: Download | None = None
-    command: str | None = None
     proof: str | None = None
 
 
