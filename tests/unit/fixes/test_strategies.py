@@ -174,6 +174,15 @@ def test_a_file_that_was_here_is_followed() -> None:
     assert fixes(models, prompt("old.safetensors"), gone=gone, files=touched) == []
 
 
+def test_what_one_strategy_guesses_another_may_know() -> None:
+    """Its size alone makes the file a guess, its time is remembered."""
+    contents = {("checkpoints", "old.safetensors"): Content(SHA, 5_000_000)}
+    gone = {"checkpoints/old.safetensors": {"size": 5_000_000, "modified": 1000}}
+    models = {"checkpoints": ["new.safetensors"]}
+    found = one(fixes(models, prompt("old.safetensors"), contents=contents, gone=gone))
+    assert (found.strategy, found.confidence) == ("remembered", Confidence.PROVEN)
+
+
 def test_a_file_that_went_to_another_folder_is_linked_back() -> None:
     gone = {"checkpoints/old.safetensors": {"size": 5_000_000, "modified": 1000}}
     models = {"loras": ["new.safetensors"]}

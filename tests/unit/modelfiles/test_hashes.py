@@ -76,3 +76,15 @@ def test_a_damaged_file_is_told_and_set_aside(tmp_path: Path, content: str) -> N
     assert kept.exists()
     assert "is now" in str(Hashes.read(tmp_path, set_aside=True).damage)
     assert not kept.exists()
+
+
+def test_what_is_gone_is_known_by_its_path_and_what_was_changed_is_not(tmp_path: Path) -> None:
+    gone, changed, same = (
+        written(tmp_path / name) for name in ("gone.pt", "changed.pt", "same.pt")
+    )
+    hashes = Hashes(tmp_path)
+    for file in (gone, changed, same):
+        hashes.put(file, known(file))
+    (tmp_path / "changed.pt").write_bytes(b"other, and longer")
+    found = hashes.of_paths([listed(tmp_path / "changed.pt"), same])
+    assert found == {gone.path: ("a", gone.size), same.path: ("a", same.size)}
