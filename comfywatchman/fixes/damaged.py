@@ -58,7 +58,7 @@ def _told(here: Here, saved: Saved, finding: Finding, file: ModelFile | None) ->
         id=advised.id,
         kind=advised.kind,
         confidence=advised.confidence,
-        text=f"{finding.message}; {advised.text}",
+        text=f"{finding.message}. {advised.text}",
         command=command,
         why=why,
     )
