@@ -98,6 +98,21 @@ def test_it_is_told_once_and_so_is_its_mending(people: People, comfyui: Path) ->
     assert len(people.told) == 3
 
 
+def test_what_stays_as_it_is_says_nothing_new(people: People, comfyui: Path) -> None:
+    wrong_link = {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}}
+    people.save("partial.json", NEEDS_A_MODEL | {"5": wrong_link})
+    people.save("broken.json", NEEDS_A_MODEL | {"4": wrong_link})
+    save(comfyui / "models/vae/ae.safetensors", 1)
+    first = people.host.run().stderr
+    assert "\npartial: partial.json: " in first
+    assert "\nwill fail: partial.json: " in first
+    assert "\nbroken: broken.json: " in first
+    second = people.host.run().stderr
+    assert verdicts(people)["partial.json"] == ("partial", True)
+    assert ".json" not in second
+    assert "\nas before: 2 broken, 1 partial, 2 runnable\n" in second
+
+
 def test_what_no_workflow_names_is_a_warning_alone(people: People, comfyui: Path) -> None:
     (people.host.workflows / "decode.json").unlink()
     save(comfyui / "models/vae/ae.safetensors", 1)
