@@ -91,10 +91,10 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
 
-_LISTING = 20.0
-"""Seconds that looking at the model files may take."""
+_LISTING, _LISTING_MOST = 0.1, 20.0
+"""The part of a cycle's time that looking at the model files may take, and seconds at most."""
 _INSPECTING, _INSPECTING_MOST = 0.1, 60.0
-"""The part of a cycle's time that looking into model files may take, and seconds at most."""
+"""The same of looking into them."""
 _TELL_EVERY = 0.1
 """Seconds between two words of progress."""
 _JUDGING = 0.8
@@ -290,9 +290,10 @@ def list_model_files(state: CycleState, runtime: CycleRuntime) -> CycleState:
         return {"model_files": Listing()}
     folders = _folders(state, settings)
     argv = state["server"].argv
+    seconds = min(_LISTING_MOST, _LISTING * settings.cycle_time_limit)
     return {
         "model_files": model_files.look(
-            client, state["inventory"], settings.comfyui_dir, folders, argv, _LISTING
+            client, state["inventory"], settings.comfyui_dir, folders, argv, seconds
         )
     }
 
