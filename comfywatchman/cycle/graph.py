@@ -91,6 +91,8 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
 
+_FILES = 0.2
+"""The part of a cycle's time that listing ComfyUI's own folders may take."""
 _LISTING, _LISTING_MOST = 0.1, 20.0
 """The part of a cycle's time that looking at the model files may take, and seconds at most."""
 _INSPECTING, _INSPECTING_MOST = 0.1, 60.0
@@ -279,7 +281,11 @@ def take_inventory(state: CycleState, runtime: CycleRuntime) -> CycleState:
     if context.saved is not None and context.saved.inventory is not None:
         return {"inventory": context.saved.inventory, "not_checked": context.saved.not_checked}
     folders = _folders(state, context.settings)
-    inventory, not_checked = inventory_source.take_inventory(context.client, folders)
+    inventory, not_checked = inventory_source.take_inventory(
+        context.client,
+        folders,
+        min(inventory_source.LISTING, _FILES * context.settings.cycle_time_limit),
+    )
     return {"inventory": inventory, "not_checked": not_checked}
 
 

@@ -205,6 +205,17 @@ def test_a_mount_that_hangs_costs_its_time_and_is_named(
     assert [each["name"] for each in latest["damaged_models"]] == damaged
 
 
+def test_input_files_on_a_mount_that_hangs_are_named(
+    people: People, comfyui: Path, hanging_mount: HangingMount
+) -> None:
+    people.host.environment |= hanging_mount.environment(comfyui / "input", "stat")
+    done = people.host.run(cycle_time_limit="60")
+    assert done.returncode == 0, done.stderr
+    (blind,) = [each for each in people.host.latest["not_checked"] if "could not be listed" in each]
+    assert blind.startswith(f"the files in {comfyui}/input could not be listed (the disk did not ")
+    assert verdicts(people)["decode.json"] == ("runnable", False)
+
+
 def test_without_the_folders_nothing_is_said_of_them(people: People) -> None:
     del people.host.environment["COMFYWATCHMAN_COMFYUI_DIR"]
     people.cycle()
