@@ -30,6 +30,7 @@ from comfywatchman.history.records import CycleRow, Full, state_key
 from comfywatchman.history.schema import FileNames, schema_digest
 from comfywatchman.judging import cache
 from comfywatchman.judging.identity import identified
+from comfywatchman.modelfiles import marking
 from comfywatchman.report import past
 from comfywatchman.results import ChangeKind, Outcome
 from comfywatchman.time_limit import Blind, Budget
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.provenance.knowledge import Knowledge
     from comfywatchman.history.copies import Copies
     from comfywatchman.history.facts import Environment, FactChange
-    from comfywatchman.history.records import Event
+    from comfywatchman.history.records import Event, State
     from comfywatchman.history.store import History, Previous
     from comfywatchman.history.world import World
     from comfywatchman.results import (
@@ -151,6 +152,8 @@ class Memory:
     def unchanged(self, reports: Iterable[WorkflowReport]) -> dict[str, datetime]:
         """Of the workflows that are as the last full cycle found them, since when they are.
 
+        Those that were not looked at for damaged model files yet are compared without that.
+
         Returns:
             Times in UTC, by path.
         """
@@ -158,8 +161,16 @@ class Memory:
         return {
             report.path: state.since
             for report in reports
-            if (state := states.get(report.path)) is not None and state.key == self._key(report)
+            if (state := states.get(report.path)) is not None
+            and (state.key == self._key(report) or self._was_judged_so(report, state))
         }
+
+    def _was_judged_so(self, report: WorkflowReport, state: State) -> bool:
+        """Whether what was found then, but for damaged model files, is what is found now."""
+        if (report.verdict, report.content_digest) != (state.verdict, state.content_digest):
+            return False
+        was = self._previous.report(report.path) if self._previous is not None else None
+        return was is not None and state_key(marking.unmarked(was)) == self._key(report)
 
     def _key(self, report: WorkflowReport) -> str:
         """Its :func:`state_key`, made once."""

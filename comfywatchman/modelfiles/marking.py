@@ -110,6 +110,12 @@ def is_damage(finding: Finding) -> bool:
     return finding.code in _codes() and finding.code not in NOT_SURE
 
 
+def unmarked(report: WorkflowReport) -> WorkflowReport:
+    """The report as it was before it was marked."""
+    findings = [finding for finding in report.findings if finding.code not in _codes()]
+    return report.model_copy(update={"findings": findings, "will_fail": False})
+
+
 @cache
 def _codes() -> frozenset[str]:
     """The codes of what can be wrong with a model file."""
