@@ -123,7 +123,8 @@ def _version(file: ModelFile) -> list[int]:
 
 
 def _is_settled(file: ModelFile, now_ns: int) -> bool:
-    return now_ns - max(file.mtime_ns, file.ctime_ns) > _SETTLED
+    # A time to come is settled too: what is written now gets another one.
+    return all(abs(now_ns - each) > _SETTLED for each in (file.mtime_ns, file.ctime_ns))
 
 
 def _content(program: str, kept: dict[str, list[Any]]) -> bytes:

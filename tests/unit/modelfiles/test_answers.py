@@ -71,6 +71,12 @@ def test_what_changed_just_now_is_not_kept(kept: Path, what: str) -> None:
     assert Answers(kept, "program").get(file) is None
 
 
+def test_a_time_that_is_to_come_is_as_good_as_one_that_is_over(kept: Path) -> None:
+    file = replace(FILE, mtime_ns=9 * LATER)
+    keep(kept, (file, CUT))
+    assert Answers(kept, "program").get(file) == CUT
+
+
 def test_what_is_not_there_any_more_is_let_go_of(kept: Path) -> None:
     keep(kept, (FILE, CUT))
     other = replace(FILE, path="/other")
