@@ -10,8 +10,16 @@ import pytest
 from comfywatchman.comfyui.model_files import Listing, ModelFile
 from comfywatchman.cycle import damage
 from comfywatchman.history.cause import Worse
+from comfywatchman.history.comparison import kind_of_change
 from comfywatchman.modelfiles.condition import Condition
-from comfywatchman.results import CauseKind, Sureness, UsedModel, Verdict, WorkflowReport
+from comfywatchman.results import (
+    CauseKind,
+    ChangeKind,
+    Sureness,
+    UsedModel,
+    Verdict,
+    WorkflowReport,
+)
 from tests.unit.report import sample
 
 FAILING = (
@@ -104,6 +112,18 @@ def test_a_file_that_is_gone_is_not_whole_again() -> None:
     gone = damage.Now(Listing(), {})
     assert damage.mended([Worse(FINE, FAILING)], gone).causes == []
     assert damage.held(FINE, FAILING, gone) is FINE
+
+
+def test_each_damaged_file_of_a_workflow_is_a_change_of_its_own() -> None:
+    (first,) = FAILING.findings
+    subject = first.subject.model_copy(update={"name": "clip.safetensors"})
+    second = first.model_copy(update={"subject": subject, "fingerprint": "second"})
+    both = other(FAILING, findings=[first, second])
+    assert kind_of_change(both, FAILING) is ChangeKind.WORSE
+    assert kind_of_change(FAILING, both) is ChangeKind.MENDED
+    found, left = damage.explained([Worse(both, FAILING)])
+    assert [cause.name for cause in found.causes] == ["vae/clip.safetensors"]
+    assert left == []
 
 
 def test_damage_that_was_known_is_no_cause() -> None:
