@@ -68,7 +68,11 @@ def inspected(
     if not whole:
         files = tuple(file for file in files if file.path in named)
     looked = looking.looked_into(
-        files, Answers(answers, cache.program()), seconds, first=named, whole=whole
+        files,
+        Answers(answers, cache.program()),
+        seconds,
+        first=named,
+        whole=whole and not listing.blind,  # what is hidden now may be as it was
     )
     if hashes is not None:
         looked = decayed.told(looked, hashes)
