@@ -63,7 +63,7 @@ def inspected(
             unseen = ["none of the model files that the server lists is to be seen on this host"]
         return Inspected(not_checked=unseen)
     files = listing.files
-    names = marking.Names(files)
+    names = marking.Names(files, inventory.models)
     named = {file.path for report in reports for used in report.models for file in names.of(used)}
     if not whole:
         files = tuple(file for file in files if file.path in named)
@@ -77,5 +77,7 @@ def inspected(
     if hashes is not None:
         looked = decayed.told(looked, hashes)
     return Inspected(
-        marking.marked(reports, looked), looked.trouble, [*unseen, *looked.not_checked]
+        marking.marked(reports, looked, inventory.models),
+        looked.trouble,
+        [*unseen, *looked.not_checked],
     )

@@ -56,9 +56,11 @@ class Names:
 
     Args:
         files: those of this host.
+        folders: the model folders that the server lists.
     """
 
-    def __init__(self, files: Iterable[ModelFile]) -> None:
+    def __init__(self, files: Iterable[ModelFile], folders: Iterable[str] = ()) -> None:
+        self._folders = frozenset(folders)
         self._by_place: dict[tuple[str, str], list[ModelFile]] = defaultdict(list)
         self._by_name: dict[str, list[ModelFile]] = defaultdict(list)
         for file in files:
@@ -76,15 +78,19 @@ class Names:
         for name in (used.name, _stem(used.name)) if used.folder == EMBEDDINGS else (used.name,):
             if used.folder is not None and (found := self._by_place.get((used.folder, name))):
                 return found
-        return self._by_name.get(used.name, ())
+        # In a folder that the server has, it is hidden from here; else it may have another name.
+        return () if used.folder in self._folders else self._by_name.get(used.name, ())
 
 
-def marked(reports: Sequence[WorkflowReport], looked: Looked) -> Marked:
+def marked(
+    reports: Sequence[WorkflowReport], looked: Looked, folders: Iterable[str] = ()
+) -> Marked:
     """Mark the workflows that will fail.
 
     Args:
         reports: the verdicts.
         looked: what is known of the model files.
+        folders: the model folders that the server lists.
     """
     conditions = looked.conditions
     states = Counter(state_of(conditions.get(file.path)) for file in looked.files)
@@ -92,7 +98,7 @@ def marked(reports: Sequence[WorkflowReport], looked: Looked) -> Marked:
     named: dict[str, list[str]] = defaultdict(list)
     workflows = list(reports)
     if wrong:
-        names = Names(looked.files)
+        names = Names(looked.files, folders)
         for position, report in enumerate(reports):
             files = dict.fromkeys(_wrong_of(report, names, wrong))
             for file in files:
