@@ -149,15 +149,33 @@ class _Workflow:
         """Its fixes, in the order of its findings."""
         drafts = self._found()
         revealing = self._revealing
-        more = [*revealing, *self._hidden([*drafts, *revealing])]
-        proven = self._proven_together([*drafts, *more]) if more else []
-        effects = {draft.effect for draft in more}
-        if not any(draft.proof for draft in proven if draft.effect in effects):
-            proven = [*self._proven_together(drafts), *more]
-        # What only shows other errors helps nobody without their fixes; but a node of an unknown
-        # type has the whole workflow refused, whatever else is wrong with it.
-        allowed = all(draft.candidate.node_type is not None for draft in revealing)
-        return [d for d in proven if allowed or d.proof or d.effect not in effects]
+        hidden = self._hidden([*drafts, *revealing])
+        if not revealing:
+            alone = [self._as_one([draft]) for draft in hidden]
+            return self._proven_together([*drafts, *filter(None, alone)])
+        # What only shows other errors helps nobody without their fixes: they are made as one.
+        one = self._as_one([*revealing, *hidden])
+        if one is None:
+            firm = [draft for draft in drafts if draft.is_firm and draft.edits]
+            one = self._as_one([*firm, *revealing, *hidden])
+            if one is not None:
+                drafts = [draft for draft in drafts if draft not in firm]
+        return self._proven_together(drafts if one is None else [*drafts, one])
+
+    def _as_one(self, drafts: Sequence[_Draft]) -> _Draft | None:
+        """Several fixes as one; None if that does harm."""
+        made = _compatible(drafts)
+        now = self._with(made)
+        if is_worse(now, self._was):
+            return None
+        text = " ".join(draft.candidate.text for draft in made)
+        return replace(
+            made[0],
+            candidate=replace(made[0].candidate, text=text),
+            edits=tuple(edit for draft in made for edit in draft.edits),
+            cures=tuple(dict.fromkeys(mark for draft in made for mark in draft.cures)),
+            proof=self._proof(now) if rose(now, self._was) else None,
+        )
 
     def _hidden(self, drafts: Iterable[_Draft]) -> list[_Draft]:
         """Fixes for what only shows once others are made.
@@ -248,8 +266,7 @@ class _Workflow:
                 self._revealing.append(draft)
             return None
         if draft.is_firm and rose(now, self._was):
-            with_it = "the edited copy" if edits else "the workflow, with the file there,"
-            return replace(draft, proof=f"{with_it} was judged: {self._verdicts(now)}")
+            return replace(draft, proof=self._proof(now, is_edit=bool(edits)))
         return draft
 
     def _proven_together(self, drafts: Sequence[_Draft]) -> list[_Draft]:
@@ -277,6 +294,10 @@ class _Workflow:
     def _with(self, drafts: Sequence[_Draft]) -> WorkflowReport:
         edits = [edit for draft in drafts for edit in draft.edits]
         return self._court.judge(self._saved, edited(self._content, edits), _files(drafts))
+
+    def _proof(self, now: WorkflowReport, *, is_edit: bool = True) -> str:
+        with_it = "the edited copy" if is_edit else "the workflow, with the file there,"
+        return f"{with_it} was judged: {self._verdicts(now)}"
 
     def _verdicts(self, now: WorkflowReport) -> str:
         return f"{self._was.verdict} before, {now.verdict} then"

@@ -40,7 +40,11 @@ def world(
         "LoraLoader": node_type({**links, "lora_name": lora}, outputs=("MODEL",)),
         "VAELoader": node_type({"vae_name": vae}, outputs=("VAE",)),
         "Sampler": node_type(
-            {**links, "sampler": [SAMPLERS, {}], "steps": ["INT", {"min": 1, "max": 50}]},
+            {
+                **links,
+                "sampler": [SAMPLERS, {}],
+                "steps": ["INT", {"default": 20, "min": 1, "max": 50}],
+            },
             outputs=("IMAGE",),
         ),
         "Save": node_type({"images": ["IMAGE", {}]}, output_node=True),
