@@ -42,7 +42,7 @@ from comfywatchman.comfyui.model_files import Listing
 from comfywatchman.comfyui.provenance.inquiry import Inquiry
 from comfywatchman.comfyui.provenance.kept_map import KeptMap
 from comfywatchman.comfyui.userdata_reader import UserdataReader
-from comfywatchman.cycle import models
+from comfywatchman.cycle import damage, models
 from comfywatchman.cycle.asking import Asking
 from comfywatchman.cycle.memory import Memory, Remembered, Seen
 from comfywatchman.cycle.progress import (
@@ -537,7 +537,14 @@ def _remembered(state: CycleState) -> Remembered:
 
 
 def _seen(state: CycleState) -> Seen:
-    return Seen(state["workflows"], state["found"], state["unseen"], state["left_out_paths"])
+    marked = state.get("marked")
+    return Seen(
+        state["workflows"],
+        state["found"],
+        state["unseen"],
+        state["left_out_paths"],
+        damage.Now(state["model_files"], marked.conditions if marked else {}),
+    )
 
 
 def compare(state: CycleState, runtime: CycleRuntime) -> CycleState:

@@ -11,7 +11,7 @@ import socket
 import time
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -84,12 +84,14 @@ class Seen:
         workflows: the files, in the same order.
         unseen: folders and files that could not be seen, as reports name them.
         left_out: paths of the workflows that an exclusion names.
+        files: how the model files are; None if that is not asked.
     """
 
     reports: Sequence[WorkflowReport]
     workflows: Sequence[Workflow]
     unseen: Collection[str] = ()
     left_out: Collection[str] = ()
+    files: damage.Now | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +230,8 @@ class Memory:
         compared = comparison.compare(
             previous, reports, keys, unseen=seen.unseen, left_out=seen.left_out
         )
+        if seen.files is not None:
+            compared, reports = _held(compared, reports, seen.files)
         facts = list(differences(previous.facts(), environment.facts))
         explained = self._explained(seen, compared, previous, facts, world)
         by_path = {pair.now.path: pair.state for pair in compared.pairs if pair.now is not None}
@@ -368,7 +372,8 @@ class Memory:
                 by_kind[pair.kind].append(cause.Worse(pair.now, pair.was))
         better = by_kind[ChangeKind.MENDED]
         damaged, worse = damage.explained(by_kind[ChangeKind.WORSE])
-        known = damaged.with_more(damage.mended(better)).with_more(cause.mended(better, facts))
+        whole = damage.mended(better, seen.files) if seen.files else cause.Explained()
+        known = damaged.with_more(whole).with_more(cause.mended(better, facts))
         if not worse:
             return known
         explained = cause.explain(
@@ -472,3 +477,20 @@ class _Content:
             if raw is not None and hashlib.sha256(raw).hexdigest() == digest:
                 return raw
         return None
+
+
+def _held(
+    compared: comparison.Comparison, reports: Sequence[WorkflowReport], files: damage.Now
+) -> tuple[comparison.Comparison, list[WorkflowReport]]:
+    """The same, where damage stays until its file is seen to be whole."""
+    pairs = list(compared.pairs)
+    changed: dict[str, WorkflowReport] = {}
+    for position, pair in enumerate(pairs):
+        if pair.now is None or pair.was is None or not pair.was.will_fail:
+            continue
+        now = damage.held(pair.now, pair.was, files)
+        if now is not pair.now:
+            changed[now.path] = now
+            kind = comparison.kind_of_change(now, pair.was)
+            pairs[position] = replace(pair, now=now, kind=kind)
+    return replace(compared, pairs=pairs), [changed.get(r.path, r) for r in reports]

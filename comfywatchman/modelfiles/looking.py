@@ -106,6 +106,8 @@ def looked_into(
 def _as_it_grows(condition: Condition, written_ns: int) -> Condition:
     """What lacks bytes and was written to just now is being downloaded or copied, by whatever."""
     young = abs(time.time_ns() - written_ns) < YOUNG * 10**9
-    if condition.lacking and young and condition.fails:
+    cut_off = condition.lacking or condition.code == codes.TRUNCATED.name
+    # A pointer is all there is of it.
+    if cut_off and young and condition.fails and condition.oid_size is None:
         return replace(condition, code=codes.DOWNLOAD_UNFINISHED.name)
     return condition

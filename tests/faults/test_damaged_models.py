@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from comfywatchman import state_files
-from tests.faults.conftest import NEEDS_A_MODEL
+from tests.faults.conftest import NEEDS_A_MODEL, bind
 from tests.faults.test_telling import People
 from tests.standin.comfyui import StandIn
 
@@ -163,6 +163,32 @@ def test_a_download_under_way_is_asked_about_again(people: People, comfyui: Path
     save(file)
     people.cycle()
     assert people.host.latest["model_files"]["sound"] == 1
+
+
+def test_damage_that_cannot_be_looked_at_any_more_is_not_told_as_mended(
+    people: People, comfyui: Path
+) -> None:
+    bind(people.host)
+    file = comfyui / "models/vae/ae.safetensors"
+    people.cycle()
+    save(file, WHOLE // 2)
+    people.cycle()
+    save(file, 9)
+    os.utime(file)  # it is downloaded again
+    for _ in range(2):
+        people.cycle()
+        assert verdicts(people)["decode.json"] == ("runnable", True)
+    save(file, 9)
+    file.chmod(0)
+    people.cycle()
+    assert verdicts(people)["decode.json"] == ("runnable", True)
+    assert people.topics == ["summary", "worse"]
+    file.chmod(0o600)
+    save(file, modified=LONG_AGO + 2)
+    people.cycle()
+    assert verdicts(people)["decode.json"] == ("runnable", False)
+    assert people.topics == ["summary", "worse", "mended"]
+    assert "because vae/ae.safetensors is whole again" in people.told[-1]
 
 
 def test_a_huge_file_costs_nothing(people: People, comfyui: Path) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import count
 from typing import TYPE_CHECKING
+
+import pytest
 
 from comfywatchman.comfyui.model_files import ModelFile
 from comfywatchman.modelfiles.answers import Answers
 from comfywatchman.modelfiles.condition import Condition
 from comfywatchman.modelfiles.looking import looked_into
+from tests.unit.modelfiles import making
+from tests.unit.modelfiles.files import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -110,6 +115,25 @@ def test_what_lacks_bytes_and_is_young_is_still_being_copied(tmp_path: Path) -> 
 
     assert conditions([young, old]) == ["model_download_unfinished", "model_truncated"]
     assert conditions([young, old]) == ["model_truncated", "model_download_unfinished"]
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "code"),
+    [
+        ("a.ckpt", making.torch_zip()[:-60], "model_download_unfinished"),
+        ("a.pt", making.pickled()[:80], "model_download_unfinished"),
+        ("a.safetensors", making.weights()[:-9], "model_download_unfinished"),
+        ("a.safetensors", making.POINTER, "model_is_lfs_pointer"),
+        ("a.ckpt", making.weights(), "model_extension_lies"),
+    ],
+    ids=count(),
+)
+def test_only_what_may_be_the_begin_of_a_file_is_being_copied(
+    tmp_path: Path, name: str, raw: bytes, code: str
+) -> None:
+    made = written(tmp_path / name, raw)
+    found = looked_into([made], Answers(None, "1"), 60)
+    assert found.conditions[made.path].code == code
 
 
 def test_real_files_are_opened(tmp_path: Path) -> None:

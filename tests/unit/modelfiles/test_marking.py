@@ -114,6 +114,14 @@ def test_only_what_is_surely_meant_counts(used: tuple[str | None, str], fails: b
     assert workflow.will_fail is fails
 
 
+def test_another_file_of_the_name_is_not_meant_where_the_right_one_is_hidden() -> None:
+    """The server lists the folder, and none of its files is to be seen on this host."""
+    files = looked(("checkpoints", "model.safetensors", CUT))
+    report = named(("vae", "model.safetensors"))
+    assert not marked([report], files, ["vae", "checkpoints"]).workflows[0].will_fail
+    assert marked([report], files, ["checkpoints"]).workflows[0].will_fail
+
+
 @pytest.mark.parametrize("name", ["style", "sub/style", "style.pt", "sub/style.pt"])
 def test_embeddings_are_named_as_texts_do(name: str) -> None:
     report = named(("embeddings", name))
