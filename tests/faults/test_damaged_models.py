@@ -14,6 +14,7 @@ from comfywatchman import state_files
 from tests.faults.conftest import NEEDS_A_MODEL, bind
 from tests.faults.test_telling import People
 from tests.standin.comfyui import StandIn
+from tests.unit.modelfiles.files import writing_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,8 +156,8 @@ def test_answers_that_are_damaged_are_found_anew(people: People, comfyui: Path) 
 def test_a_download_under_way_is_asked_about_again(people: People, comfyui: Path) -> None:
     file = comfyui / "models/vae/ae.safetensors"
     save(file, 1)
-    os.utime(file)
-    people.cycle()
+    with writing_to(file):
+        people.cycle()
     assert verdicts(people)["decode.json"] == ("runnable", False)
     assert people.host.latest["model_files"]["unfinished"] == 1
     assert people.host.latest["damaged_models"] == []
@@ -174,9 +175,9 @@ def test_damage_that_cannot_be_looked_at_any_more_is_not_told_as_mended(
     save(file, WHOLE // 2)
     people.cycle()
     save(file, 9)
-    os.utime(file)  # it is downloaded again
     for _ in range(2):
-        people.cycle()
+        with writing_to(file):  # it is downloaded again
+            people.cycle()
         assert verdicts(people)["decode.json"] == ("runnable", True)
     save(file, 9)
     file.chmod(0)
