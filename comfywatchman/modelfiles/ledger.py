@@ -44,12 +44,10 @@ class _Files:
     names: tuple[_Name, ...]
     found: Mapping[_Name, ModelFile]
     sizes: Mapping[_Name, int]
-    _place: dict[_Name, int] = field(init=False)
     _by_name: dict[str, list[int]] = field(init=False, default_factory=dict)
     _embeddings: dict[str, list[int]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._place = {name: place for place, name in enumerate(self.names)}
         for place, (folder, name) in enumerate(self.names):
             self._by_name.setdefault(_shown(name), []).append(place)
             if folder == EMBEDDINGS:
@@ -74,14 +72,18 @@ class _Files:
         return [sorted(by_content[self.content(place)]) for place in range(len(workflows))]
 
     def of(self, used: UsedModel) -> list[int]:
-        """The files that a workflow's node means: one, unless its folder is not known."""
+        """The files that a workflow's node means: one, unless its folder is not known.
+
+        Where it was seen to lack, a file of its name in another folder is not meant.
+        """
         if used.folder == EMBEDDINGS:
             path = used.name.replace("\\", "/")
             return self._embeddings.get(path) or self._embeddings.get(without_ending(path), [])
         places = self._by_name.get(used.name, [])
         if used.folder is None:
             return places
-        return [place for place in places if _shown(self.names[place][0]) == used.folder] or places
+        meant = [place for place in places if _shown(self.names[place][0]) == used.folder]
+        return meant if meant or used.present is False else places
 
 
 def make(
