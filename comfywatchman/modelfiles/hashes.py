@@ -57,7 +57,8 @@ class Known:
                 "written to since"
             )
         if self.differs:
-            return f"its SHA-256 is not what {' and '.join(self.differs)} says"
+            says = "says" if len(self.differs) == 1 else "say"
+            return f"its SHA-256 is not what {' and '.join(self.differs)} {says}"
         return ""
 
 

@@ -55,9 +55,11 @@ class _Files:
                     self._embeddings.setdefault(path, []).append(place)
 
     def size(self, place: int) -> int | None:
-        """Bytes of a file, if that is known."""
+        """Bytes of a file, if that is known: none of a folder, or of a link that leads nowhere."""
         file = self.found.get(self.names[place])
-        return file.size if file is not None else self.sizes.get(_both_shown(self.names[place]))
+        if file is None:
+            return self.sizes.get(_both_shown(self.names[place]))
+        return file.size if file.is_file else None
 
     def content(self, place: int) -> object:
         """What a file has in common with every other name of it."""

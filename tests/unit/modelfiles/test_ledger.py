@@ -162,6 +162,15 @@ def test_a_file_in_another_folder_is_missing_where_it_is_needed(studio: Studio) 
     assert rows(ledger)[LORAS[0]]["named_by"] == [0]
 
 
+def test_what_is_no_file_has_no_size(studio: Studio) -> None:
+    (studio.models / "loras" / LORAS[0]).mkdir(parents=True)
+    (studio.models / "loras" / LORAS[1]).symlink_to("gone.safetensors")
+    ledger = studio.ledger()
+    found = rows(ledger)
+    assert [found[lora]["size"] for lora in LORAS[:2]] == [None, None]
+    assert (ledger["total_bytes"], ledger["not_named_bytes"]) == (0, 0)
+
+
 def test_what_a_link_leads_to_is_named_with_it(studio: Studio) -> None:
     target = studio.put(f"loras/{LORAS[0]}", safetensors())
     (studio.models / "loras" / LORAS[1]).symlink_to(target)
