@@ -271,8 +271,12 @@ def _more(changes: list[str], lacking: list[str]) -> list[str]:
 def _without(used: BomNodeType, offered: NodeType, uploads: set[str]) -> BomNodeType:
     """A node type without the files it names in ComfyUI's folders: those are looked for there."""
     free = {visible(name) for name, spec in offered.inputs.items() if making.takes_upload(spec)}
+
+    def is_file(name: str, value: object) -> bool:
+        return name in free and isinstance(value, str) and value in uploads
+
     kept = {
-        name: [value for value in chosen if not (name in free and value in uploads)]
+        name: [value for value in chosen if not is_file(name, value)]
         for name, chosen in used.choices.items()
     }
     return used.model_copy(update={"choices": kept})
