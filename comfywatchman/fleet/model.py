@@ -318,6 +318,8 @@ class NeededModel:
     says."""
     sizes_differ: bool
     """Whether hosts have it in several sizes."""
+    contents_differ: bool
+    """Whether hosts that have read it as a whole found several contents."""
     hosts: list[str]
     """Those that have it."""
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MOST: Final = 40
 """Lines of each kind; the page and the JSON form have them all."""
 _WIDTH: Final = 80
+_STATE: Final = 19
+"""The longest state: ``download unfinished``."""
 _GIB: Final = 1024**3
 _FINE: Final = (WELL, NOT_LOOKED_AT)
 _STATES: Final = {NOT_LOOKED_AT: "not looked at", NOT_FOUND: "not found here"}
@@ -116,9 +118,10 @@ def _table(
     page.heading(f"{title} ({len(files):,})", style)
     if note:
         page.say(note, style=DIM)
-    page.row("      SIZE  USES  STATE           FILE", style=DIM)
+    page.row(f"      SIZE  USES  {'STATE':<{_STATE}}  FILE", style=DIM)
     for file in files[:MOST]:
-        start = f"{gib(file.size):>10}  {len(file.named_by):>4,}  {in_words(file.state):<14.14}  "
+        state = f"{in_words(file.state):<{_STATE}.{_STATE}}"
+        start = f"{gib(file.size):>10}  {len(file.named_by):>4,}  {state}  "
         page.row(start + _cut(f"{file.folder}/{file.name}", _WIDTH - len(start)))
         if detail and file.detail:
             page.say(file.detail, indent=len("      SIZE  USES  "), style=DIM)
@@ -191,7 +194,8 @@ def verification(found: Verification, page: Page) -> str:
     if found.files_left:
         page.say(
             f"{plural(found.files_left, 'file')} left, {found.never_read:,} of them never read "
-            "since they were last changed; the next run goes on with those"
+            "since they were last changed"
+            + ("; the next run goes on" if found.files_left > found.too_large else "")
         )
     if found.too_large:
         page.say(f"{plural(found.too_large, 'file')} larger than the budget: never read with it")
