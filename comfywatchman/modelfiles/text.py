@@ -42,6 +42,11 @@ def gib(size: int | None) -> str:
     return f"{size / _GIB:,.2f} GiB"
 
 
+def in_all(files: int, size: int) -> str:
+    """So many files with so many bytes; of files that lie nowhere, no size is known."""
+    return f"{plural(files, 'file')}, {gib(size) if size or not files else 'of unknown size'}"
+
+
 def counted(ledger: Ledger) -> str:
     """What the words 'not named' rest on: ``12 workflows were read, 1 could not be, 2 are …``."""
     read, unread = ledger.workflows_read, ledger.workflows_unread
@@ -81,7 +86,7 @@ def render(ledger: Ledger, page: Page, page_at: str = "") -> str:
         page,
         "Not named by any workflow that was read",
         sorted(others, key=_by_size),
-        note=f"{plural(ledger.not_named, 'file')}, {gib(ledger.not_named_bytes)}; "
+        note=f"{in_all(ledger.not_named, ledger.not_named_bytes)}; "
         f"{counted(ledger)}: what these name, and what is named elsewhere, is not known here",
     )
     _same(page, ledger)
@@ -178,6 +183,16 @@ def _cut(text: str, room: int) -> str:
     return f"{set_cell_size(shown, head).rstrip()}~{tail}"
 
 
+_CAME_OF_IT: Final = {
+    Outcome.AGREES: "as is written down",
+    Outcome.FIRST: "read for the first time",
+    Outcome.DIFFERS: "not as is written down",
+    Outcome.ROTTEN: "decayed",
+    Outcome.CHANGED: "changed meanwhile",
+    Outcome.UNREADABLE: "unreadable",
+}
+
+
 def verified(file: VerifiedFile) -> str:
     """A line about one file."""
     return f"{file.outcome.value}: {file.folder}/{file.name} ({gib(file.size)}): {file.text}"
@@ -190,7 +205,8 @@ def verification(found: Verification, page: Page) -> str:
         style=BOLD,
     )
     counts = {o: sum(f.outcome is o for f in found.files) for o in Outcome}
-    page.say(", ".join(f"{number:,} {o.value}" for o, number in counts.items() if number) or "none")
+    told = (f"{number:,} {_CAME_OF_IT[o]}" for o, number in counts.items() if number)
+    page.say(", ".join(told) or "none")
     if found.files_left:
         page.say(
             f"{plural(found.files_left, 'file')} left, {found.never_read:,} of them never read "
