@@ -13,16 +13,24 @@ from pathlib import Path
 
 from bench.measure import Contender, alternate, table
 from comfywatchman.fleet import command, folder, html, markdown, survey
+from comfywatchman.modelfiles import page as ledger_page
 from tests.e2e import chromium
 from tests.unit.fleet import sample
+from tests.unit.modelfiles import sample as made_up
 
 HOSTS, WORKFLOWS = 1_000, 500
 SIZE_LIMIT = 15_000_000
 """Bytes of fleet.html."""
+FILES = 20_000
+"""Model files of the page of a host's ledger, which is to be as fast as that of the fleet."""
+HOSTS_KEY = "a key in the filter of hosts"
+FILES_KEY = "a key in the filter"
+LEDGER_ROUNDS = 5
 INPUTS = {
     "a key in the filter of workflows": ("#workflow", ["s", "sh", "shot", "shot 0", "shot", "s"]),
-    "a key in the filter of hosts": ("#host", ["r", "re", "render", "render05", "render", "r"]),
+    HOSTS_KEY: ("#host", ["r", "re", "render", "render05", "render", "r"]),
 }
+LEDGER_INPUTS = {FILES_KEY: ("#wanted", ["m", "mo", "model", "model number 05", "model", "m"])}
 KEYS = """(async (field, texts) => {
   const times = [];
   for (const text of texts) {
@@ -73,11 +81,15 @@ def main(rounds: int, before: Path | None = None) -> None:
         page_file.write_bytes(content)
         with chromium.Browser(executable, Path(place, "profile")) as browser:
             page = browser.page(width=1440, height=900)
-            for what, (number, unit) in _in_browser(page, page_file).items():
+            found = _in_browser(page, page_file)
+            for what, (number, unit) in found.items():
                 _say(what, number, unit)
             _say("elements in the page", page.evaluate("document.querySelectorAll('*').length"), "")
             used = page.evaluate("performance.memory.usedJSHeapSize")
             _say("its memory", used / 1024**2, "MiB")
+            ledger_file = Path(place, "models.html")
+            ledger_file.write_text(ledger_page.render(made_up.ledger(FILES, WORKFLOWS)))
+            _beside(page, ledger_file, page_file)
         if before is not None:
             _against(before, collected, Path(place, "before"), executable, rounds)
         if len(content) > SIZE_LIMIT:
@@ -110,7 +122,20 @@ def _against(before: Path, now: Path, folder: Path, executable: str, rounds: int
         print(f"{what:<39} {ratio:>9.2f} x before")
 
 
-def _in_browser(page: chromium.Page, file: Path) -> dict[str, tuple[float, str]]:
+def _beside(page: chromium.Page, ledger: Path, fleet: Path) -> None:
+    """Tell what the page of a host's model files takes, as a ratio to that of the fleet."""
+    found = [
+        (_in_browser(page, ledger, LEDGER_INPUTS), _in_browser(page, fleet))
+        for _ in range(LEDGER_ROUNDS)
+    ]
+    for key, other in (("opening it", "opening it"), (FILES_KEY, HOSTS_KEY)):
+        ratio = statistics.median(files[key][0] / hosts[other][0] for files, hosts in found)
+        _say(f"{FILES:,} files: {key}", ratio, "x the fleet's")
+
+
+def _in_browser(
+    page: chromium.Page, file: Path, inputs: dict[str, tuple[str, list[str]]] = INPUTS
+) -> dict[str, tuple[float, str]]:
     """What opening and filtering takes, each with its unit."""
     page.call("Performance.enable", timeDomain="threadTicks")
     start = time.perf_counter()
@@ -118,7 +143,7 @@ def _in_browser(page: chromium.Page, file: Path) -> dict[str, tuple[float, str]]
     page.settle()
     found = {"opening it": (time.perf_counter() - start, "s")}
     found["  its CPU"] = (_cpu(page), "s")  # it counts anew from here
-    for name, (field, texts) in INPUTS.items():
+    for name, (field, texts) in inputs.items():
         before = _cpu(page)
         times = page.evaluate(f"{KEYS}(document.querySelector('{field}'), {json.dumps(texts)})")
         found[name] = (statistics.median(times), "ms")

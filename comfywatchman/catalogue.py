@@ -48,6 +48,8 @@ errors are shown as warnings: the server does not get as far as those.
 One thing is an error and leaves the verdict alone: a model file that cannot be loaded, in a
 workflow that would otherwise run. The server looks at names alone and accepts it, so the workflow
 **will fail** (`will_fail` in the report). Where it would not run anyhow, that is a warning.
+It
+stays so while the file is being written again or cannot be read, until it is seen to be whole.
 
 ## What custom nodes may hide
 

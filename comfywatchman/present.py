@@ -23,8 +23,7 @@ from comfywatchman.moments import shown
 from comfywatchman.workflow import find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
 
     from comfywatchman.comfyui import files
     from comfywatchman.history.copies import Copies
@@ -66,11 +65,11 @@ class Surroundings:
 
     Attributes:
         environment: the facts, as a cycle reads them.
-        model_folders: where on this host the server's model files may lie, by model folder.
+        model_files: the server's model files on this host.
     """
 
     environment: Environment
-    model_folders: Mapping[str, Sequence[Path]]
+    model_files: Sequence[model_files.ModelFile]
 
 
 def history(settings: Settings) -> History:
@@ -113,7 +112,7 @@ def asked(settings: Settings, client: ComfyUIClient) -> Here:
 def surroundings(settings: Settings, client: ComfyUIClient, here: Here) -> Surroundings:
     """Look at what the host is made of; where the server does not answer, take what was kept."""
     if here.previous is not None:
-        return Surroundings(Environment(here.previous.facts()), {})
+        return Surroundings(Environment(here.previous.facts()), ())
     catalog, inventory = here.world.catalog, here.world.inventory
     inquiry = Inquiry(catalog, client, here.folders)
     inquiry.begin()
@@ -133,7 +132,7 @@ def surroundings(settings: Settings, client: ComfyUIClient, here: Here) -> Surro
         digest=lambda declaration: schema_digest(declaration, files),
         program={"version": __version__},
     )
-    return Surroundings(reading.read(sources), listing.places)
+    return Surroundings(reading.read(sources), listing.files)
 
 
 def _kept(settings: Settings, history: History, found: find.Found, why: str) -> Here:

@@ -798,7 +798,8 @@ class BomModel(_Frozen):
     sha256: Sha256 | None = None
     """In hexadecimal; null if nobody knows it. No file is read for it."""
     sha256_from: str | None = None
-    """Who says so: ``workflow`` or ``huggingface`` (what its client noted down)."""
+    """Who says so: ``read`` (``models verify`` has read the file), ``huggingface`` (its client
+    noted it down) or ``workflow``."""
     url: str | None = None
     """Where the workflow says it can be had."""
 

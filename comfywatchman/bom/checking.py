@@ -6,8 +6,9 @@ import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman import __version__, present
-from comfywatchman.bom import compatible, hashes, making
+from comfywatchman.bom import compatible, making
 from comfywatchman.bom.declared import declaration
+from comfywatchman.bom.input_files import InputHasher
 from comfywatchman.comfyui.client import ComfyUIClient
 from comfywatchman.comfyui.credentials import read as read_credentials
 from comfywatchman.comfyui.names import last_part
@@ -270,8 +271,12 @@ def _more(changes: list[str], lacking: list[str]) -> list[str]:
 def _without(used: BomNodeType, offered: NodeType, uploads: set[str]) -> BomNodeType:
     """A node type without the files it names in ComfyUI's folders: those are looked for there."""
     free = {visible(name) for name, spec in offered.inputs.items() if making.takes_upload(spec)}
+
+    def is_file(name: str, value: object) -> bool:
+        return name in free and isinstance(value, str) and value in uploads
+
     kept = {
-        name: [value for value in chosen if not (name in free and value in uploads)]
+        name: [value for value in chosen if not is_file(name, value)]
         for name, chosen in used.choices.items()
     }
     return used.model_copy(update={"choices": kept})
@@ -330,10 +335,10 @@ def _model(
         yield found(_LACKS, text, model.size, size)
         return
     if model.sha256 is not None:
-        noted = hashes.of_huggingface(host.model_folders.get(model.folder, ()), model.name)
-        if noted is not None and noted != model.sha256:
+        held = making.content_of(host, model.folder, model.name)
+        if held is not None and held.sha256 != model.sha256:
             text = f"{named} has the same name here, and another content (sha256)"
-            yield found(_LACKS, text, model.sha256, noted)
+            yield found(_LACKS, text, model.sha256, held.sha256)
 
 
 class _Files:
@@ -357,7 +362,7 @@ class _Files:
 
 
 def _inputs(bom: Bom, host: Host) -> Iterator[BomDifference]:
-    hasher = hashes.InputHasher()
+    hasher = InputHasher()
     for was in bom.inputs:
         now = making.look_at_input(was.name, host, hasher)
         if now.present or was.present is not False or not _ran(bom):

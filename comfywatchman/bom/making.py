@@ -6,16 +6,17 @@ import socket
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from comfywatchman import __version__, masking, present
-from comfywatchman.bom import hashes
 from comfywatchman.bom.declared import declaration, plain
+from comfywatchman.bom.input_files import InputHasher
 from comfywatchman.comfyui.catalog import COMBO
 from comfywatchman.comfyui.client import ComfyUIClient
 from comfywatchman.comfyui.credentials import read as read_credentials
 from comfywatchman.comfyui.inventory import Presence, place_of
-from comfywatchman.comfyui.names import is_media
+from comfywatchman.comfyui.names import is_media, last_part
 from comfywatchman.comfyui.provenance.pack import CORE, alike, pack
 from comfywatchman.errors import ConfigError
 from comfywatchman.escape import visible
@@ -24,6 +25,8 @@ from comfywatchman.history.facts import FactKind
 from comfywatchman.history.schema import FileNames, schema_digest
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.workflow import judge_workflow
+from comfywatchman.modelfiles import content, expected
+from comfywatchman.modelfiles.hashes import Hashes
 from comfywatchman.results import (
     Bom,
     BomComfyUI,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
 
     from comfywatchman.comfyui.catalog import InputSpec, NodeType
     from comfywatchman.comfyui.inventory import Inventory
+    from comfywatchman.comfyui.model_files import ModelFile
     from comfywatchman.history.facts import Facts, Value
     from comfywatchman.history.world import World
     from comfywatchman.present import Here
@@ -56,6 +60,9 @@ if TYPE_CHECKING:
 _UPLOADS: Final = ("image_upload", "video_upload", "audio_upload", "animated_image_upload")
 """Options of inputs that name a file of ``input``, ``output`` or ``temp``."""
 _MOST_CHOICES: Final = 1_000
+_MOST_LISTED: Final = 10_000
+_EMBEDDINGS: Final = ("", ".safetensors", ".pt", ".bin")
+"""Workflows name embeddings without their ending."""
 _LONGEST_ADDRESS: Final = 2_000
 _NUMBERS: Final = ("INT", "FLOAT")
 
@@ -69,7 +76,8 @@ class Host:
         facts: what the host is made of.
         told: where all that is from, in a few words.
         not_known: one sentence for each thing that could not be seen.
-        model_folders: where model files may lie, by model folder.
+        model_files: those that were found here, by folder and name.
+        hashes: what those held that were read as a whole.
         folders: ComfyUI's ``input``, ``output`` and ``temp`` on this host.
     """
 
@@ -77,7 +85,8 @@ class Host:
     facts: Facts
     told: str
     not_known: Sequence[str] = ()
-    model_folders: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    model_files: Mapping[tuple[str, str], ModelFile] = field(default_factory=dict)
+    hashes: Hashes | None = None
     folders: Mapping[str, Path] = field(default_factory=dict)
 
 
@@ -116,7 +125,10 @@ def look(settings: Settings, client: ComfyUIClient, here: Here) -> Host:
     folders = here.folders.by_annotation() if here.folders is not None else {}
     blind = [*here.not_checked, *around.environment.blind.values()]
     facts = around.environment.facts
-    return Host(here.world, facts, here.told, blind, around.model_folders, folders)
+    files = {(visible(f.folder), visible(f.name)): f for f in around.model_files}
+    hashes = Hashes.read(settings.resolved_state_dir)
+    blind += [hashes.damage] if hashes.damage else []
+    return Host(here.world, facts, here.told, blind, files, hashes, folders)
 
 
 def _workflow(here: Here, given: str, file: Path) -> find.Workflow:
@@ -149,7 +161,7 @@ def bill(workflow: find.WorkflowCopy, host: Host) -> Bom:
     verdicts = VerdictCache(None, world.catalog, world.inventory, {})
     report = judge_workflow(workflow, verdicts, max_bytes=world.size, max_depth=world.depth)
     node_types, inputs = _node_types(conversion, host)
-    listed = hashes.listed_models(document)
+    listed = _listed_in(document)
     is_saved = isinstance(document, dict) and isinstance(document.get("nodes"), list)
     return Bom(
         comfywatchman_version=__version__,
@@ -223,7 +235,7 @@ class _Use:
 def _node_types(conversion: Conversion, host: Host) -> tuple[list[BomNodeType], list[BomInput]]:
     catalog = host.world.catalog
     files = FileNames(host.world.inventory)
-    hasher = hashes.InputHasher()
+    hasher = InputHasher()
     uses: dict[str, _Use] = {}
     named_files: set[str] = set()
     prompt = conversion.prompt if conversion.meant is None else conversion.meant
@@ -309,7 +321,7 @@ def presence(inventory: Inventory, name: str) -> bool | None:
     return False if found == {Presence.ABSENT} else None
 
 
-def look_at_input(name: str, host: Host, hasher: hashes.InputHasher) -> BomInput:
+def look_at_input(name: str, host: Host, hasher: InputHasher) -> BomInput:
     """What is known of an input file here."""
     folder, below = place_of(name)
     there = presence(host.world.inventory, name)
@@ -322,24 +334,45 @@ def look_at_input(name: str, host: Host, hasher: hashes.InputHasher) -> BomInput
     return BomInput(name=visible(name), present=there, size=size, sha256=digest)
 
 
-def _model(model: UsedModel, listed: Sequence[hashes.Listed], host: Host) -> BomModel:
-    known = hashes.best(listed, model.folder, model.name)
-    size = None if model.folder is None else model_size(host.facts, model.folder, model.name)
-    digest, source = known.sha256, "workflow" if known.sha256 else None
-    noted = None
-    if model.present and model.folder is not None:
-        noted = hashes.of_huggingface(host.model_folders.get(model.folder, ()), model.name)
-    if noted is not None:  # of the file that is there, not of the one that was meant
-        digest, source = noted, "huggingface"
+def _listed_in(document: Any) -> dict[str, list[expected.Listed]]:
+    """The models that a workflow lists, by the last parts of their names."""
+    found: dict[str, dict[expected.Listed, None]] = {}
+    for each in islice(expected.listed_in(document), _MOST_LISTED):
+        found.setdefault(last_part(each.name), {})[each] = None
+    return {name: list(listed) for name, listed in found.items()}
+
+
+def _model(
+    model: UsedModel, listed: Mapping[str, Sequence[expected.Listed]], host: Host
+) -> BomModel:
+    same = listed.get(last_part(model.name), ())
+    fits = [each for each in same if model.folder is None or each.folder in (None, model.folder)]
+    meant = sorted(fits, key=lambda each: each.folder is None) or same
+    digest = next(filter(None, (each.sha256 for each in meant)), None)
+    url = next(filter(None, (each.url for each in meant)), None)
+    source = "workflow" if digest is not None else None
+    # Of the file that is there, not of the one that was meant.
+    if model.folder is not None and (held := content_of(host, model.folder, model.name)):
+        digest, source = held
     return BomModel(
         folder=model.folder,
         name=model.name,
         present=model.present,
-        size=size,
+        size=None if model.folder is None else model_size(host.facts, model.folder, model.name),
         sha256=digest,
         sha256_from=source,
-        url=None if known.url is None else _address(known.url),
+        url=None if url is None else _address(url),
     )
+
+
+def content_of(host: Host, folder: str, name: str) -> content.Content | None:
+    """What a model file here holds; None where it is not here, or nobody knows."""
+    endings = _EMBEDDINGS if folder == "embeddings" else ("",)
+    keys = ((visible(folder), visible(name + ending)) for ending in endings)
+    file = next(filter(None, map(host.model_files.get, keys)), None)
+    if file is None or host.hashes is None:
+        return None
+    return content.known(file, host.hashes)
 
 
 def _address(url: str) -> str:

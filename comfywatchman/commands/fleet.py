@@ -39,8 +39,8 @@ def run(
     fail_on: Annotated[
         FailOn,
         typer.Option(
-            help="Exit with 1 if a host is not well (hosts), or also if a workflow is broken, or "
-            "partial, somewhere."
+            help="Exit with 1 if a host is not well (hosts), or also if a workflow is broken or "
+            "will fail (broken), or is partial (partial), somewhere."
         ),
     ] = FailOn.HOSTS,
     stale_after: Annotated[

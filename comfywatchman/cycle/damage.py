@@ -6,17 +6,73 @@ Nothing is tried: the error is about the file itself, and is there exactly as lo
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from comfywatchman.findings import printable
+from comfywatchman.findings import NAME_LENGTH, printable
 from comfywatchman.history.cause import Explained, Judged, Worse
+from comfywatchman.judging.identity import identified
+from comfywatchman.modelfiles import marking
 from comfywatchman.modelfiles.marking import is_damage
 from comfywatchman.results import Cause, CauseKind, Severity, Sureness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from comfywatchman.comfyui.model_files import Listing
+    from comfywatchman.modelfiles.condition import Condition
     from comfywatchman.results import Finding, Subject, WorkflowReport
+
+
+class Now:
+    """How the files are of which something was found before.
+
+    Args:
+        listing: the model files of this host.
+        conditions: what is known of them, by path.
+    """
+
+    def __init__(self, listing: Listing, conditions: Mapping[str, Condition]) -> None:
+        self._listing = listing
+        self._conditions = conditions
+
+    @cached_property
+    def _states(self) -> dict[tuple[str, str], str]:
+        return {
+            (printable(file.folder, NAME_LENGTH), printable(file.name, NAME_LENGTH)): state
+            for file in self._listing.files
+            if (state := marking.state_of(self._conditions.get(file.path)))
+        }
+
+    def is_whole(self, subject: Subject) -> bool:
+        """Whether a file was looked into, and nothing was found."""
+        return self._state(subject) == "sound"
+
+    def is_hidden(self, subject: Subject) -> bool:
+        """Whether nobody can say how a file is now: it is written to, or cannot be read."""
+        hidden = {printable(folder, NAME_LENGTH) for folder in self._listing.blind}
+        return subject.folder in hidden or self._state(subject) in ("unread", "unfinished")
+
+    def _state(self, subject: Subject) -> str | None:
+        return self._states.get((subject.folder or "", subject.name))
+
+
+def held(now: WorkflowReport, was: WorkflowReport, files: Now) -> WorkflowReport:
+    """A workflow, with the damage that it had and that nobody can say to be over.
+
+    Args:
+        now: as it is.
+        was: as it was judged last.
+        files: how the files are.
+    """
+    if now.verdict not in marking.OTHERWISE_WELL:
+        return now
+    named = {used.name for used in now.models}
+    kept = [f for f in _new(was, now) if f.subject.name in named and files.is_hidden(f.subject)]
+    if not kept:
+        return now
+    findings = [*now.findings, *kept]
+    return identified(now.model_copy(update={"findings": findings, "will_fail": True}))
 
 
 def explained(worse: Iterable[Worse]) -> tuple[Explained, list[Worse]]:
@@ -42,16 +98,18 @@ def explained(worse: Iterable[Worse]) -> tuple[Explained, list[Worse]]:
     return found, left
 
 
-def mended(workflows: Iterable[Worse]) -> Explained:
+def mended(workflows: Iterable[Worse], files: Now) -> Explained:
     """Say which workflows were mended by a file that is whole again.
 
     Args:
         workflows: each as it is, and as it was when it was worse.
+        files: how the files are.
     """
     found = Explained()
     for each in workflows:
         named = {used.name for used in each.now.models}
-        whole = (f.subject for f in _new(each.was, each.now) if f.subject.name in named)
+        over = (f.subject for f in _new(each.was, each.now) if f.subject.name in named)
+        whole = filter(files.is_whole, over)
         _add(found, each.now.path, (_cause(subject, "is whole again") for subject in whole))
     return found
 

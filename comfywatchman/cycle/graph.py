@@ -42,7 +42,7 @@ from comfywatchman.comfyui.model_files import Listing
 from comfywatchman.comfyui.provenance.inquiry import Inquiry
 from comfywatchman.comfyui.provenance.kept_map import KeptMap
 from comfywatchman.comfyui.userdata_reader import UserdataReader
-from comfywatchman.cycle import models
+from comfywatchman.cycle import damage, models
 from comfywatchman.cycle.asking import Asking
 from comfywatchman.cycle.memory import Memory, Remembered, Seen
 from comfywatchman.cycle.progress import (
@@ -92,10 +92,12 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
 
-_LISTING = 20.0
-"""Seconds that looking at the model files may take."""
+_FILES = 0.2
+"""The part of a cycle's time that listing ComfyUI's own folders may take."""
+_LISTING, _LISTING_MOST = 0.1, 20.0
+"""The part of a cycle's time that looking at the model files may take, and seconds at most."""
 _INSPECTING, _INSPECTING_MOST = 0.1, 60.0
-"""The part of a cycle's time that looking into model files may take, and seconds at most."""
+"""The same of looking into them."""
 _TELL_EVERY = 0.1
 """Seconds between two words of progress."""
 _JUDGING = 0.8
@@ -281,7 +283,11 @@ def take_inventory(state: CycleState, runtime: CycleRuntime) -> CycleState:
     if context.saved is not None and context.saved.inventory is not None:
         return {"inventory": context.saved.inventory, "not_checked": context.saved.not_checked}
     folders = _folders(state, context.settings)
-    inventory, not_checked = inventory_source.take_inventory(context.client, folders)
+    inventory, not_checked = inventory_source.take_inventory(
+        context.client,
+        folders,
+        min(inventory_source.LISTING, _FILES * context.settings.cycle_time_limit),
+    )
     return {"inventory": inventory, "not_checked": not_checked}
 
 
@@ -292,9 +298,10 @@ def list_model_files(state: CycleState, runtime: CycleRuntime) -> CycleState:
         return {"model_files": Listing()}
     folders = _folders(state, settings)
     argv = state["server"].argv
+    seconds = min(_LISTING_MOST, _LISTING * settings.cycle_time_limit)
     return {
         "model_files": model_files.look(
-            client, state["inventory"], settings.comfyui_dir, folders, argv, _LISTING
+            client, state["inventory"], settings.comfyui_dir, folders, argv, seconds
         )
     }
 
@@ -530,7 +537,14 @@ def _remembered(state: CycleState) -> Remembered:
 
 
 def _seen(state: CycleState) -> Seen:
-    return Seen(state["workflows"], state["found"], state["unseen"], state["left_out_paths"])
+    marked = state.get("marked")
+    return Seen(
+        state["workflows"],
+        state["found"],
+        state["unseen"],
+        state["left_out_paths"],
+        damage.Now(state["model_files"], marked.conditions if marked else {}),
+    )
 
 
 def compare(state: CycleState, runtime: CycleRuntime) -> CycleState:

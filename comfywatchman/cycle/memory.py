@@ -11,7 +11,7 @@ import socket
 import time
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +30,7 @@ from comfywatchman.history.records import CycleRow, Full, state_key
 from comfywatchman.history.schema import FileNames, schema_digest
 from comfywatchman.judging import cache
 from comfywatchman.judging.identity import identified
+from comfywatchman.modelfiles import marking
 from comfywatchman.report import past
 from comfywatchman.results import ChangeKind, Outcome
 from comfywatchman.time_limit import Blind, Budget
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.provenance.knowledge import Knowledge
     from comfywatchman.history.copies import Copies
     from comfywatchman.history.facts import Environment, FactChange
-    from comfywatchman.history.records import Event
+    from comfywatchman.history.records import Event, State
     from comfywatchman.history.store import History, Previous
     from comfywatchman.history.world import World
     from comfywatchman.results import (
@@ -83,12 +84,14 @@ class Seen:
         workflows: the files, in the same order.
         unseen: folders and files that could not be seen, as reports name them.
         left_out: paths of the workflows that an exclusion names.
+        files: how the model files are; None if that is not asked.
     """
 
     reports: Sequence[WorkflowReport]
     workflows: Sequence[Workflow]
     unseen: Collection[str] = ()
     left_out: Collection[str] = ()
+    files: damage.Now | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,8 @@ class Memory:
     def unchanged(self, reports: Iterable[WorkflowReport]) -> dict[str, datetime]:
         """Of the workflows that are as the last full cycle found them, since when they are.
 
+        Those that were not looked at for damaged model files yet are compared without that.
+
         Returns:
             Times in UTC, by path.
         """
@@ -158,8 +163,16 @@ class Memory:
         return {
             report.path: state.since
             for report in reports
-            if (state := states.get(report.path)) is not None and state.key == self._key(report)
+            if (state := states.get(report.path)) is not None
+            and (state.key == self._key(report) or self._was_judged_so(report, state))
         }
+
+    def _was_judged_so(self, report: WorkflowReport, state: State) -> bool:
+        """Whether what was found then, but for damaged model files, is what is found now."""
+        if (report.verdict, report.content_digest) != (state.verdict, state.content_digest):
+            return False
+        was = self._previous.report(report.path) if self._previous is not None else None
+        return was is not None and state_key(marking.unmarked(was)) == self._key(report)
 
     def _key(self, report: WorkflowReport) -> str:
         """Its :func:`state_key`, made once."""
@@ -217,6 +230,8 @@ class Memory:
         compared = comparison.compare(
             previous, reports, keys, unseen=seen.unseen, left_out=seen.left_out
         )
+        if seen.files is not None:
+            compared, reports = _held(compared, reports, seen.files)
         facts = list(differences(previous.facts(), environment.facts))
         explained = self._explained(seen, compared, previous, facts, world)
         by_path = {pair.now.path: pair.state for pair in compared.pairs if pair.now is not None}
@@ -357,7 +372,8 @@ class Memory:
                 by_kind[pair.kind].append(cause.Worse(pair.now, pair.was))
         better = by_kind[ChangeKind.MENDED]
         damaged, worse = damage.explained(by_kind[ChangeKind.WORSE])
-        known = damaged.with_more(damage.mended(better)).with_more(cause.mended(better, facts))
+        whole = damage.mended(better, seen.files) if seen.files else cause.Explained()
+        known = damaged.with_more(whole).with_more(cause.mended(better, facts))
         if not worse:
             return known
         explained = cause.explain(
@@ -461,3 +477,20 @@ class _Content:
             if raw is not None and hashlib.sha256(raw).hexdigest() == digest:
                 return raw
         return None
+
+
+def _held(
+    compared: comparison.Comparison, reports: Sequence[WorkflowReport], files: damage.Now
+) -> tuple[comparison.Comparison, list[WorkflowReport]]:
+    """The same, where damage stays until its file is seen to be whole."""
+    pairs = list(compared.pairs)
+    changed: dict[str, WorkflowReport] = {}
+    for position, pair in enumerate(pairs):
+        if pair.now is None or pair.was is None or not pair.was.will_fail:
+            continue
+        now = damage.held(pair.now, pair.was, files)
+        if now is not pair.now:
+            changed[now.path] = now
+            kind = comparison.kind_of_change(now, pair.was)
+            pairs[position] = replace(pair, now=now, kind=kind)
+    return replace(compared, pairs=pairs), [changed.get(r.path, r) for r in reports]

@@ -63,15 +63,21 @@ def inspected(
             unseen = ["none of the model files that the server lists is to be seen on this host"]
         return Inspected(not_checked=unseen)
     files = listing.files
-    names = marking.Names(files)
+    names = marking.Names(files, inventory.models)
     named = {file.path for report in reports for used in report.models for file in names.of(used)}
     if not whole:
         files = tuple(file for file in files if file.path in named)
     looked = looking.looked_into(
-        files, Answers(answers, cache.program()), seconds, first=named, whole=whole
+        files,
+        Answers(answers, cache.program()),
+        seconds,
+        first=named,
+        whole=whole and not listing.blind,  # what is hidden now may be as it was
     )
     if hashes is not None:
         looked = decayed.told(looked, hashes)
     return Inspected(
-        marking.marked(reports, looked), looked.trouble, [*unseen, *looked.not_checked]
+        marking.marked(reports, looked, inventory.models),
+        looked.trouble,
+        [*unseen, *looked.not_checked],
     )

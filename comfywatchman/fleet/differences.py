@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from comfywatchman.fleet.model import (
+    Damage,
+    DamagedFile,
     ModelDifference,
     ModelSize,
     ModelSizes,
@@ -13,10 +16,10 @@ from comfywatchman.fleet.model import (
     PackVariant,
 )
 from comfywatchman.fleet.shape import DamagedError
-from comfywatchman.fleet.words import shown_name
+from comfywatchman.fleet.words import shown, shown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from comfywatchman.fleet.shape import Shape
 
@@ -37,6 +40,32 @@ class Pack(NamedTuple):
 
 
 _MISSING: Final = Pack(0)
+
+
+class DamagedModel(NamedTuple):
+    """A damaged model file of a host."""
+
+    folder: str
+    name: str
+    message: str
+    fix: str | None
+    workflows: int
+
+    @classmethod
+    def read(cls, model: Shape) -> DamagedModel:
+        """Read one of a report's ``damaged_models``.
+
+        Raises:
+            DamagedError: it is not what it should be.
+        """
+        fix = model.text("fix")
+        return cls(
+            shown_name(model.need("folder")),
+            shown_name(model.need("name")),
+            shown(model.need("message")),
+            None if fix is None else shown(fix),
+            len(model.texts("workflows")),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +162,31 @@ def compare(inventories: Sequence[HostInventory]) -> Differences:
         sizes_left_out=sizes_left_out,
         packs=_other_packs(inventories),
     )
+
+
+def damaged(hosts: Mapping[str, Sequence[DamagedModel]]) -> tuple[list[DamagedFile], int]:
+    """The model files that are damaged, each with its hosts, and how many are beyond the limit."""
+    files: dict[tuple[str, str], dict[tuple[str, str | None], list[str]]] = {}
+    named: dict[tuple[str, str], int] = defaultdict(int)
+    for host, models in hosts.items():
+        for folder, name, message, fix, workflows in models:
+            files.setdefault((folder, name), {}).setdefault((message, fix), []).append(host)
+            named[folder, name] = max(named[folder, name], workflows)
+    found = [
+        DamagedFile(
+            *file,
+            named[file],
+            [
+                Damage(*how, on)
+                for how, on in sorted(ways.items(), key=lambda w: (-len(w[1]), w[0][0]))
+            ],
+        )
+        for file, ways in files.items()
+    ]
+    found.sort(
+        key=lambda f: (not f.workflows, -sum(len(d.hosts) for d in f.damages), f.folder, f.name)
+    )
+    return found[:DIFFERENCE_LIMIT], max(0, len(found) - DIFFERENCE_LIMIT)
 
 
 def _other_sizes(inventories: Sequence[HostInventory]) -> tuple[list[ModelSizes], int]:

@@ -59,6 +59,7 @@ def render(fleet: Fleet) -> str:
         bar=list(_bar(fleet.hosts)),
         remarks=remarks[:REMARK_LIMIT],
         said=telling.what_changed(fleet),
+        failing=telling.failing(fleet),
         groups=groups,
         changes_left_out=fleet.changes_left_out
         + len(fleet.changes)
@@ -82,6 +83,8 @@ def _template() -> Template:
         remarks_at_first=REMARKS_AT_FIRST,
         bytes_of=telling.bytes_of,
         variant=telling.variant,
+        damages=telling.damages,
+        named_by=telling.named_by,
         what_it_did=telling.what_it_did,
         how_sure=telling.how_sure,
         host_states=_HOST_STATES,
@@ -99,8 +102,9 @@ def data(fleet: Fleet) -> dict[str, Any]:
         hosts of each, in the order of the page) and ``workflows`` (``[name, groups]``). A group is
         ``[state, verdict, findings, left out, outputs lost, not checked, hosts]``: state and
         verdict by their place in ``states``, findings by theirs in ``findings``, hosts as runs:
-        place of the first, number, place of the next, ...; one that is accepted has last the place
-        of how in ``acceptances``.
+        place of the first, number, place of the next, ...; one that is accepted has next the place
+        of how in ``acceptances``; one that will fail has that or null, and the names of the files
+        for which it will.
     """
     place = {host.name: position for position, host in enumerate(fleet.hosts)}
 
@@ -113,8 +117,15 @@ def data(fleet: Fleet) -> dict[str, Any]:
             group.outputs_lost,
             group.not_checked,
             _runs(place[name] for name in group.hosts),
-            *([acceptances.setdefault(said, len(acceptances))] if (said := group.accepted) else []),
+            *marks_of(group),
         ]
+
+    def marks_of(group: Group) -> list[Any]:
+        said = group.accepted
+        accepted = acceptances.setdefault(said, len(acceptances)) if said else None
+        if group.will_fail:
+            return [accepted, group.damaged]
+        return [] if accepted is None else [accepted]
 
     acceptances: dict[str, int] = {}
     workflows = [[w.name, [group_of(group) for group in w.groups]] for w in fleet.workflows]
@@ -152,6 +163,7 @@ def _host(host: Host) -> dict[str, Any]:
         "cycle": host.cycle and [host.cycle.outcome, host.cycle.reason, host.cycle.age_s],
         "counts": [host.broken, host.partial, host.unknown, host.runnable],
         **({"accepted": host.accepted} if host.accepted else {}),
+        **({"fail": host.will_fail} if host.will_fail else {}),
     }
 
 

@@ -131,8 +131,13 @@ def _workflows(fleet: Fleet) -> list[str]:
             )
             for workflow in workflows[:ROW_LIMIT]
         ]
-    said = telling.accepted(fleet)
-    lines = ["## Workflows", "", *([said, ""] if said else []), *_table(head, rows)]
+    said = filter(None, (telling.failing(fleet), telling.accepted(fleet)))
+    lines = [
+        "## Workflows",
+        "",
+        *(line for each in said for line in (each, "")),
+        *_table(head, rows),
+    ]
     lines += [*_more(len(workflows) - ROW_LIMIT), ""]
     return lines + _reasons(workflows, fleet.findings)
 
@@ -153,11 +158,17 @@ def _matrix_row(workflow: Workflow, hosts: Iterable[Host]) -> tuple[str, ...]:
 def _elsewhere(workflow: Workflow) -> str:
     said = []
     for state in STATES:
-        groups = [group for group in workflow.groups if group.state == state]
-        if groups and state != "runnable":
+        groups = [
+            group
+            for group in workflow.groups
+            if group.state == state and (state != "runnable" or group.will_fail)
+        ]
+        if groups:
             let_be = sum(len(g.hosts) for g in groups if telling.counts_for_nothing(g))
-            among = f" ({let_be:,} accepted)" if let_be else ""
-            said.append(f"{sum(len(g.hosts) for g in groups):,} {state}{among}")
+            fail = sum(len(g.hosts) for g in groups if telling.fails(g))
+            among = [f"{fail:,} will fail"] * bool(fail) + [f"{let_be:,} accepted"] * bool(let_be)
+            number = sum(len(g.hosts) for g in groups)
+            said.append(f"{number:,} {state}" + f" ({', '.join(among)})" * bool(among))
     return ", ".join(said)
 
 
@@ -194,6 +205,13 @@ def _versions(title: str, versions: Sequence[Version]) -> list[str]:
 
 def _differences(fleet: Fleet) -> list[str]:
     lines: list[str] = []
+    if fleet.damaged:
+        lines += ["## Damaged model files", ""]
+        for damaged in fleet.damaged[:ROW_LIMIT]:
+            ways, otherwise = telling.damages(damaged)
+            said = [f"{prose(each.message)} on {_names(each.hosts)}" for each in ways]
+            lines.append(f"- {prose(telling.named_by(damaged))}: {'; '.join([*said, *otherwise])}")
+        lines += [*_more(len(fleet.damaged) - ROW_LIMIT + fleet.damaged_left_out), ""]
     if fleet.models:
         lines += ["## Models that differ", ""]
         for model in fleet.models[:ROW_LIMIT]:

@@ -130,6 +130,8 @@ class Group:
     accepted: str | None = None
     """That somebody has accepted it as it is, until when, who, and why, in one sentence; null if
     nobody has."""
+    damaged: list[str] = field(default_factory=list)
+    """The model files for which it will fail, e.g. ``vae/ae.safetensors``: the first of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,28 @@ class ModelSizes:
     folder: str
     name: str
     sizes: list[ModelSize]
+    """That of most hosts first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """The hosts on which a model file is damaged in the same way."""
+
+    message: str
+    """What is wrong with it, in a sentence."""
+    fix: str | None
+    hosts: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedFile:
+    """A model file that is damaged on one or more hosts."""
+
+    folder: str
+    name: str
+    workflows: int
+    """How many workflows name it, on the host with most."""
+    damages: list[Damage]
     """That of most hosts first."""
 
 
@@ -266,6 +290,10 @@ class Fleet:
     """Models of one name and another size or content, by folder and name."""
     model_sizes_left_out: int = 0
     """How many of them are beyond the limit."""
+    damaged: list[DamagedFile] = field(default_factory=list)
+    """Model files that are damaged; those that workflows name, and on most hosts, first."""
+    damaged_left_out: int = 0
+    """How many of them are beyond the limit."""
     changes: list[FleetChange] = field(default_factory=list)
     """What changed on the hosts in the last weeks, the newest first."""
     changes_left_out: int = 0
@@ -290,6 +318,8 @@ class NeededModel:
     says."""
     sizes_differ: bool
     """Whether hosts have it in several sizes."""
+    contents_differ: bool
+    """Whether hosts that have read it as a whole found several contents."""
     hosts: list[str]
     """Those that have it."""
 

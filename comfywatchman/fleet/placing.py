@@ -108,7 +108,9 @@ def _models(
         model = models[number]
         path = model.name if model.folder is None else f"{model.folder}/{model.name}"
         size = "" if model.size is None else f" ({amount(model.size)})"
-        told.append(f"{named(path)}{size}{' in several sizes' if model.sizes_differ else ''}")
+        several = "contents" if model.contents_differ else "sizes"
+        differ = f" in several {several}" if model.sizes_differ or model.contents_differ else ""
+        told.append(f"{named(path)}{size}{differ}")
     more = len(numbers) - NAMES_LIMIT
     return ", ".join(told) + (f" and {more:,} more" if more > 0 else "")
 

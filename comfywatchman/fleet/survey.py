@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args
 from comfywatchman import __version__
 from comfywatchman.escape import NAME_LIMIT, SENTENCE_LIMIT, visible
 from comfywatchman.fleet import changes
-from comfywatchman.fleet.differences import HostInventory, compare
+from comfywatchman.fleet.differences import DamagedModel, HostInventory, compare, damaged
 from comfywatchman.fleet.model import (
     STATES,
     Cycle,
@@ -47,8 +47,15 @@ _SEVERITIES: Final = {"error": 0, "warning": 1, "info": 2}
 
 _FindingKey = tuple[str, str, str, str | None, str]
 _CellKey = tuple[
-    Verdict, tuple[_FindingKey, ...], int, tuple[str, ...], tuple[str, ...], bool, str | None
+    Verdict,
+    tuple[_FindingKey, ...],
+    int,
+    tuple[str, ...],
+    tuple[str, ...],
+    tuple[str, ...] | None,
+    str | None,
 ]
+"""Of a workflow on a host; the last but one are the damaged model files for which it will fail."""
 
 
 def survey(collected: Iterable[Collected], now: float, stale_after: float | None = None) -> Fleet:
@@ -63,6 +70,7 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
     hosts: list[Host] = []
     cells: dict[str, dict[tuple[State, _CellKey], list[str]]] = {}
     inventories: list[HostInventory] = []
+    damaged_models: dict[str, list[DamagedModel]] = {}
     histories: dict[str, list[changes.Cycle]] = {}
     changes_unknown: list[str] = []
     releases: dict[str, list[str]] = {}
@@ -88,10 +96,13 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
         comfyui_versions.setdefault(host.comfyui_version or "", []).append(host.name)
         if host.state != "silent" and reading.inventory is not None:
             inventories.append(reading.inventory)
+        if host.state != "silent" and reading.damaged_models:
+            damaged_models[host.name] = reading.damaged_models
     workflows = [
         _workflow(name, groups, findings) for name, groups in sorted(cells.items(), key=_by_name)
     ]
     differences = compare(inventories)
+    damaged_files, damaged_left_out = damaged(damaged_models)
     changed, changes_left_out, worse_hosts = changes.merge(histories, now)
     return Fleet(
         comfywatchman_version=__version__,
@@ -108,6 +119,8 @@ def survey(collected: Iterable[Collected], now: float, stale_after: float | None
         packs=differences.packs,
         model_sizes=differences.sizes,
         model_sizes_left_out=differences.sizes_left_out,
+        damaged=damaged_files,
+        damaged_left_out=damaged_left_out,
         changes=changed,
         changes_left_out=changes_left_out,
         worse_hosts=worse_hosts,
@@ -132,7 +145,9 @@ class Reading:
         self.waits = False
         """Whether its cycles run, and are skipped: ComfyUI is off, or has no room for one."""
         self._versions: tuple[str | None, str | None] = (None, None)
-        self._damaged_models = 0
+        self.damaged_models: list[DamagedModel] = []
+        """The first of them, if there are many."""
+        self._damaged = 0
 
     def host(self) -> Host:
         """Read all of it."""
@@ -173,8 +188,10 @@ class Reading:
             cycle=cycle,
             **{verdict: counts.count(verdict) for verdict in _VERDICTS},
             accepted=sum(cell[-1] is not None for cell in self.workflows.values()),
-            will_fail=sum(cell[-2] and cell[-1] is None for cell in self.workflows.values()),
-            damaged_models=self._damaged_models,
+            will_fail=sum(
+                cell[-2] is not None and cell[-1] is None for cell in self.workflows.values()
+            ),
+            damaged_models=self._damaged,
         )
 
     def _state(self) -> HostState:
@@ -398,11 +415,9 @@ class Reading:
         number = int((counts and counts.number("damaged")) or 0)
         if number <= 0:
             return
-        self._damaged_models = number
-        names = [
-            f"{model.need('folder')}/{model.need('name')}"
-            for model in report.objects("damaged_models")[:_MODELS_NAMED]
-        ]
+        self._damaged = number
+        self.damaged_models = [DamagedModel.read(m) for m in report.objects("damaged_models")]
+        names = [f"{each.folder}/{each.name}" for each in self.damaged_models[:_MODELS_NAMED]]
         more = [f"{number - len(names):,} more"] if number > len(names) else []
         self._note(
             "damaged_models",
@@ -457,9 +472,25 @@ def _cell(workflow: Shape) -> tuple[str, _CellKey]:
         max(0, len(merged) - FINDING_LIMIT),
         tuple(_place(output.text("node_type"), output.text("node_id"), None) for output in lost),
         tuple(map(shown, blind)),
-        workflow.truth("will_fail"),
+        _fails_for(workflow),
         _acceptance(workflow),
     )
+
+
+def _fails_for(workflow: Shape) -> tuple[str, ...] | None:
+    """The damaged model files for which it will fail; None if it will not."""
+    if not workflow.truth("will_fail"):
+        return None
+    # What a server says of a model is said at a node.
+    files = [
+        "/".join(filter(None, (subject.text("folder"), subject.need("name"))))
+        for finding in workflow.objects("findings")
+        if finding.need("severity") == "error"
+        and finding.text("node_id") is None
+        and (subject := finding.child("subject")) is not None
+        and subject.text("kind") == "model"
+    ]
+    return tuple(map(shown_name, files[:_MODELS_NAMED]))
 
 
 def _acceptance(workflow: Shape) -> str | None:
@@ -473,7 +504,7 @@ def _acceptance(workflow: Shape) -> str | None:
 
 def _needs_a_person(cell: _CellKey) -> tuple[bool, bool, int]:
     verdict, fails, accepted = cell[0], cell[-2], cell[-1]
-    return verdict == "runnable" and not fails, accepted is not None, STATES.index(verdict)
+    return verdict == "runnable" and fails is None, accepted is not None, STATES.index(verdict)
 
 
 def _fix(finding: Shape) -> str | None:
@@ -509,7 +540,7 @@ def _workflow(
         runnable_on=sorted(
             host
             for (state, (*_, fails, _)), hosts in ordered
-            if state == "runnable" and not fails
+            if state == "runnable" and fails is None
             for host in hosts
         ),
         groups=[
@@ -521,8 +552,9 @@ def _workflow(
                 outputs_lost=list(lost),
                 not_checked=list(not_checked),
                 hosts=hosts,
-                will_fail=fails,
+                will_fail=fails is not None,
                 accepted=accepted,
+                damaged=list(fails or ()),
             )
             for (
                 state,

@@ -10,11 +10,21 @@ from comfywatchman.fleet.words import counted, moment, span
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from comfywatchman.fleet.model import Fleet, FleetChange, Group, ModelSize, PackVariant
+    from comfywatchman.fleet.model import (
+        Damage,
+        DamagedFile,
+        Fleet,
+        FleetChange,
+        Group,
+        ModelSize,
+        PackVariant,
+    )
 
 _LATER_S: Final = 3600.0
 _COMMIT_SHOWN: Final = 7
 _HASH_SHOWN: Final = 12
+_DAMAGES: Final = 3
+"""Ways told in which one file is damaged: hosts may lack any number of its bytes."""
 
 
 def what_changed(fleet: Fleet) -> str:
@@ -54,6 +64,23 @@ def accepted(fleet: Fleet) -> str:
     verb, it = ("is", "it is") if number == 1 else ("are", "they are")
     return (
         f"{counted(number, 'workflow')} {verb} accepted as {it}, on {counted(len(hosts), 'host')}"
+    )
+
+
+def failing(fleet: Fleet) -> str:
+    """How many workflows will fail that nobody has accepted, by reports that are fresh.
+
+    For example ``2 workflows will fail for damaged model files, on 3 hosts``; empty where none is.
+    """
+    bad = [
+        {h for g in w.groups if fails(g) and g.accepted is None for h in g.hosts}
+        for w in fleet.workflows
+    ]
+    number, on = sum(map(bool, bad)), len(set().union(*bad))
+    if not number:
+        return ""
+    return (
+        f"{counted(number, 'workflow')} will fail for damaged model files, on {counted(on, 'host')}"
     )
 
 
@@ -137,6 +164,24 @@ def variant(of: PackVariant) -> str:
         "could not be imported" if of.import_failed else "",
     ]
     return ", ".join(filter(None, parts))
+
+
+def damages(of: DamagedFile) -> tuple[list[Damage], list[str]]:
+    """In which ways a file is damaged, and of those beyond the limit in how many and where."""
+    more = of.damages[_DAMAGES:]
+    on = sum(len(damage.hosts) for damage in more)
+    return of.damages[:_DAMAGES], [f"in other ways on {counted(on, 'host')}"] if more else []
+
+
+def named_by(of: DamagedFile) -> str:
+    """Which file it is, and how much it matters, e.g. ``2 workflows name vae/ae.safetensors``."""
+    number = of.workflows
+    by = (
+        f"{counted(number, 'workflow')} name{'s' * (number == 1)}"
+        if number
+        else "no workflow names"
+    )
+    return f"{by} {of.folder}/{of.name}"
 
 
 def _before(fleet: Fleet, at: str) -> float:

@@ -10,7 +10,7 @@ from comfywatchman.fleet.model import HOST_STATES
 from comfywatchman.fleet.words import counted, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from comfywatchman.fleet.model import Fleet, Host
 
@@ -19,7 +19,7 @@ HOST_LIMIT = 60
 CHANGE_LIMIT = 20
 """Changes under one heading."""
 NAMES_LIMIT = 6
-"""Hosts named of one change."""
+"""Hosts named of one change or damage."""
 _NAME_WIDTH = 32
 _HEAD = ("HOST", "STATE", "RELEASE", "TIMER", "REPORT", "RUNNABLE", "PARTIAL", "BROKEN", "UNKNOWN")
 
@@ -28,7 +28,9 @@ def render(fleet: Fleet) -> str:
     """The fleet in lines of text, without a newline at the end."""
     lines = [
         headline(fleet),
-        *filter(None, [telling.what_changed(fleet), telling.accepted(fleet)]),
+        *filter(
+            None, [telling.what_changed(fleet), telling.failing(fleet), telling.accepted(fleet)]
+        ),
         "",
     ]
     shown = [h for h in fleet.hosts if len(fleet.hosts) <= HOST_LIMIT or h.state != "well"]
@@ -51,7 +53,19 @@ def render(fleet: Fleet) -> str:
         lines += [f"{name}: {message}" for name, message in told[:HOST_LIMIT]]
         if len(told) > HOST_LIMIT:
             lines.append(f"and {len(told) - HOST_LIMIT:,} more remarks")
-    return "\n".join([*lines, *_changes(fleet)])
+    return "\n".join([*lines, *_damaged(fleet), *_changes(fleet)])
+
+
+def _damaged(fleet: Fleet) -> Iterator[str]:
+    if fleet.damaged:
+        yield from ("", "Damaged model files:")
+    marks = telling.marks(fleet)
+    for file in fleet.damaged[:CHANGE_LIMIT]:
+        ways, otherwise = telling.damages(file)
+        said = [f"{damage.message}: {_names(damage.hosts, marks)}" for damage in ways]
+        yield f"{telling.named_by(file)}: {'; '.join([*said, *otherwise])}"
+    if (more := len(fleet.damaged) - CHANGE_LIMIT + fleet.damaged_left_out) > 0:
+        yield f"and {more:,} more"
 
 
 def _changes(fleet: Fleet) -> Iterator[str]:
@@ -59,18 +73,22 @@ def _changes(fleet: Fleet) -> Iterator[str]:
     for title, found in telling.groups(fleet):
         yield from ("", f"{title}:")
         for change in found[:CHANGE_LIMIT]:
-            names = telling.marked(change.hosts[:NAMES_LIMIT], marks)
-            if more := len(change.hosts) - len(names):
-                names.append(f"and {more:,} more")
             sure = telling.how_sure(change)
             yield (
                 f"{telling.when(fleet, change)}: {change.text}{f' [{sure}]' if sure else ''}: "
-                f"{telling.what_it_did(change)}: {', '.join(names)}"
+                f"{telling.what_it_did(change)}: {_names(change.hosts, marks)}"
             )
         if len(found) > CHANGE_LIMIT:
             yield f"and {len(found) - CHANGE_LIMIT:,} more"
     if fleet.changes_left_out:
         yield f"and {fleet.changes_left_out:,} more changes, in the hosts' own reports"
+
+
+def _names(hosts: Sequence[str], marks: dict[str, str]) -> str:
+    names = telling.marked(hosts[:NAMES_LIMIT], marks)
+    if more := len(hosts) - len(names):
+        names.append(f"and {more:,} more")
+    return ", ".join(names)
 
 
 def headline(fleet: Fleet) -> str:

@@ -71,7 +71,7 @@ class _Host:
     found: _Found | None = None
     found_by: Literal["digest", "name"] | None = None
     packs: frozenset[str] = field(default_factory=frozenset)
-    by_name: dict[str, tuple[str, int | None]] = field(default_factory=dict)
+    by_name: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def fresh(self) -> bool:
@@ -288,8 +288,8 @@ def _models(hosts: Sequence[_Host], needed: Sequence[_Model]) -> list[NeededMode
     made = []
     if any(folder is None for folder, _ in needed):
         for each in hosts:
-            for (folder, file), size in each.inventory.models.items() if each.inventory else ():
-                each.by_name.setdefault(file, (folder, size))
+            for key in each.inventory.models if each.inventory else ():
+                each.by_name.setdefault(key[1], key)
     runs = {
         each.host.name
         for each in hosts
@@ -297,29 +297,31 @@ def _models(hosts: Sequence[_Host], needed: Sequence[_Model]) -> list[NeededMode
     }
     for model in needed:
         sizes: dict[int, list[str]] = {}
+        contents: set[str] = set()
         having = []
         for each in hosts:
-            if each.inventory is None or (stock := _stock(each, model)) is None:
+            if each.inventory is None or (file := _file(each, model)) is None:
                 continue
             having.append(each.host.name)
-            if stock[1] is not None:
-                sizes.setdefault(stock[1], []).append(each.host.name)
+            if (known := each.inventory.models[file]) is not None:
+                sizes.setdefault(known, []).append(each.host.name)
+            if (sha256 := each.inventory.hashes.get(file)) is not None:
+                contents.add(sha256)
         size = max(
             sizes, key=lambda s: (sum(h in runs for h in sizes[s]), len(sizes[s]), s), default=None
         )
-        made.append(NeededModel(model[0], model[1], size, len(sizes) > 1, having))
+        made.append(NeededModel(*model, size, len(sizes) > 1, len(contents) > 1, having))
     return made
 
 
-def _stock(host: _Host, model: _Model) -> tuple[str, int | None] | None:
-    """Folder and size of a model on a host; None where it is not among its files."""
+def _file(host: _Host, model: _Model) -> tuple[str, str] | None:
+    """Folder and name of a model on a host; None where it is not among its files."""
     folder, name = model
     if folder is None:
         return host.by_name.get(name)
     known = host.inventory.models if host.inventory is not None else {}
     endings = _EMBEDDING_ENDINGS if folder == _EMBEDDINGS else ("",)
-    found = next((f for e in endings if (f := f"{name}{e}") and (folder, f) in known), None)
-    return None if found is None else (folder, known[folder, found])
+    return next((file for e in endings if (file := (folder, f"{name}{e}")) in known), None)
 
 
 def _answer(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import astuple
+from operator import contains
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -27,6 +28,9 @@ _SETTLED: Final = 2 * 10**9
 _PASSING: Final = frozenset({codes.DOWNLOAD_UNFINISHED.name, codes.UNREADABLE.name})
 """Codes of what may be over though the file is as it was."""
 _SOUND: Final = Condition()
+_NUMBER: Final = (int, type(None))
+_SHAPE: Final = ((str,), (str,), (str,), _NUMBER, _NUMBER, (str, type(None)), _NUMBER)
+"""Types of a condition's fields."""
 
 
 class Answers:
@@ -51,9 +55,9 @@ class Answers:
     def get(self, file: ModelFile) -> Condition | None:
         """What was found of a file, if it is as it was then."""
         known = self._known.get(file.path)
-        if known is None or known[0] != _version(file):
+        if not isinstance(known, list) or known[:1] != [_version(file)]:
             return None
-        return Condition(*known[1]) if len(known) > 1 else _SOUND
+        return _condition(known[1]) if len(known) > 1 else _SOUND
 
     def keep(
         self,
@@ -122,8 +126,17 @@ def _version(file: ModelFile) -> list[int]:
     return [file.size, file.mtime_ns, file.ctime_ns, file.inode]
 
 
+def _condition(kept: Any) -> Condition | None:
+    """What was kept of a file; None where that is no such thing."""
+    shape = [*map(type, kept)] if isinstance(kept, list) else []
+    if len(shape) != len(_SHAPE) or not all(map(contains, _SHAPE, shape)):
+        return None
+    return Condition(*kept)
+
+
 def _is_settled(file: ModelFile, now_ns: int) -> bool:
-    return now_ns - max(file.mtime_ns, file.ctime_ns) > _SETTLED
+    # A time to come is settled too: what is written now gets another one.
+    return all(abs(now_ns - each) > _SETTLED for each in (file.mtime_ns, file.ctime_ns))
 
 
 def _content(program: str, kept: dict[str, list[Any]]) -> bytes:
@@ -148,8 +161,8 @@ def _parsed(raw: bytes, program: str) -> dict[str, list[Any]]:
     digest, _, content = raw.removesuffix(b"\n").partition(b"\n")
     if hashlib.sha256(content).hexdigest().encode() != digest:
         raise ValueError("another digest")
-    document = orjson.loads(content)  # as it was written, by its digest
-    if document["program"] != program:
-        return {}
+    document = orjson.loads(content)
+    if not isinstance(document, dict) or not isinstance(document.get("files"), dict):
+        raise ValueError("another shape")
     files: dict[str, list[Any]] = document["files"]
-    return files
+    return files if document.get("program") == program else {}

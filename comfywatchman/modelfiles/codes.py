@@ -87,8 +87,8 @@ DOWNLOAD_UNFINISHED: Final = declare(
     Severity.WARNING,
     title="Download that is not finished",
     explanation="The ending of the file's name, or a file of aria2 beside it, says that a program "
-    "is still downloading it, or was stopped. As long as it is written to, nothing is said of "
-    "what is in it.",
+    "is still downloading it, or was stopped; or its end lacks, and it grew while it was looked "
+    "at. As long as it is written to, nothing is said of what is in it.",
     remedy="Wait until it is finished. If nothing is written to it any more, let the program go on "
     "with it, or start the download again.",
 )

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from comfywatchman import lenient_json, state
 from comfywatchman.comfyui.names import last_part
@@ -49,35 +49,67 @@ class Expected:
     older: bool = False
 
 
+class Listed(NamedTuple):
+    """A model as a workflow lists it in ``properties.models``.
+
+    Attributes:
+        name: of the file.
+        folder: the model folder that it belongs into; None where that is not said.
+        url: where it can be had.
+        sha256: what it holds, in small letters.
+    """
+
+    name: str
+    folder: str | None
+    url: str | None
+    sha256: str | None
+
+
+def listed_in(document: Any) -> Iterator[Listed]:
+    """The models that a workflow lists, wherever in it its nodes stand."""
+    for found in _objects(document):
+        entries = found.get("models")
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, dict) and isinstance(entry.get("name"), str):
+                yield _listed(entry)
+
+
+def _listed(entry: dict[str, Any]) -> Listed:
+    kind = str(entry.get("hash_type") or "sha256").lower().replace("-", "")
+    sha256, url, folder = (entry.get(key) for key in ("hash", "url", "directory"))
+    first = folder.replace("\\", "/").strip("/").split("/")[0] if isinstance(folder, str) else ""
+    return Listed(
+        entry["name"],
+        first or None,
+        url if isinstance(url, str) else None,
+        str(sha256).lower() if kind == "sha256" and _is_hash(sha256) else None,
+    )
+
+
 @dataclass(slots=True)
 class InWorkflows:
     """The hashes that workflows name with their models (``properties.models``)."""
 
-    _known: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
+    _known: dict[str, list[tuple[Listed, str]]] = field(default_factory=dict)
 
     def add(self, workflow: str, raw: bytes) -> None:
         """Note what a workflow says; most say nothing."""
-        if b'"hash"' not in raw and b'\\"hash' not in raw:
+        if b'"hash"' not in raw:
             return
         try:
             document = lenient_json.parse(raw)
         except (ValueError, RecursionError):
             return
-        for entry in _objects(document):
-            name, sha256 = entry.get("name"), entry.get("hash")
-            kind = str(entry.get("hash_type") or "sha256").lower().replace("-", "")
-            if not isinstance(name, str) or not (kind == "sha256" and _is_hash(sha256)):
-                continue
-            folder = entry.get("directory")
-            row = (folder if isinstance(folder, str) else "", str(sha256).lower(), workflow)
-            self._known.setdefault(last_part(name), []).append(row)
+        for each in listed_in(document):
+            if each.sha256 is not None:
+                self._known.setdefault(last_part(each.name), []).append((each, workflow))
 
     def of(self, file: ModelFile) -> Iterator[Expected]:
         """What they say of a file: each hash once, by the first workflow that has it."""
         said: dict[str, str] = {}
-        for folder, sha256, workflow in self._known.get(last_part(file.name), ()):
-            if folder.replace("\\", "/").strip("/").split("/")[0] in ("", file.folder):
-                said.setdefault(sha256, workflow)
+        for each, workflow in self._known.get(last_part(file.name), ()):
+            if each.folder in (None, file.folder) and each.sha256 is not None:
+                said.setdefault(each.sha256, workflow)
         for sha256, workflow in said.items():
             yield Expected(f"the workflow {workflow}", (sha256,))
 
@@ -154,7 +186,12 @@ def _rows(document: Any) -> Iterator[tuple[str, str, Any, Any]]:
 def beside(file: ModelFile) -> Iterator[Expected]:
     """What lies on the disk beside a file, or in it, and says what it should be."""
     yield from _pointer(file)
-    yield from _hugging_face(file)
+    yield from of_hugging_face(file)
+    yield from in_sidecars(file)
+
+
+def in_sidecars(file: ModelFile) -> Iterator[Expected]:
+    """What programs that keep a file of CivitAI's beside each model have noted down."""
     stem = os.path.splitext(file.path)[0]  # noqa: PTH122  (a name, which may hold anything)
     for ending in _SIDECARS:
         if said := tuple(dict.fromkeys(_in_sidecar(stem + ending))):
@@ -166,7 +203,8 @@ def _pointer(file: ModelFile) -> Iterator[Expected]:
         yield Expected("the git-lfs pointer that it is", (m[1].decode().lower(),))
 
 
-def _hugging_face(file: ModelFile) -> Iterator[Expected]:
+def of_hugging_face(file: ModelFile) -> Iterator[Expected]:
+    """What Hugging Face's client has noted down of a file that it fetched."""
     path = Path(os.path.normpath(file.path))
     real = Path(os.path.realpath(file.path))
     if real.parent.name == "blobs" and _is_hash(real.name):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from comfywatchman.comfyui.model_files import ModelFile
 
 _SCHEMA: Final = 1
+_LONG: Final = 365 * 86_400.0
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class Known:
                 "written to since"
             )
         if self.differs:
-            return f"its SHA-256 is not what {' and '.join(self.differs)} says"
+            says = "says" if len(self.differs) == 1 else "say"
+            return f"its SHA-256 is not what {' and '.join(self.differs)} {says}"
         return ""
 
 
@@ -118,9 +121,22 @@ class Hashes:
         """Note what a file holds."""
         self._known[file.path] = known
 
-    def keep_only(self, paths: set[str]) -> None:
-        """Forget all other files."""
-        self._known = {path: known for path, known in self._known.items() if path in paths}
+    def forget_long_unseen(self, seen: set[str], now: float) -> None:
+        """Forget the files that have not been there for long.
+
+        Those that are not seen today may be so tomorrow: a mount hangs, or the server is down that
+        alone knows of a folder. What they held is what decay is known by.
+
+        Args:
+            seen: the paths of those that are there.
+            now: seconds since 1970.
+        """
+        since = now - _LONG
+        self._known = {
+            path: known
+            for path, known in self._known.items()
+            if path in seen or known.checked_at > since
+        }
 
     def write(self) -> None:
         """Have it outlast this process.

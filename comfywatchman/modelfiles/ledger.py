@@ -44,12 +44,10 @@ class _Files:
     names: tuple[_Name, ...]
     found: Mapping[_Name, ModelFile]
     sizes: Mapping[_Name, int]
-    _place: dict[_Name, int] = field(init=False)
     _by_name: dict[str, list[int]] = field(init=False, default_factory=dict)
     _embeddings: dict[str, list[int]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._place = {name: place for place, name in enumerate(self.names)}
         for place, (folder, name) in enumerate(self.names):
             self._by_name.setdefault(_shown(name), []).append(place)
             if folder == EMBEDDINGS:
@@ -57,9 +55,11 @@ class _Files:
                     self._embeddings.setdefault(path, []).append(place)
 
     def size(self, place: int) -> int | None:
-        """Bytes of a file, if that is known."""
+        """Bytes of a file, if that is known: none of a folder, or of a link that leads nowhere."""
         file = self.found.get(self.names[place])
-        return file.size if file is not None else self.sizes.get(_both_shown(self.names[place]))
+        if file is None:
+            return self.sizes.get(_both_shown(self.names[place]))
+        return file.size if file.is_file else None
 
     def content(self, place: int) -> object:
         """What a file has in common with every other name of it."""
@@ -74,14 +74,18 @@ class _Files:
         return [sorted(by_content[self.content(place)]) for place in range(len(workflows))]
 
     def of(self, used: UsedModel) -> list[int]:
-        """The files that a workflow's node means: one, unless its folder is not known."""
+        """The files that a workflow's node means: one, unless its folder is not known.
+
+        Where it was seen to lack, a file of its name in another folder is not meant.
+        """
         if used.folder == EMBEDDINGS:
             path = used.name.replace("\\", "/")
             return self._embeddings.get(path) or self._embeddings.get(without_ending(path), [])
         places = self._by_name.get(used.name, [])
         if used.folder is None:
             return places
-        return [place for place in places if _shown(self.names[place][0]) == used.folder] or places
+        meant = [place for place in places if _shown(self.names[place][0]) == used.folder]
+        return meant if meant or used.present is False else places
 
 
 def make(

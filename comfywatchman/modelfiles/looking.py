@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from comfywatchman.modelfiles.answers import Answers
     from comfywatchman.modelfiles.condition import Condition
 
+_PAUSE_S: Final = 3.0
+"""Seconds that a file which may be growing is watched: what writes one does not stop so long."""
 _NO_MODELS: Final = frozenset({"configs", "custom_nodes"})
 """What the server lists beside models, by its folders' names."""
 
@@ -49,6 +52,7 @@ def looked_into(
     first: Collection[str] = (),
     whole: bool = True,
     look: Callable[[str, float], Condition] = inspect,
+    pause: float = _PAUSE_S,
 ) -> Looked:
     """Find out how model files are. Never raises for what lies there.
 
@@ -62,12 +66,12 @@ def looked_into(
         first: paths of those that matter most.
         whole: whether these are all files of the host.
         look: looks into one.
+        pause: for how many seconds what may be growing is watched, if there is such.
     """
     began = time.time_ns()
     budget = Budget(seconds)
     models = [f for f in files if f.folder not in _NO_MODELS and looks_like_model(f.name)]
     conditions: dict[str, Condition] = {}
-    written: dict[str, int] = {}
     unknown: dict[int, dict[str, None]] = defaultdict(dict)
     for file in models:
         known = answers.get(file)
@@ -75,13 +79,12 @@ def looked_into(
             conditions[file.path] = known
         else:
             unknown[file.dev][file.path] = None
-            written[file.path] = file.mtime_ns
     found: list[tuple[str, Condition]] = []
 
     def read(paths: Iterable[str]) -> None:
         for path in sorted(paths, key=lambda path: path not in first):
             budget.check()
-            found.append((path, _as_it_grows(look(path, time.time()), written[path])))
+            found.append((path, look(path, time.time())))
 
     trouble = [answers.damage] if answers.damage else []
     readings = [Reading(partial(read, paths), budget) for paths in unknown.values()]
@@ -91,6 +94,8 @@ def looked_into(
         except Blind as reason:
             trouble.append(f"model files: {reason}")
     new = dict(list(found))  # a reader that hangs may add to it still
+    for path in _growing([f for f in models if _may_grow(f, new.get(f.path))], pause, budget):
+        new[path] = replace(new[path], code=codes.DOWNLOAD_UNFINISHED.name)
     conditions |= new
     not_kept = answers.keep(new, models, began, whole=whole)
     left = sum(map(len, unknown.values())) - len(new)
@@ -103,9 +108,33 @@ def looked_into(
     return Looked(conditions, models, [*trouble, *filter(None, [not_kept])], not_checked)
 
 
-def _as_it_grows(condition: Condition, written_ns: int) -> Condition:
-    """What lacks bytes and was written to just now is being downloaded or copied, by whatever."""
-    young = abs(time.time_ns() - written_ns) < YOUNG * 10**9
-    if condition.lacking and young and condition.fails:
-        return replace(condition, code=codes.DOWNLOAD_UNFINISHED.name)
-    return condition
+def _may_grow(file: ModelFile, condition: Condition | None) -> bool:
+    """Whether somebody may be downloading or copying it: its end lacks, and it was just written."""
+    if condition is None or not condition.fails or condition.oid_size is not None:
+        return False  # a pointer is all there is of it
+    young = abs(time.time_ns() - file.mtime_ns) < YOUNG * 10**9
+    return young and bool(condition.lacking or condition.code == codes.TRUNCATED.name)
+
+
+def _growing(files: Sequence[ModelFile], pause: float, budget: Budget) -> list[str]:
+    """Those that are written to while they are watched; all of them, if they cannot be."""
+
+    def watch() -> list[str]:
+        time.sleep(pause)
+        return [file.path for file in files if not _stands(file)]
+
+    if not files:
+        return []
+    try:
+        return Reading(watch, budget).result()
+    except Blind:
+        return [file.path for file in files]
+
+
+def _stands(file: ModelFile) -> bool:
+    """Whether a file is as it was seen."""
+    try:
+        status = os.stat(file.path)  # noqa: PTH116  (a name that may be no text)
+    except (OSError, ValueError):
+        return False
+    return (status.st_size, status.st_mtime_ns) == (file.size, file.mtime_ns)

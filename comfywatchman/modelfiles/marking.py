@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 EMBEDDINGS: Final = "embeddings"
 MOST_LISTED: Final = 1_000
 """Damaged files that a report lists, and workflows that it names with one of them."""
-_OTHERWISE_WELL: Final = (Verdict.RUNNABLE, Verdict.PARTIAL)
+OTHERWISE_WELL: Final = (Verdict.RUNNABLE, Verdict.PARTIAL)
+"""Verdicts of workflows that a damaged file has fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,13 @@ class Marked:
         workflows: the verdicts, with what is wrong with the files that they name.
         counts: how the files are.
         damaged: those that cannot be loaded, or not by every ComfyUI.
+        conditions: what is known of each, by path.
     """
 
     workflows: list[WorkflowReport]
     counts: ModelFiles
     damaged: list[DamagedModel] = field(default_factory=list)
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
 
 
 class Names:
@@ -53,9 +56,11 @@ class Names:
 
     Args:
         files: those of this host.
+        folders: the model folders that the server lists.
     """
 
-    def __init__(self, files: Iterable[ModelFile]) -> None:
+    def __init__(self, files: Iterable[ModelFile], folders: Iterable[str] = ()) -> None:
+        self._folders = frozenset(folders)
         self._by_place: dict[tuple[str, str], list[ModelFile]] = defaultdict(list)
         self._by_name: dict[str, list[ModelFile]] = defaultdict(list)
         for file in files:
@@ -73,41 +78,52 @@ class Names:
         for name in (used.name, _stem(used.name)) if used.folder == EMBEDDINGS else (used.name,):
             if used.folder is not None and (found := self._by_place.get((used.folder, name))):
                 return found
-        return self._by_name.get(used.name, ())
+        # In a folder that the server has, it is hidden from here; else it may have another name.
+        return () if used.folder in self._folders else self._by_name.get(used.name, ())
 
 
-def marked(reports: Sequence[WorkflowReport], looked: Looked) -> Marked:
+def marked(
+    reports: Sequence[WorkflowReport], looked: Looked, folders: Iterable[str] = ()
+) -> Marked:
     """Mark the workflows that will fail.
 
     Args:
         reports: the verdicts.
         looked: what is known of the model files.
+        folders: the model folders that the server lists.
     """
     conditions = looked.conditions
-    states = Counter(_state(conditions.get(file.path)) for file in looked.files)
+    states = Counter(state_of(conditions.get(file.path)) for file in looked.files)
     wrong = {file.path for file in looked.files if _is_told(conditions.get(file.path))}
     named: dict[str, list[str]] = defaultdict(list)
     workflows = list(reports)
     if wrong:
-        names = Names(looked.files)
+        names = Names(looked.files, folders)
         for position, report in enumerate(reports):
             files = dict.fromkeys(_wrong_of(report, names, wrong))
             for file in files:
                 named[file.path].append(report.path)
             if files:
                 workflows[position] = _with(report, files, conditions)
-    damaged = [f for f in looked.files if _state(conditions.get(f.path)) == "damaged"]
+    damaged = [f for f in looked.files if state_of(conditions.get(f.path)) == "damaged"]
     damaged.sort(key=lambda file: (-len(named[file.path]), file.folder, file.name))
     return Marked(
         workflows,
         ModelFiles(**states),
         list(_damaged(damaged[:MOST_LISTED], conditions, named)),
+        conditions,
     )
 
 
 def is_damage(finding: Finding) -> bool:
     """Whether a finding is about a model file that cannot be loaded."""
     return finding.code in _codes() and finding.code not in NOT_SURE
+
+
+def unmarked(report: WorkflowReport) -> WorkflowReport:
+    """The report as it was before it was marked."""
+    findings = [finding for finding in report.findings if finding.code not in _codes()]
+    return report.model_copy(update={"findings": findings, "will_fail": False})
 
 
 @cache
@@ -133,7 +149,7 @@ def _with(
     will_fail = False
     for file in files:
         condition = conditions[file.path]
-        fails = condition.fails and report.verdict in _OTHERWISE_WELL
+        fails = condition.fails and report.verdict in OTHERWISE_WELL
         severity = Severity.ERROR if fails else Severity.WARNING
         found = finding(condition, file.folder, file.name)
         if found is not None:
@@ -163,7 +179,8 @@ def _damaged(
             )
 
 
-def _state(condition: Condition | None) -> str:
+def state_of(condition: Condition | None) -> str:
+    """How a file is, in the word that reports count it by."""
     if condition is None or condition.code == codes.UNREADABLE.name:
         return "unread"
     if condition.code == codes.DOWNLOAD_UNFINISHED.name:

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from comfywatchman.modelfiles.model import NOT_FOUND, NOT_LOOKED_AT, WELL
-from comfywatchman.modelfiles.text import counted, gib, in_words
+from comfywatchman.modelfiles.text import counted, gib, in_all, in_words
 from comfywatchman.report import page
 from comfywatchman.report.digest import plural
 
@@ -36,7 +36,7 @@ def render(ledger: Ledger) -> str:
         made=f"{ledger.made_at:%Y-%m-%d %H:%M:%S} UTC",
         made_iso=f"{ledger.made_at:%Y-%m-%dT%H:%M:%SZ}",
         counted=counted(ledger),
-        not_named=f"{plural(ledger.not_named, 'file')}, {gib(ledger.not_named_bytes)}",
+        not_named=in_all(ledger.not_named, ledger.not_named_bytes),
         data=page.embedded(data(ledger)),
     )
 

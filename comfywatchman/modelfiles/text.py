@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MOST: Final = 40
 """Lines of each kind; the page and the JSON form have them all."""
 _WIDTH: Final = 80
+_STATE: Final = 19
+"""The longest state: ``download unfinished``."""
 _GIB: Final = 1024**3
 _FINE: Final = (WELL, NOT_LOOKED_AT)
 _STATES: Final = {NOT_LOOKED_AT: "not looked at", NOT_FOUND: "not found here"}
@@ -38,6 +40,11 @@ def gib(size: int | None) -> str:
     if size < _GIB // 100:
         return f"{size / 1024**2:,.1f} MiB"
     return f"{size / _GIB:,.2f} GiB"
+
+
+def in_all(files: int, size: int) -> str:
+    """So many files with so many bytes; of files that lie nowhere, no size is known."""
+    return f"{plural(files, 'file')}, {gib(size) if size or not files else 'of unknown size'}"
 
 
 def counted(ledger: Ledger) -> str:
@@ -79,7 +86,7 @@ def render(ledger: Ledger, page: Page, page_at: str = "") -> str:
         page,
         "Not named by any workflow that was read",
         sorted(others, key=_by_size),
-        note=f"{plural(ledger.not_named, 'file')}, {gib(ledger.not_named_bytes)}; "
+        note=f"{in_all(ledger.not_named, ledger.not_named_bytes)}; "
         f"{counted(ledger)}: what these name, and what is named elsewhere, is not known here",
     )
     _same(page, ledger)
@@ -116,9 +123,10 @@ def _table(
     page.heading(f"{title} ({len(files):,})", style)
     if note:
         page.say(note, style=DIM)
-    page.row("      SIZE  USES  STATE           FILE", style=DIM)
+    page.row(f"      SIZE  USES  {'STATE':<{_STATE}}  FILE", style=DIM)
     for file in files[:MOST]:
-        start = f"{gib(file.size):>10}  {len(file.named_by):>4,}  {in_words(file.state):<14.14}  "
+        state = f"{in_words(file.state):<{_STATE}.{_STATE}}"
+        start = f"{gib(file.size):>10}  {len(file.named_by):>4,}  {state}  "
         page.row(start + _cut(f"{file.folder}/{file.name}", _WIDTH - len(start)))
         if detail and file.detail:
             page.say(file.detail, indent=len("      SIZE  USES  "), style=DIM)
@@ -175,6 +183,16 @@ def _cut(text: str, room: int) -> str:
     return f"{set_cell_size(shown, head).rstrip()}~{tail}"
 
 
+_CAME_OF_IT: Final = {
+    Outcome.AGREES: "as is written down",
+    Outcome.FIRST: "read for the first time",
+    Outcome.DIFFERS: "not as is written down",
+    Outcome.ROTTEN: "decayed",
+    Outcome.CHANGED: "changed meanwhile",
+    Outcome.UNREADABLE: "unreadable",
+}
+
+
 def verified(file: VerifiedFile) -> str:
     """A line about one file."""
     return f"{file.outcome.value}: {file.folder}/{file.name} ({gib(file.size)}): {file.text}"
@@ -187,11 +205,13 @@ def verification(found: Verification, page: Page) -> str:
         style=BOLD,
     )
     counts = {o: sum(f.outcome is o for f in found.files) for o in Outcome}
-    page.say(", ".join(f"{number:,} {o.value}" for o, number in counts.items() if number) or "none")
+    told = (f"{number:,} {_CAME_OF_IT[o]}" for o, number in counts.items() if number)
+    page.say(", ".join(told) or "none")
     if found.files_left:
         page.say(
             f"{plural(found.files_left, 'file')} left, {found.never_read:,} of them never read "
-            "since they were last changed; the next run goes on with those"
+            "since they were last changed"
+            + ("; the next run goes on" if found.files_left > found.too_large else "")
         )
     if found.too_large:
         page.say(f"{plural(found.too_large, 'file')} larger than the budget: never read with it")

@@ -12,6 +12,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
+from json import detect_encoding
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -139,7 +140,7 @@ class Vocabulary:
         last: set[str] = set()
         stems: set[str] = set()
         embeddings: set[str] = set()
-        for text in _readings(raw.decode("utf-8", "replace")):
+        for text in _texts(raw):
             for piece in islice(self._pieces(text), _MOST_PLACES):
                 as_whole, as_last = self._ends_in(piece)
                 whole.update(as_whole)
@@ -198,6 +199,14 @@ class Vocabulary:
         for text in _QUOTE.split(row):
             if (key := last_part(_tidy(text))) in self._stems:
                 yield key
+
+
+def _texts(raw: bytes) -> Iterator[str]:
+    """What bytes may say: ComfyUI reads UTF-8, and people save other things."""
+    yield from _readings(raw.decode("utf-8", "replace"))
+    encoding = detect_encoding(raw)
+    if not encoding.startswith("utf-8"):
+        yield from _readings(raw.decode(encoding, "replace"))
 
 
 def _readings(text: str) -> Iterator[str]:

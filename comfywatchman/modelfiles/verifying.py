@@ -71,7 +71,7 @@ class _Run:
 
     def whole(self, not_checked: Sequence[str]) -> Verification:
         groups = self._groups()
-        self._hashes.keep_only({file.path for file in self._task.files})
+        self._hashes.forget_long_unseen({file.path for file in self._task.files}, time.time())
         done: set[int] = set()
         try:
             for number, names in enumerate(groups):

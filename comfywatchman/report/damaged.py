@@ -37,6 +37,6 @@ def lines(report: Report) -> list[tuple[str, str | None, str]]:
 def _named_by(model: DamagedModel, names: dict[str, str]) -> str:
     workflows = [names[path] for path in model.workflows if path in names]
     if not workflows:
-        return "no workflow that was read names it"
+        return "no node of a workflow that was read names it"
     verb = "names" if len(workflows) == 1 else "name"
     return f"{plural(len(workflows), 'workflow')} {verb} it: {listed(workflows, NAMES_LIMIT)}"

@@ -651,9 +651,11 @@ class Activation:
             # older comes last, should the host stop half-way.
             for put in (self.put_program, self.put_settings)[:: -1 if self.backwards else 1]:
                 put()
-            for action in self.timer_actions():
-                if action == ("start", self.names.timer):
-                    self.touch_stamp()
+            actions = self.timer_actions()
+            for verb, *units in actions:
+                if verb == "start":  # which may start the other timer as well
+                    self.touch_stamp(*units)
+            for action in actions:
                 self.systemd.systemctl(*action)
             if self.smoke_test:
                 self.prove()
@@ -739,12 +741,12 @@ class Activation:
             os.chmod(self.paths["state"], 0o700)
         self.claim("state")
 
-    def touch_stamp(self):
+    def touch_stamp(self, timer):
         """Have a timer that is about to start count from now, as if the last check were now.
 
         Otherwise all hosts of a rollout would make up at once for a check that nobody missed.
         """
-        stamp = stamp_of(self.scope, self.account.pw_dir, self.names.timer)
+        stamp = stamp_of(self.scope, self.account.pw_dir, timer)
         make_directories(os.path.dirname(stamp), self.directory_mode)
         with open(stamp, "ab"):
             os.utime(stamp)

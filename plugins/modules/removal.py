@@ -125,7 +125,8 @@ class Place:
         self.others = other_hosts(self.paths, account)
         settings = os.path.join(self.paths["config"], SETTINGS)
         self.textfile_dir = relocated(folder_in(read(settings)), given["home"], home)
-        self.stamp = stamp_of(scope, home, Units(instance).timer)
+        units = Units(instance)
+        self.stamps = [stamp_of(scope, home, each) for each in (units.timer, units.nightly_timer)]
         # An older version noted down no place for the command; a later one may have put it there.
         usual = paths_of(scope, home, "", "", instance)
         root_then = given["paths"]["root"]
@@ -177,7 +178,7 @@ class Removal:
                 os.path.join(units, "timers.target.wants", self.units.timer),
                 *(os.path.join(units, name + ".d", "50-site.conf") for name in self.units.all),
                 *(os.path.join(units, name) for name in [*self.units.all, self.units.login]),
-                place.stamp,
+                *place.stamps,
                 *(os.path.join(config, name) for name in of_config),
             ]
         if "root" not in place.others:

@@ -236,6 +236,65 @@ def test_what_is_accepted_is_marked_and_its_reason_told(show: Show, studio: Flee
     assert complaints(page) == []
 
 
+def test_what_will_fail_is_marked_found_and_told(show: Show, tmp_path: Path) -> None:
+    fleet = survey(folder.read(sample.render_nodes(tmp_path / "fleet")), sample.NOW)
+    page = show(fleet)
+    rows = page.evaluate(WORKFLOWS)
+
+    def cell(workflow: str, column: int) -> str:
+        return f"elementAt({rows.index(workflow)}, {column})"
+
+    first = cell("shot 0.json", 0)
+    assert page.evaluate(f"{first}.textContent") == "will fail"
+    assert page.evaluate(f"{first}.title") == "runnable, will fail for vae/ae.safetensors"
+    assert page.evaluate(f"{cell('lost.json', 3)}.title").startswith("partial, will fail for ")
+    assert page.evaluate(f"{cell('shot 0.json', 1)}.textContent") == "will fail accepted"
+    assert page.evaluate(f"{cell('shot 0.json', 2)}.textContent") == "stale"
+    assert page.evaluate(f"{cell('shot 0.json', 5)}.title") == ""
+    assert page.evaluate("document.querySelector('.label span').textContent") == "0 / 6"
+    chips = "[...document.querySelectorAll('#chips button')].filter(e => !e.hidden)"
+    assert page.evaluate(f"{chips}.map(e => e.innerText)") == [
+        "!8 will fail",
+        "✕5 broken",
+        "◐5 partial",
+        "~6 stale",
+        "✓16 runnable",
+    ]
+    page.click("[data-state=fails]")
+    assert page.evaluate(WORKFLOWS) == ["lost.json", "shot 0.json"]
+    assert page.evaluate(HOSTS) == ["node0", "node1", "node3", "node4"]
+    page.press("Escape", code=27)
+    page.click("[data-state=partial]")
+    assert page.evaluate(WORKFLOWS) == ["lost.json"]
+    assert page.evaluate(HOSTS) == ["node0", "node1", "node3", "node4", "node5"]
+    page.press("Escape", code=27)
+    page.click("[data-state=runnable]")
+    assert page.evaluate("document.querySelectorAll('.cell.dim').length") == 4
+    page.press("Escape", code=27)
+    page.evaluate(f"{first}.id = 'this'")
+    page.click("#this")
+    assert "runnable, will fail for vae/ae.safetensors" in page.evaluate(DRAWER)
+    assert "9 bytes lack" in page.evaluate(DRAWER)
+    assert page.evaluate("document.querySelector('.cursor').ariaLabel") == (
+        "shot 0.json on node0: runnable, will fail"
+    )
+    page.click("#drawer .links button:nth-of-type(1)")
+    assert "Can run now on 1 of 6 hosts" in page.evaluate(DRAWER)
+    page.evaluate("showHost(1)")
+    assert "shot 0.json runnable, will fail, accepted" in page.evaluate(DRAWER)
+    page.press("Escape", code=27)
+    assert (
+        page.evaluate("document.querySelector('#hosts tbody').innerText").count(
+            "2 of them will fail"
+        )
+        == 4
+    )
+    said = page.evaluate("document.querySelector('[aria-labelledby=h-damaged]').innerText")
+    assert "2 workflows name vae/ae.safetensors: " in said
+    assert "10 bytes lack on node3, node4" in said
+    assert complaints(page) == []
+
+
 def test_a_cell_that_is_accepted_costs_a_few_bytes(studio: Fleet) -> None:
     said = "accepted until 2026-12-31: " + "x" * 200
     many = [

@@ -14,10 +14,12 @@ import pytest
 import comfywatchman
 from tests.faults import clock as wall_clock
 from tests.faults import disk as disk_that_fails
+from tests.faults import mount as mount_that_hangs
 
 if TYPE_CHECKING:
     from tests.faults.clock import Clock
     from tests.faults.disk import FailingDisk
+    from tests.faults.mount import HangingMount
 
 RUNNABLE = {
     "1": {
@@ -157,3 +159,9 @@ def clock(tmp_path: Path) -> Clock:
 def failing_disk(tmp_path_factory: pytest.TempPathFactory) -> FailingDisk:
     """A disk that fails, for processes that the test starts."""
     return disk_that_fails.build(tmp_path_factory.mktemp("disk"))
+
+
+@pytest.fixture(scope="session")
+def hanging_mount(tmp_path_factory: pytest.TempPathFactory) -> HangingMount:
+    """A mount that hangs, for processes that the test starts."""
+    return mount_that_hangs.build(tmp_path_factory.mktemp("mount"))

@@ -6,20 +6,22 @@ import json
 import os
 import struct
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from comfywatchman import state_files
-from tests.faults.conftest import NEEDS_A_MODEL
+from tests.faults.conftest import NEEDS_A_MODEL, bind
 from tests.faults.test_telling import People
 from tests.standin.comfyui import StandIn
+from tests.unit.modelfiles.files import writing_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.faults.conftest import Host
+    from tests.faults.mount import HangingMount
 
 LONG_AGO = 1_700_000_000
 WHOLE = 64 * 4
@@ -98,6 +100,21 @@ def test_it_is_told_once_and_so_is_its_mending(people: People, comfyui: Path) ->
     assert len(people.told) == 3
 
 
+def test_what_stays_as_it_is_says_nothing_new(people: People, comfyui: Path) -> None:
+    wrong_link = {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}}
+    people.save("partial.json", NEEDS_A_MODEL | {"5": wrong_link})
+    people.save("broken.json", NEEDS_A_MODEL | {"4": wrong_link})
+    save(comfyui / "models/vae/ae.safetensors", 1)
+    first = people.host.run().stderr
+    assert "\npartial: partial.json: " in first
+    assert "\nwill fail: partial.json: " in first
+    assert "\nbroken: broken.json: " in first
+    second = people.host.run().stderr
+    assert verdicts(people)["partial.json"] == ("partial", True)
+    assert ".json" not in second
+    assert "\nas before: 2 broken, 1 partial, 2 runnable\n" in second
+
+
 def test_what_no_workflow_names_is_a_warning_alone(people: People, comfyui: Path) -> None:
     (people.host.workflows / "decode.json").unlink()
     save(comfyui / "models/vae/ae.safetensors", 1)
@@ -139,14 +156,40 @@ def test_answers_that_are_damaged_are_found_anew(people: People, comfyui: Path) 
 def test_a_download_under_way_is_asked_about_again(people: People, comfyui: Path) -> None:
     file = comfyui / "models/vae/ae.safetensors"
     save(file, 1)
-    os.utime(file)
-    people.cycle()
+    with writing_to(file):
+        people.cycle()
     assert verdicts(people)["decode.json"] == ("runnable", False)
     assert people.host.latest["model_files"]["unfinished"] == 1
     assert people.host.latest["damaged_models"] == []
     save(file)
     people.cycle()
     assert people.host.latest["model_files"]["sound"] == 1
+
+
+def test_damage_that_cannot_be_looked_at_any_more_is_not_told_as_mended(
+    people: People, comfyui: Path
+) -> None:
+    bind(people.host)
+    file = comfyui / "models/vae/ae.safetensors"
+    people.cycle()
+    save(file, WHOLE // 2)
+    people.cycle()
+    save(file, 9)
+    for _ in range(2):
+        with writing_to(file):  # it is downloaded again
+            people.cycle()
+        assert verdicts(people)["decode.json"] == ("runnable", True)
+    save(file, 9)
+    file.chmod(0)
+    people.cycle()
+    assert verdicts(people)["decode.json"] == ("runnable", True)
+    assert people.topics == ["summary", "worse"]
+    file.chmod(0o600)
+    save(file, modified=LONG_AGO + 2)
+    people.cycle()
+    assert verdicts(people)["decode.json"] == ("runnable", False)
+    assert people.topics == ["summary", "worse", "mended"]
+    assert "because vae/ae.safetensors is whole again" in people.told[-1]
 
 
 def test_a_huge_file_costs_nothing(people: People, comfyui: Path) -> None:
@@ -156,6 +199,48 @@ def test_a_huge_file_costs_nothing(people: People, comfyui: Path) -> None:
     people.cycle()
     (damaged,) = people.host.latest["damaged_models"]
     assert damaged["code"] == "model_trailing_bytes"
+
+
+@pytest.mark.parametrize(
+    ("on", "said", "damaged"),
+    [
+        ("stat", "model files in vae: ", ["sd_xl_base_1.0.safetensors"]),
+        # Both files are on one file system here, which is read by one reader.
+        ("open", "2 of 2 model files have not been looked into yet: the next cycles go on (", []),
+    ],
+)
+def test_a_mount_that_hangs_costs_its_time_and_is_named(
+    people: People,
+    comfyui: Path,
+    hanging_mount: HangingMount,
+    on: Literal["stat", "open"],
+    said: str,
+    damaged: list[str],
+) -> None:
+    """A whole cycle, which hangs in the C library as it would in the kernel."""
+    save(comfyui / "models/checkpoints/sd_xl_base_1.0.safetensors", 1)
+    save(comfyui / "models/vae/ae.safetensors", 1)
+    people.host.environment |= hanging_mount.environment(comfyui / "models/vae", on)
+    done = people.host.run(cycle_time_limit="60")
+    assert done.returncode == 0, done.stderr
+    latest = people.host.latest
+    (blind,) = [each for each in latest["not_checked"] if "model files" in each]
+    assert blind.startswith(said)
+    assert "the disk did not answer within 6 s: a mount may hang, or is slow" in blind
+    assert latest["duration_s"] < 60
+    assert verdicts(people)["decode.json"] == ("runnable", False)
+    assert [each["name"] for each in latest["damaged_models"]] == damaged
+
+
+def test_input_files_on_a_mount_that_hangs_are_named(
+    people: People, comfyui: Path, hanging_mount: HangingMount
+) -> None:
+    people.host.environment |= hanging_mount.environment(comfyui / "input", "stat")
+    done = people.host.run(cycle_time_limit="60")
+    assert done.returncode == 0, done.stderr
+    (blind,) = [each for each in people.host.latest["not_checked"] if "could not be listed" in each]
+    assert blind.startswith(f"the files in {comfyui}/input could not be listed (the disk did not ")
+    assert verdicts(people)["decode.json"] == ("runnable", False)
 
 
 def test_without_the_folders_nothing_is_said_of_them(people: People) -> None:

@@ -1,16 +1,18 @@
 const { states, made, hosts, findings, changes, acceptances, workflows } = JSON.parse(byId("data").textContent);
-const SYMBOLS = { broken: "✕", partial: "◐", unknown: "?", stale: "~", silent: "–", runnable: "✓" };
+const SYMBOLS = { fails: "!", broken: "✕", partial: "◐", unknown: "?", stale: "~", silent: "–", runnable: "✓" };
 const ABSENT = 255;
 const NO_GROUP = 65535;
 const RUNNABLE = states.indexOf("runnable");
 const SILENT = states.indexOf("silent");
+const FAILS = 64;
 const HOSTS_AT_FIRST = 50;
 const CHANGES_AT_FIRST = 5;
 const NAMES_AT_MOST = 40;
 const GROUPS_AT_MOST = 20;
+const willFail = (group) => group.length > 8 && group[0] === group[1];
 const count = (number) => number.toLocaleString("en");
 
-// --- The cells: one byte for the state, two for the group that says why ---------------------------
+// --- The cells: one byte for the state and whether it will fail, two for the group that says why --
 
 const width = hosts.length;
 const height = workflows.length;
@@ -20,10 +22,11 @@ hosts.forEach((host, h) => {
   if (host.state === "silent") for (let w = 0; w < height; w += 1) stateOf[w * width + h] = SILENT;
 });
 workflows.forEach(([, groups], w) => {
-  groups.forEach(({ 0: state, 6: runs }, g) => {
+  groups.forEach((group, g) => {
+    const { 0: state, 6: runs } = group;
     for (let i = 0; i < runs.length; i += 2) {
       const first = w * width + runs[i];
-      stateOf.fill(state, first, first + runs[i + 1]);
+      stateOf.fill(willFail(group) ? state | FAILS : state, first, first + runs[i + 1]);
       groupOf.fill(g, first, first + runs[i + 1]);
     }
   });
@@ -67,12 +70,16 @@ let rows = [];
 let columns = [];
 let runnableIn = [];
 
-const totals = new Array(states.length).fill(0);
-for (const state of stateOf) if (state !== ABSENT) totals[state] += 1;
-const chips = states.map((name, state) => {
+const cells = new Array(ABSENT + 1).fill(0);
+for (const cell of stateOf) cells[cell] += 1;
+const isFailing = (cell) => cell !== ABSENT && (cell & FAILS) !== 0;
+// What will fail is found as that, and by its verdict unless that says that it can run.
+const fits = (cell, state) => cell === state || (isFailing(cell) && (state === FAILS || (state !== RUNNABLE && cell === (state | FAILS))));
+const chips = [[FAILS, "fails", "will fail"], ...states.map((name, state) => [state, name, name])].map(([state, name, said]) => {
   const symbol = make("span", { class: "symbol", "aria-hidden": "true" }, SYMBOLS[name]);
-  const chip = make("button", { type: "button", class: name, "aria-pressed": "false", "data-state": name }, symbol, `${count(totals[state])} ${name}`);
-  chip.hidden = totals[state] === 0;
+  const total = cells.reduce((sum, number, cell) => sum + (fits(cell, state) ? number : 0), 0);
+  const chip = make("button", { type: "button", class: name, "aria-pressed": "false", "data-state": name }, symbol, `${count(total)} ${said}`);
+  chip.hidden = total === 0;
   chip.addEventListener("click", () => {
     if (!chosen.delete(state)) chosen.add(state);
     chip.setAttribute("aria-pressed", String(chosen.has(state)));
@@ -87,12 +94,17 @@ function matching(names, wanted) {
   return found;
 }
 
+function isChosen(cell) {
+  for (const state of chosen) if (fits(cell, state)) return true;
+  return false;
+}
+
 function filter() {
   const listed = columns.join();
   columns = matching(hostNames, searchHost.value.trim().toLowerCase());
   rows = matching(workflowNames, searchWorkflow.value.trim().toLowerCase());
   if (chosen.size) {
-    const wanted = states.map((_, state) => chosen.has(state));
+    const wanted = cells.map((_, cell) => isChosen(cell));
     const hit = new Uint8Array(width);
     rows = rows.filter((w) => {
       let any = false;
@@ -216,9 +228,9 @@ const gap = (columnsLeftOut) => {
 };
 // Copies of one cell for each state are the cheapest there is: a window shows a thousand or two.
 const kinds = (textOf, more = "", said = () => "") =>
-  Object.fromEntries([...states, "absent"].map((name) => [name, make("div", { class: `cell ${name}${more}`, role: "gridcell" }, textOf(name), said())]));
+  Object.fromEntries([...states, "absent", "fails"].map((name) => [name, make("div", { class: `cell ${name}${more}`, role: "gridcell" }, textOf(name), said())]));
 const symbolOf = (name) => SYMBOLS[name] || "";
-const wordOf = (name) => (name === "absent" ? "" : name);
+const wordOf = (name) => ({ absent: "", fails: "will fail" })[name] ?? name;
 const letBe = (textOf) => kinds(textOf, " let-be", () => make("span", { class: "unseen" }, " accepted"));
 const withSymbol = [kinds(symbolOf), letBe(symbolOf)];
 const withWord = [kinds(wordOf), letBe(wordOf)];
@@ -244,9 +256,12 @@ function line(r, left, right) {
   for (let c = left; c < right; c += 1) {
     const at = w * width + columns[c];
     const state = stateOf[at];
-    const cells = isAccepted(groups[groupOf[at]]) ? accepted : usual;
-    const cell = cells[states[state] || "absent"].cloneNode(true);
-    if (chosen.size && !chosen.has(state)) cell.classList.add("dim");
+    const group = groups[groupOf[at]];
+    const kind = isAccepted(group) ? accepted : usual;
+    const fails = isFailing(state);
+    const cell = kind[fails ? "fails" : states[state] || "absent"].cloneNode(true);
+    if (fails) cell.title = `${states[group[0]]}, ${failing(group)}`;
+    if (chosen.size && !isChosen(state)) cell.classList.add("dim");
     row.append(cell);
   }
   return row;
@@ -271,8 +286,8 @@ function markCursor() {
   element.classList.add("cursor");
   if (row < 0 || column < 0) return;
   const at = rows[row] * width + columns[column];
-  const said = isAccepted(workflows[rows[row]][1][groupOf[at]]) ? ", accepted" : "";
-  const word = `${states[stateOf[at]] || "absent"}${said}`;
+  const group = workflows[rows[row]][1][groupOf[at]];
+  const word = group ? `${states[group[0]]}${marks(group)}` : states[stateOf[at]] || "absent";
   element.setAttribute("aria-label", `${workflows[rows[row]][0]} on ${hosts[columns[column]].name}: ${word}`);
   element.setAttribute("aria-colindex", String(column + 2));
 }
@@ -371,18 +386,19 @@ function showCell(w, h) {
   }
   const [state, verdict] = group;
   const said = state === verdict ? "" : `: its last report, made ${ago(host.report)}, says ${states[verdict]}`;
-  open(title, make("p", {}, badge(states[state]), said), said && remarks(host), reasons(group), alike(group, h), links);
+  open(title, make("p", {}, badge(states[state]), failsBadge(group), said), said && remarks(host), reasons(group), alike(group, h), links);
 }
 
 function showWorkflow(w) {
   const [name, groups] = workflows[w];
-  const able = groups.filter(([state]) => state === RUNNABLE).flatMap((group) => [...hostsIn(group)]);
+  const canRun = (group) => group[0] === RUNNABLE && !willFail(group);
+  const able = groups.filter(canRun).flatMap((group) => [...hostsIn(group)]);
   const body = [make("h4", {}, `Can run now on ${part(able.length, width, "host")}`), names(able)];
-  const unable = groups.filter(([state]) => state !== RUNNABLE);
+  const unable = groups.filter((group) => !canRun(group));
   for (const group of unable.slice(0, GROUPS_AT_MOST)) {
     const [state, verdict] = group;
     const on = [...hostsIn(group)];
-    body.push(make("h4", {}, badge(states[state]), ` on ${count(on.length)}`), names(on));
+    body.push(make("h4", {}, badge(states[state]), failsBadge(group), ` on ${count(on.length)}`), names(on));
     if (state === verdict) body.push(...reasons(group));
   }
   const more = unable.length - GROUPS_AT_MOST;
@@ -404,9 +420,9 @@ function showHost(h) {
   for (let w = 0; w < height; w += 1) {
     const at = w * width + h;
     const group = workflows[w][1][groupOf[at]];
-    if (group && stateOf[at] !== RUNNABLE) wrong.push([w, states[stateOf[at]], isAccepted(group) && ", accepted"]);
+    if (group && stateOf[at] !== RUNNABLE) wrong.push([w, states[group[0]], marks(group)]);
   }
-  const entries = wrong.slice(0, NAMES_AT_MOST).map(([w, state, said]) => make("li", {}, link(workflows[w][0], () => showCell(w, h)), " ", badge(state), said || ""));
+  const entries = wrong.slice(0, NAMES_AT_MOST).map(([w, state, said]) => make("li", {}, link(workflows[w][0], () => showCell(w, h)), " ", badge(state), said));
   const more = wrong.length - NAMES_AT_MOST;
   open(
     [bdi(host.name)],
@@ -419,9 +435,9 @@ function showHost(h) {
   );
 }
 
-function reasons([, , found, leftOut, lost, notChecked, , acceptance]) {
+function reasons([, , found, leftOut, lost, notChecked, , acceptance = null]) {
   return [
-    ...(acceptance === undefined ? [] : [make("p", {}, bdi(acceptances[acceptance]))]),
+    ...(acceptance === null ? [] : [make("p", {}, bdi(acceptances[acceptance]))]),
     ...(lost.length ? [make("h4", {}, "Outputs lost"), make("p", {}, lost.flatMap((output) => [make("code", {}, bdi(output)), " "]))] : []),
     ...(found.length ? [make("ul", { class: "found" }, found.map(finding))] : []),
     ...(leftOut ? [make("p", { class: "quiet" }, `and ${count(leftOut)} more in the host's own report`)] : []),
@@ -440,7 +456,10 @@ function finding(number) {
     fix ? make("p", { class: "fix" }, fix) : null,
   );
 }
-const isAccepted = (group) => group !== undefined && group[7] !== undefined && group[0] === group[1];
+const isAccepted = (group) => group !== undefined && (group[7] ?? null) !== null && group[0] === group[1];
+const failing = (group) => `will fail${group[8].length ? ` for ${group[8].join(", ")}` : ""}`;
+const failsBadge = (group) => (willFail(group) ? [", ", make("span", { class: "badge fails" }, bdi(failing(group)))] : []);
+const marks = (group) => `${willFail(group) ? ", will fail" : ""}${isAccepted(group) ? ", accepted" : ""}`;
 const hostsIn = ({ 6: runs }) => inRuns(runs);
 function* inRuns(runs) {
   for (let i = 0; i < runs.length; i += 2) for (let n = 0; n < runs[i + 1]; n += 1) yield runs[i] + n;
@@ -528,7 +547,7 @@ function hostRow(h) {
     make("td", {}, host.timer ? bdi(host.timer) : "–"),
     make("td", {}, bdi(outcome), age === null ? "" : `, ${ago(age)}`, why),
     make("td", { class: "nowrap" }, host.report === null ? "none" : ago(host.report)),
-    make("td", {}, verdicts, host.accepted ? make("span", { class: "nowrap" }, `${count(host.accepted)} of them accepted`) : null),
+    make("td", {}, verdicts, host.fail ? make("span", { class: "tally fails" }, make("span", { class: "dot" }), `${count(host.fail)} of them will fail`) : null, host.accepted ? make("span", { class: "nowrap" }, `${count(host.accepted)} of them accepted`) : null),
   );
 }
 

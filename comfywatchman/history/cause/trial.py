@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from comfywatchman.history.cause.factors import WORKFLOW, Factor, Kind
 from comfywatchman.judging.identity import identified
 from comfywatchman.judging.prompt import judge
-from comfywatchman.results import Severity, Verdict, WorkflowReport
+from comfywatchman.results import Severity, SubjectKind, Verdict, WorkflowReport
 from comfywatchman.workflow.budget import Budget
 from comfywatchman.workflow.convert import convert
 from comfywatchman.workflow.find import WORKFLOW_TOO_LARGE
@@ -94,7 +94,10 @@ class Judged:
 
 
 def key_of(finding: Finding) -> Key:
-    """What makes a finding the same one in two worlds."""
+    """What makes a finding the same one in two worlds: its place, or the file it is about."""
+    subject = finding.subject
+    if finding.node_id is None and subject.kind is SubjectKind.MODEL:
+        return finding.code, None, "/".join((subject.folder or "", subject.name))
     return finding.code, finding.node_id, finding.input
 
 

@@ -86,13 +86,13 @@ def inspect(source: Source) -> Condition:
     if length > _LARGEST:
         what = "it does not begin as a safetensors file does"
         return _damaged(f"{what}: a header of {length:,} bytes is longer than any may be")
-    if begins > source.size:
-        lacking = begins - source.size
-        return _damaged(f"it ends within its header: at least {so_many_lack(lacking)}", lacking)
     if not any(source.head):
         return _damaged("it begins with zeros: what was to be written there never was")
     if source.head[_LENGTH:].lstrip(_SPACE)[:1] not in (b"{", b""):
         return _damaged("its header is not a JSON object")
+    if begins > source.size:
+        lacking = begins - source.size
+        return _damaged(f"it ends within its header: at least {so_many_lack(lacking)}", lacking)
     try:
         end = begins + _end(source.read(_LENGTH, length))
     except _Wrong as wrong:

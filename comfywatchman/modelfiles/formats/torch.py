@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "torch"
 WORDS: Final = "a file of PyTorch"
-ENDINGS: Final = (".pth", ".pt", ".ckpt", ".bin")
+ENDINGS: Final = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
 
 NOT_ZIP = declare(
     "torch_not_zip",
@@ -50,12 +50,16 @@ _COMMENT: Final = 2**16
 _PICKLE: Final = b"/data.pkl"
 _OLDEST: Final = b"ustar"
 """What PyTorch wrote before 0.1.10 is a TAR archive, which it still reads."""
-_UNCERTAIN: Final = ".bin"
-"""Other programs use this ending as well."""
+_UNCERTAIN: Final = (".bin", ".pkl")
+"""Other programs use these endings as well."""
 
 
 class _Wrong(Exception):  # noqa: N818
     """What is wrong with the archive."""
+
+
+class _CutOff(_Wrong):
+    """It has no end; how much of it lacks, nobody can say."""
 
 
 def recognised(source: Source) -> bool:
@@ -71,10 +75,11 @@ def inspect(source: Source) -> Condition:
         if any(name.endswith(_PICKLE) for name in _names(source)):
             return Condition(format=NAME)
     except _Wrong as wrong:
-        return (
-            Condition(NOT_ZIP.name, NAME, str(wrong)) if source.ending in ENDINGS else Condition()
-        )
-    if source.ending == _UNCERTAIN or source.ending not in ENDINGS:
+        if source.ending not in ENDINGS:
+            return Condition()
+        lacking = 1 if isinstance(wrong, _CutOff) else None
+        return Condition(NOT_ZIP.name, NAME, str(wrong), lacking=lacking)
+    if source.ending in _UNCERTAIN or source.ending not in ENDINGS:
         return Condition()  # an archive of another program's
     return Condition(
         NOT_ZIP.name, detail="it is a ZIP archive, but none of PyTorch's: it holds no data.pkl"
@@ -82,11 +87,7 @@ def inspect(source: Source) -> Condition:
 
 
 def _strange(source: Source) -> Condition:
-    if (
-        source.ending == _UNCERTAIN
-        or source.head[:1] == b"\x80"
-        or source.head[257:262] == b"ustar"
-    ):
+    if source.ending in _UNCERTAIN or source.head[:1] == b"\x80" or source.head[257:262] == _OLDEST:
         return Condition()
     what = "begins with zeros" if not any(source.head) else "does not begin as PyTorch's files do"
     return Condition(NOT_ZIP.name, detail=f"it {what}, neither as a ZIP archive nor as a pickle")
@@ -140,7 +141,7 @@ def _directory(source: Source) -> tuple[int, int, int]:
         if at >= 0:
             break
     else:
-        raise _Wrong("it ends without the directory of a ZIP archive: it is cut off")
+        raise _CutOff("it ends without the directory of a ZIP archive: it is cut off")
     _, disk, _, _, count, size, begins, _ = _END.unpack_from(tail, at)
     before = start + at - _LARGE_PLACE.size
     if before >= 0:

@@ -9,12 +9,15 @@ import pytest
 from comfywatchman.bom.checking import compare
 from comfywatchman.bom.making import bill
 from comfywatchman.history.facts import FactKind
+from comfywatchman.modelfiles.hashes import Hashes, Known
 from comfywatchman.report import lacking
 from comfywatchman.report.terminal import Page
 from tests.unit.bom import worlds
+from tests.unit.modelfiles.files import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from comfywatchman.bom.making import Host
     from comfywatchman.results import BomCheck
@@ -159,6 +162,21 @@ def test_another_file_under_the_same_name_lacks() -> None:
     [(kind, state, text)] = told(found)
     assert (kind, state) == ("model", "lacks")
     assert "has 900 bytes here, and had 1,000 there" in text
+
+
+def test_another_content_under_the_same_name_and_size_lacks(tmp_path: Path) -> None:
+    file = written(tmp_path / "big.safetensors", folder="checkpoints")
+
+    def holding(sha256: str) -> Host:
+        hashes = Hashes(tmp_path)
+        hashes.put(file, Known(file.size, file.mtime_ns, sha256, 1.0, 2.0, sha256))
+        return worlds.host(model_files={("checkpoints", file.name): file}, hashes=hashes)
+
+    there = holding(worlds.SHA)
+    assert check(holding(worlds.SHA), there).differences == []
+    [(kind, state, text)] = told(check(holding("cd" * 32), there))
+    assert (kind, state) == ("model", "lacks")
+    assert "another content (sha256)" in text
 
 
 def test_an_input_file_lacks_differs_or_cannot_be_seen() -> None:

@@ -98,6 +98,7 @@ def test_hostile_content_is_told_in_visible_lines(tmp_path: Path) -> None:
             "numbers": {"strength": [1e308, 2.0]},
             "given": {evil: 2},
         },
+        {"name": "LoadImage", "choices": {"image": [{"a": 1}, [1]]}, "unlisted": {"image": [{}]}},
     ]
     hostile["models"] = [{"name": evil, "folder": evil}, {"name": "", "folder": None}]
     hostile["inputs"] = [{"name": evil}, {"name": "../../etc/passwd"}, {"name": "a\x00b"}]

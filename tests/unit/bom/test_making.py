@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfywatchman.bom import hashes
+from comfywatchman.bom import input_files
 from comfywatchman.bom.checking import compare
 from comfywatchman.bom.making import bill
+from comfywatchman.modelfiles.hashes import Hashes, Known
 from comfywatchman.results import Bom, Verdict
 from comfywatchman.workflow.find import WorkflowCopy
 from tests.unit.bom import worlds
+from tests.unit.modelfiles.files import listed, written
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from comfywatchman.bom.making import Host
 
 
 def test_it_names_everything_that_the_workflow_needs_and_nothing_else() -> None:
@@ -71,9 +75,9 @@ def test_an_input_is_hashed_and_one_that_leads_elsewhere_is_not(tmp_path: Path) 
 
 def test_a_large_input_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "photo.png").open("wb") as file:
-        file.truncate(hashes.LARGEST_INPUT + 1)
+        file.truncate(input_files.LARGEST + 1)
     [known] = bill(worlds.workflow(), worlds.host(folders={"input": tmp_path})).inputs
-    assert (known.size, known.sha256) == (hashes.LARGEST_INPUT + 1, None)
+    assert (known.size, known.sha256) == (input_files.LARGEST + 1, None)
 
 
 def test_address_and_hash_come_from_the_workflow() -> None:
@@ -99,15 +103,36 @@ def test_address_and_hash_come_from_the_workflow() -> None:
 def test_what_the_client_of_hugging_face_noted_holds_until_the_file_is_written_to(
     tmp_path: Path, later: int, known: str | None
 ) -> None:
-    file = tmp_path / "big.safetensors"
-    file.write_bytes(b"weights")
+    file = written(tmp_path / "big.safetensors")
     note = tmp_path / ".cache" / "huggingface" / "download" / "big.safetensors.metadata"
     note.parent.mkdir(parents=True)
     note.write_text(f"{'c' * 40}\n{worlds.SHA}\n1000.5\n")
-    os.utime(file, (1000 + later, 1000 + later))
-    there = worlds.host(model_folders={"checkpoints": [tmp_path]})
-    [model] = bill(worlds.workflow(), there).models
-    assert model.sha256 == known
+    os.utime(file.path, (1000 + later, 1000 + later))
+    [model] = bill(worlds.workflow(), with_files(tmp_path, "big.safetensors")).models
+    assert (model.sha256, model.sha256_from) == (known, known and "huggingface")
+
+
+def with_files(folder: Path, *names: str, state: Path | None = None) -> Host:
+    files = [listed(folder / name, "checkpoints") for name in names]
+    hashes = Hashes.read(folder if state is None else state)
+    known = {("checkpoints", file.name): file for file in files}
+    return worlds.host(model_files=known, hashes=hashes)
+
+
+def test_what_was_read_of_a_file_counts_more_than_what_others_say_and_only_while_it_is_true(
+    tmp_path: Path,
+) -> None:
+    file = written(tmp_path / "big.safetensors")
+    hashes = Hashes(tmp_path)
+    hashes.put(file, Known(file.size, file.mtime_ns, "cd" * 32, 1.0, 2.0, "cd" * 32))
+    hashes.write()
+    entry = {"name": "big.safetensors", "hash": worlds.SHA}
+    prompt = {**worlds.PROMPT, "extra": {"class_type": "Note", "models": [entry]}}
+    [model] = bill(worlds.workflow(prompt), with_files(tmp_path, "big.safetensors")).models
+    assert (model.sha256, model.sha256_from) == ("cd" * 32, "read")
+    os.utime(file.path, (1000, 1000))
+    [model] = bill(worlds.workflow(prompt), with_files(tmp_path, "big.safetensors")).models
+    assert (model.sha256, model.sha256_from) == (worlds.SHA, "workflow")
 
 
 def test_what_lacks_already_is_in_it_too() -> None:

@@ -69,6 +69,31 @@ def accepting(verdicts: Mapping[str, str], *names: str, **more: Any) -> dict[str
     return made
 
 
+def damage(lacking: int = 7, name: str = "ae.safetensors", folder: str = "vae") -> dict[str, Any]:
+    """A model file that is cut off, as a report lists it."""
+    message = f"the model file '{name}' in '{folder}' cannot be loaded: {lacking} bytes lack"
+    told = {"message": message, "fix": "download it again", "code": "model_truncated"}
+    return {"folder": folder, "name": name, "lacking": lacking, "workflows": []} | told
+
+
+def failing(
+    verdicts: Mapping[str, str], *names: str, by: Iterable[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    """A full report in which the workflows of these names will fail by these files."""
+    files = list(by) or [damage()]
+    made = report(verdicts) | {"schema_version": 2}
+    for each in made["workflows"]:
+        if each["name"] not in names:
+            continue
+        each["will_fail"] = True
+        for file in files:
+            subject = {"kind": "model", "name": file["name"], "folder": file["folder"]}
+            of_file = {"node_id": None, "node_type": None, "input": None, "subject": subject}
+            each["findings"].append(finding(file["code"], file["message"], **of_file))
+            file["workflows"].append(each["path"])
+    return made | {"damaged_models": files, "model_files": {"damaged": len(files)}}
+
+
 def finding(code: str, message: str, **more: Any) -> dict[str, Any]:
     return {
         "code": code,
@@ -180,6 +205,20 @@ def changed(name: str, started_at: float = NOW - HOUR, **more: Any) -> dict[str,
     """A host whose report says what changed: ``changes`` and ``timeline``."""
     made = report({"a.json": "runnable"}, started_at) | {"schema_version": 2}
     return host(name, report=made | {"changes": changes(), "timeline": []} | more)
+
+
+def render_nodes(folder: Path) -> Path:
+    """Six hosts, on five of which a model file is cut off, and what comes of it."""
+    shots = {f"shot {n}.json": "runnable" for n in range(4)}
+    shots |= {"lost.json": "partial", "old.json": "broken"}
+    hosts = [
+        host(f"node{n}", report=failing(shots, "shot 0.json", "lost.json", by=[damage(9 + n // 3)]))
+        for n in range(5)
+    ]
+    hosts[1]["report"]["workflows"][0]["accepted"] = acceptance()
+    hosts[2]["report"]["started_at"] = at(NOW - 20 * HOUR)
+    hosts.append(host("node5", report=report(shots)))
+    return write(folder, hosts)
 
 
 def packed(document: object) -> dict[str, Any]:

@@ -192,6 +192,43 @@ def accepted(at: Path, hosts: int = 2) -> Fleet:
     return picture(sample.write(at, made))
 
 
+def test_what_will_fail_is_named_in_text(tmp_path: Path) -> None:
+    lines = text.render(picture(sample.render_nodes(tmp_path))).splitlines()
+    assert lines[1] == "2 workflows will fail for damaged model files, on 4 hosts"
+    begin = lines.index("Damaged model files:")
+    file = "the model file 'ae.safetensors' in 'vae' cannot be loaded"
+    (said,) = lines[begin + 1 :]
+    assert said == (
+        f"2 workflows name vae/ae.safetensors: {file}: 9 bytes lack: node0, node1, node2 (stale); "
+        f"{file}: 10 bytes lack: node3, node4"
+    )
+
+
+def test_what_will_fail_is_named_in_markdown(tmp_path: Path) -> None:
+    shown = markdown.render(picture(sample.render_nodes(tmp_path)))
+    assert "\n2 workflows will fail for damaged model files, on 4 hosts\n" in shown
+    fails = "runnable (will fail)"
+    assert (
+        f"| `shot 0.json` | {fails} | {fails} (accepted) | stale | {fails} | {fails} | runnable |"
+    ) in shown
+    assert (
+        "\n## Damaged model files\n\n- 2 workflows name `vae/ae.safetensors`: the model file "
+        "`ae.safetensors` in `vae` cannot be loaded: 9 bytes lack on `node0`, `node1`, `node2`; "
+    ) in shown
+    many_hosts = [
+        host(f"h{n:02d}", report=sample.failing({"a": "runnable"}, "a")) for n in range(20)
+    ]
+    shown = markdown.render(picture(sample.write(tmp_path / "many", many_hosts)))
+    assert "| `a` | 0 of 20 |  | 20 runnable (20 will fail) |" in shown
+
+
+def test_many_ways_of_damage_are_counted(tmp_path: Path) -> None:
+    made = [host(f"h{n}", report=sample.failing({}, by=[sample.damage(n)])) for n in range(5)]
+    shown = text.render(picture(sample.write(tmp_path, made)))
+    assert shown.splitlines()[-1].endswith("2 bytes lack: h2; in other ways on 2 hosts")
+    assert "no workflow names vae/ae.safetensors: " in shown
+
+
 def test_what_is_accepted_is_named_in_text(tmp_path: Path) -> None:
     lines = text.render(accepted(tmp_path, 3)).splitlines()
     assert lines[1] == "1 workflow is accepted as it is, on 2 hosts"

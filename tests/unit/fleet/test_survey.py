@@ -527,6 +527,50 @@ def test_notices_that_are_none_are_damage(tmp_path: Path, wrong: object) -> None
     assert codes(found) == {"damaged"}
 
 
+def test_a_file_that_is_damaged_on_several_hosts_is_one(tmp_path: Path) -> None:
+    fleet = survey(folder.read(sample.render_nodes(tmp_path)), NOW)
+    (found,) = fleet.damaged
+    assert (found.folder, found.name, found.workflows) == ("vae", "ae.safetensors", 2)
+    said = [(d.message.rpartition(": ")[2], d.fix, d.hosts) for d in found.damages]
+    assert said == [
+        ("9 bytes lack", "download it again", ["node0", "node1", "node2"]),
+        ("10 bytes lack", "download it again", ["node3", "node4"]),
+    ]
+    lost = next(w for w in fleet.workflows if w.name == "lost.json")
+    by_host = {h: (g.will_fail, g.damaged) for g in lost.groups for h in g.hosts}
+    assert by_host == {
+        **{f"node{n}": (True, ["vae/ae.safetensors"]) for n in range(5)},
+        "node5": (False, []),
+    }
+
+
+def test_what_workflows_name_and_is_damaged_on_most_hosts_is_first(tmp_path: Path) -> None:
+    other, rare = [sample.damage(name=name) for name in ("b", "a")]
+    both = sample.failing({"a.json": "runnable"}, by=[other])
+    named = sample.failing({"a.json": "runnable"}, "a.json", by=[rare])
+    fleet = picture(tmp_path, *(host(n, report=both) for n in "xy"), host("z", report=named))
+    assert [(f.name, f.workflows) for f in fleet.damaged] == [("a", 1), ("b", 0)]
+
+
+def test_of_damaged_files_some_are_listed(tmp_path: Path) -> None:
+    files = [sample.damage(name=f"{n:04d}") for n in range(700)]
+    fleet = picture(tmp_path, host("a", report=sample.failing({}, by=files)))
+    assert (len(fleet.damaged), fleet.damaged_left_out) == (500, 200)
+    assert fleet.hosts[0].damaged_models == 700
+
+
+def test_of_a_silent_host_no_damage_is_told(tmp_path: Path) -> None:
+    made = sample.failing({"a.json": "runnable"}, "a.json")
+    fleet = picture(tmp_path, host("a", report=made, failure="no route", unreachable=True))
+    assert fleet.damaged == []
+
+
+@pytest.mark.parametrize("wrong", [{"folder": 1}, {"message": None}, {"workflows": "all"}])
+def test_damage_that_is_none_is_damage(tmp_path: Path, wrong: dict[str, object]) -> None:
+    made = sample.failing({}, by=[sample.damage() | wrong])
+    assert codes(only(tmp_path, report=made)) == {"damaged"}
+
+
 def test_what_will_fail_for_a_damaged_model_does_not_run_there(tmp_path: Path) -> None:
     made = {"started_at": datetime.fromtimestamp(NOW - HOUR, UTC)}
     of_a = json.loads(reports.damaged().model_copy(update=made).model_dump_json())

@@ -153,6 +153,14 @@ def test_one_of_unknown_size_or_on_no_host_is_told(tmp_path: Path) -> None:
     assert "and 3 of unknown size" in placing.text(found)
 
 
+def test_several_contents_of_one_size_are_told_where_hosts_have_read_them(tmp_path: Path) -> None:
+    read = [stock() | {"hashes": {"checkpoints": {BIG: content * 32}}} for content in ("ab", "cd")]
+    hosts = [host(name, workflow(), inventory=each) for name, each in zip("ab", read, strict=True)]
+    found = answer(tmp_path, [*hosts, host("c", workflow("broken"), inventory=stock(None))])
+    assert [model.contents_differ for model in found.models] == [True, False]
+    assert "big.safetensors (4.0 GiB) in several contents" in placing.text(found)
+
+
 def test_as_few_hosts_as_can_be_give_what_lacks(tmp_path: Path) -> None:
     hosts = [
         host("a", workflow("broken"), inventory=stock(None)),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from comfywatchman.comfyui.model_files import ModelFile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -31,3 +34,21 @@ def written(path: Path, content: bytes = b"weights", folder: str = "loras") -> M
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return listed(path, folder)
+
+
+@contextmanager
+def writing_to(path: str | Path) -> Iterator[None]:
+    """Somebody writes to a file all the time."""
+    ended = threading.Event()
+
+    def write() -> None:
+        while not ended.wait(0.01):
+            os.utime(path)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        writer.join()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -71,6 +74,12 @@ def test_what_changed_just_now_is_not_kept(kept: Path, what: str) -> None:
     assert Answers(kept, "program").get(file) is None
 
 
+def test_a_time_that_is_to_come_is_as_good_as_one_that_is_over(kept: Path) -> None:
+    file = replace(FILE, mtime_ns=9 * LATER)
+    keep(kept, (file, CUT))
+    assert Answers(kept, "program").get(file) == CUT
+
+
 def test_what_is_not_there_any_more_is_let_go_of(kept: Path) -> None:
     keep(kept, (FILE, CUT))
     other = replace(FILE, path="/other")
@@ -106,6 +115,35 @@ def test_a_damaged_file_is_set_aside_and_said(kept: Path, damage: bytes) -> None
     assert "was damaged" in answers.damage
     assert kept.with_name(f"{kept.name}.damaged").read_bytes() == damage
     assert Answers(kept, "program").damage is None
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        {},
+        {"program": "program"},
+        {"program": "program", "files": []},
+        *(
+            {"program": "program", "files": {FILE.path: entry}}
+            for entry in (
+                5,
+                [],
+                [[10, 20, 30, 40], 5],
+                [[10, 20, 30, 40], ["model_truncated", "", 3, None, None, None, None]],
+                [[10, 20, 30, 40], ["model_truncated", "", "", "7", None, None, None]],
+                [[10, 20, 30, 40], [None]],
+            )
+        ),
+    ],
+    ids=count(),
+)
+def test_what_was_written_by_somebody_else_is_no_answer(kept: Path, document: object) -> None:
+    content = orjson.dumps(document)
+    kept.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+    answers = Answers(kept, "program")
+    assert answers.get(FILE) is None
+    assert answers.keep({}, [FILE], LATER, whole=True) is None
 
 
 def test_a_file_that_cannot_be_read_or_written_is_a_sentence(kept: Path) -> None:

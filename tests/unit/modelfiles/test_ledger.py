@@ -152,6 +152,25 @@ def test_what_a_workflow_needs_and_lacks(studio: Studio) -> None:
         assert names == sorted(CHECKPOINTS[:2])
 
 
+def test_a_file_in_another_folder_is_missing_where_it_is_needed(studio: Studio) -> None:
+    studio.put(f"loras/{LORAS[0]}", b"x" * 3000)
+    studio.save("a.json", LORAS[0])
+    assert studio.run("check").returncode == 0
+    (workflow,) = (ledger := studio.ledger())["workflows"]
+    assert [(m["folder"], m["name"]) for m in workflow["missing"]] == [("checkpoints", LORAS[0])]
+    assert workflow["bytes_needed"] == 0
+    assert rows(ledger)[LORAS[0]]["named_by"] == [0]
+
+
+def test_what_is_no_file_has_no_size(studio: Studio) -> None:
+    (studio.models / "loras" / LORAS[0]).mkdir(parents=True)
+    (studio.models / "loras" / LORAS[1]).symlink_to("gone.safetensors")
+    ledger = studio.ledger()
+    found = rows(ledger)
+    assert [found[lora]["size"] for lora in LORAS[:2]] == [None, None]
+    assert (ledger["total_bytes"], ledger["not_named_bytes"]) == (0, 0)
+
+
 def test_what_a_link_leads_to_is_named_with_it(studio: Studio) -> None:
     target = studio.put(f"loras/{LORAS[0]}", safetensors())
     (studio.models / "loras" / LORAS[1]).symlink_to(target)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from typing import TYPE_CHECKING
+from itertools import count
+from pathlib import Path
+
+import pytest
 
 from comfywatchman.comfyui.model_files import ModelFile
 from comfywatchman.modelfiles.answers import Answers
 from comfywatchman.modelfiles.condition import Condition
 from comfywatchman.modelfiles.looking import looked_into
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+from tests.unit.modelfiles import making
+from tests.unit.modelfiles.files import listed, writing_to, written
 
 SOUND = Condition(format="safetensors")
 CUT = Condition("model_truncated", detail="it is cut off", lacking=7)
@@ -100,16 +102,41 @@ def test_a_mount_that_hangs_costs_the_time_there_is_and_no_other_file(tmp_path: 
     assert Answers(tmp_path / "kept", "1").get(files[-1]) == SOUND
 
 
-def test_what_lacks_bytes_and_is_young_is_still_being_copied(tmp_path: Path) -> None:
-    young = file("a.safetensors", mtime_ns=time.time_ns())
-    old = file("b.safetensors")
+@pytest.mark.parametrize(
+    ("name", "raw", "code"),
+    [
+        ("a.ckpt", making.torch_zip()[:-60], "torch_not_zip"),
+        ("a.pt", making.pickled()[:80], "model_truncated"),
+        ("a.safetensors", making.weights()[:-9], "model_truncated"),
+        ("a.safetensors", making.POINTER, "model_is_lfs_pointer"),
+        ("a.ckpt", making.weights(), "model_extension_lies"),
+    ],
+    ids=count(),
+)
+def test_only_what_may_be_the_begin_of_a_file_and_grows_is_being_copied(
+    tmp_path: Path, name: str, raw: bytes, code: str
+) -> None:
+    made = written(tmp_path / name, raw)
+    answers = Answers(None, "1")
+    with writing_to(made.path):
+        found = looked_into([made], answers, 60, pause=0.2)
+    is_begin = code in {"torch_not_zip", "model_truncated"}
+    assert found.conditions[made.path].code == ("model_download_unfinished" if is_begin else code)
+    made = listed(Path(made.path))
+    assert looked_into([made], answers, 60, pause=0.2).conditions[made.path].code == code
 
-    def conditions(files: Iterable[ModelFile]) -> list[str]:
-        found = looked_into(files, Answers(tmp_path / "kept", "1"), 60, look=Looker(CUT))
-        return [condition.code for condition in found.conditions.values()]
 
-    assert conditions([young, old]) == ["model_download_unfinished", "model_truncated"]
-    assert conditions([young, old]) == ["model_truncated", "model_download_unfinished"]
+def test_what_was_written_to_long_ago_is_not_waited_for(tmp_path: Path) -> None:
+    made = written(tmp_path / "a.safetensors", making.weights()[:-9])
+    os.utime(made.path, (1, 1))
+    found = looked_into([listed(Path(made.path))], Answers(None, "1"), 60, pause=1e9)
+    assert found.conditions[made.path].code == "model_truncated"
+
+
+def test_what_cannot_be_watched_is_not_said_to_be_cut_off(tmp_path: Path) -> None:
+    made = written(tmp_path / "a.safetensors", making.weights()[:-9])
+    found = looked_into([made], Answers(None, "1"), 0.5, pause=60)
+    assert found.conditions[made.path].code == "model_download_unfinished"
 
 
 def test_real_files_are_opened(tmp_path: Path) -> None:

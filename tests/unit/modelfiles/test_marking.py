@@ -9,7 +9,7 @@ import pytest
 from comfywatchman.comfyui.model_files import ModelFile
 from comfywatchman.modelfiles.condition import Condition
 from comfywatchman.modelfiles.looking import Looked
-from comfywatchman.modelfiles.marking import Marked, is_damage, marked
+from comfywatchman.modelfiles.marking import Marked, is_damage, marked, unmarked
 from comfywatchman.results import Severity, UsedModel, Verdict, WorkflowReport
 
 CUT = Condition("model_truncated", "safetensors", "it is cut off", lacking=7)
@@ -49,6 +49,14 @@ def test_what_cannot_run_anyhow_is_told_of_it_and_does_not_count(verdict: Verdic
     (workflow,) = mark(report, ("vae", "a.safetensors", CUT)).workflows
     assert not workflow.will_fail
     assert [f.severity for f in workflow.findings] == [Severity.WARNING]
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_the_mark_can_be_taken_away(verdict: Verdict) -> None:
+    report = named(("vae", "a.safetensors"), verdict=verdict)
+    (workflow,) = mark(report, ("vae", "a.safetensors", CUT)).workflows
+    assert workflow != report
+    assert unmarked(workflow) == report
 
 
 @pytest.mark.parametrize("code", ["model_download_unfinished", "model_unreadable"])
@@ -104,6 +112,14 @@ def test_only_what_is_surely_meant_counts(used: tuple[str | None, str], fails: b
     )
     (workflow,) = mark(named(used), *files).workflows
     assert workflow.will_fail is fails
+
+
+def test_another_file_of_the_name_is_not_meant_where_the_right_one_is_hidden() -> None:
+    """The server lists the folder, and none of its files is to be seen on this host."""
+    files = looked(("checkpoints", "model.safetensors", CUT))
+    report = named(("vae", "model.safetensors"))
+    assert not marked([report], files, ["vae", "checkpoints"]).workflows[0].will_fail
+    assert marked([report], files, ["checkpoints"]).workflows[0].will_fail
 
 
 @pytest.mark.parametrize("name", ["style", "sub/style", "style.pt", "sub/style.pt"])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from rich.cells import cell_len
 
 from comfywatchman.modelfiles import text
+from comfywatchman.modelfiles.model import Outcome, Verification, VerifiedFile
 from comfywatchman.report.terminal import Page
 from tests.unit.modelfiles import sample
 
@@ -65,3 +67,30 @@ def test_nothing_at_all() -> None:
 )
 def test_sizes(size: int | None, words: str) -> None:
     assert text.gib(size) == words
+
+
+@pytest.mark.parametrize(
+    ("files", "size", "words"),
+    [(0, 0, "0 files, 0"), (1, 0, "1 file, of unknown size"), (2, 2048, "2 files, 2.0 KiB")],
+)
+def test_files_that_lie_nowhere_have_no_size(files: int, size: int, words: str) -> None:
+    assert text.in_all(files, size) == words
+
+
+def test_every_outcome_of_verify_has_words() -> None:
+    found = Verification(
+        comfywatchman_version="0",
+        host="h",
+        started_at=datetime(2026, 5, 3, tzinfo=UTC),
+        duration_s=1,
+        budget=1,
+        bytes_read=6,
+        files=[
+            VerifiedFile(folder="vae", name="a", path="/a", size=1, outcome=outcome, text="x")
+            for outcome in Outcome
+        ],
+        ended="every file was read",
+    )
+    said = text.verification(found, Page(width=200, color=False, encoding="utf-8"))
+    assert "1 read for the first time" in said
+    assert "1 decayed" in said

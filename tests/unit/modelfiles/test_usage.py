@@ -116,6 +116,11 @@ def test_what_is_no_json_is_searched_all_the_same(raw: bytes) -> None:
     assert bool(users(raw)) == (b"sd15" in raw)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "utf-8-sig"])
+def test_what_is_saved_in_another_encoding_is_searched_too(encoding: str) -> None:
+    assert users('{"a": "sd15.safetensors"}'.encode(encoding))
+
+
 def test_names_that_are_hostile() -> None:
     names = ["", "/", ".", "a" * 300 + ".pt", "\0.pt", "x\n.pt", "\ud800.pt", "(.*).pt", ".pt"]
     files = [("loras", name) for name in names]

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -171,9 +172,21 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert told == ["gone.pt", "pipe.pt"]
 
 
-def test_what_is_kept_of_files_that_are_gone_goes(tmp_path: Path) -> None:
+def test_what_a_file_held_outlasts_a_night_in_which_it_is_not_seen_but_no_year(
+    tmp_path: Path,
+) -> None:
     a, b = written(tmp_path / "a.pt"), written(tmp_path / "b.pt")
     verify(tmp_path, [a, b])
+    verify(tmp_path, [b])  # a folder hangs, or the server is down that knows of it
+    os.pwrite(descriptor := os.open(a.path, os.O_WRONLY), b"W", 0)
+    os.close(descriptor)
+    os.utime(a.path, ns=(a.mtime_ns, a.mtime_ns))
+    assert outcomes(verify(tmp_path, [listed(tmp_path / "a.pt"), b]))["a.pt"] == "rotten"
+    hashes = Hashes.read(tmp_path)
+    known = hashes.of(a)
+    assert known is not None
+    hashes.put(a, replace(known, checked_at=known.checked_at - 366 * 86_400))
+    hashes.write()
     verify(tmp_path, [b])
     assert Hashes.read(tmp_path).of(a) is None
 

@@ -20,7 +20,7 @@ def test_every_form_names_the_file_what_to_do_and_what_names_it() -> None:
         assert "wan/vae.safetensors" in form
         assert "7 bytes lack" in form
         assert "2 workflows name it: " in form
-        assert "no workflow that was read names it" in form
+        assert "no node of a workflow that was read names it" in form
         assert damaged.WILL_FAIL in form
 
 

@@ -123,6 +123,7 @@ def installed(home: Path, owner: Host) -> set[Path]:
         ".config/systemd/user/comfywatchman.timer",
         ".config/systemd/user/timers.target.wants/comfywatchman.timer",
         ".local/share/systemd/timers/stamp-comfywatchman.timer",
+        ".local/share/systemd/timers/stamp-comfywatchman.models-verify.timer",
         ".local/state/comfywatchman/latest.json",
     ):
         (home / file).parent.mkdir(parents=True, exist_ok=True)

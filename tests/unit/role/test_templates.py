@@ -296,6 +296,7 @@ def test_model_files_are_read_at_night_where_that_is_asked_for() -> None:
         "PartOf=comfywatchman.timer",
         "[Timer]",
         "OnCalendar=*-*-* 03:30:00",
+        "Persistent=true",
         "RandomizedDelaySec=30min",
         "FixedRandomDelay=true",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import struct
@@ -230,3 +231,9 @@ def test_a_type_that_a_later_release_may_know_is_no_damage(
 ) -> None:
     header = {"a": {"dtype": dtype, "shape": shape, "data_offsets": [0, size]}}
     assert condition(tmp_path, making.safetensors(header, bytes(size))).code == code
+
+
+def test_of_what_is_no_safetensors_file_nobody_says_how_much_lacks(tmp_path: Path) -> None:
+    found = condition(tmp_path, gzip.compress(bytes(4000), mtime=0))
+    assert (found.code, found.lacking) == ("safetensors_header", None)
+    assert found.detail == "its header is not a JSON object"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import struct
 import zipfile
 from itertools import count
@@ -34,7 +35,7 @@ def condition(folder: Path, raw: bytes, name: str = "model.pth") -> Condition:
     prefix=st.text("abc", min_size=1, max_size=9),
     size=st.integers(0, 2000),
     comment=st.binary(max_size=40),
-    ending=st.sampled_from([".pt", ".pth", ".ckpt", ".bin"]),
+    ending=st.sampled_from([".pt", ".pth", ".ckpt", ".bin", ".pkl"]),
 )
 def test_an_archive_as_pytorch_writes_it_is_in_order(
     tmp_path: Path, names: list[str], prefix: str, size: int, comment: bytes, ending: str
@@ -77,6 +78,11 @@ def test_one_that_was_cut_off_is_not(tmp_path: Path, less: int) -> None:
     found = condition(tmp_path, making.torch_zip()[:-less])
     assert (found.code, found.format) == ("torch_not_zip", "torch")
     assert "it is cut off" in found.detail
+    assert found.lacking == 1
+
+
+def test_a_text_of_a_pickle_of_old_is_no_archive_and_no_damage(tmp_path: Path) -> None:
+    assert condition(tmp_path, pickle.dumps({"a": 1}, 0), "model.pkl").code == ""
 
 
 def ends_with(count: int, size: int, begins: int, disk: int = 0) -> bytes:
