@@ -25,6 +25,7 @@ from comfywatchman.fixes.world import Lists
 from comfywatchman.fixes.writing import RefusedError, refuse_unwritable
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.workflow import judge_workflow
+from comfywatchman.report.digest import in_short
 from comfywatchman.results import Confidence, FixKind, Verdict
 from comfywatchman.workflow.find import PictureFile, WorkflowCopy, WorkflowFile
 from comfywatchman.workflow.prompt import WorkflowError
@@ -140,7 +141,7 @@ def with_files(world: World, places: Mapping[str, Sequence[Path]], targets: Iter
         targets: absolute paths.
     """
     names = [each for target in targets for each in names_of(target, places)]
-    return Lists(world).after(names) if names else world
+    return Lists(world).with_files(names) if names else world
 
 
 def names_of(target: str, places: Mapping[str, Sequence[Path]]) -> list[tuple[str, str]]:
@@ -195,8 +196,7 @@ class _Planner:
         path, verdict = saved.report.path, saved.report.verdict
         if not pairs and len(self.planned.by_hand) == left_before and verdict in _BAD:
             self.planned.not_written.append(
-                f"{path}: it is {verdict}, and no program can mend that: `comfywatchman check`"
-                " says what is wrong, and what a person may do"
+                f"{path}: it is {verdict}, and no program can mend that: {_what_to_do(saved)}"
             )
 
     def _chosen(self, proposals: list[Proposal]) -> list[Proposal]:
@@ -408,3 +408,10 @@ def _seen(saved: Saved) -> tuple[SeenFile | None, str | None]:
     if file.sha256 != digest(saved.raw):
         return None, "it was saved while it was judged: run this again"
     return file, None
+
+
+def _what_to_do(saved: Saved) -> str:
+    """What matters most of a workflow, and what a person may do about that."""
+    shown = saved.report.errors or saved.report.findings
+    fix = f". {shown[0].fix}" if shown and shown[0].fix else ""
+    return f"{in_short(saved.report) or '; '.join(saved.report.not_checked)}{fix}"

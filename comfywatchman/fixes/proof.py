@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from comfywatchman.fixes.document import dump
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from comfywatchman.fixes.document import Document
     from comfywatchman.fixes.here import Here, Saved
-    from comfywatchman.fixes.proposal import Placement
     from comfywatchman.results import WorkflowReport
 
 Files = frozenset[File]
@@ -37,7 +35,7 @@ class Court:
 
     def __init__(self, here: Here) -> None:
         self._here = here
-        self._verdicts: dict[tuple[Files, Files], VerdictCache] = {}
+        self._verdicts: dict[Files, VerdictCache] = {}
         self._as_they_are: dict[str, tuple[WorkflowReport, frozenset[str]]] = {}
 
     def judge(
@@ -45,7 +43,6 @@ class Court:
         saved: Saved,
         content: Document | None = None,
         files: Files = NOTHING,
-        removed: Files = NOTHING,
     ) -> WorkflowReport:
         """Judge a workflow.
 
@@ -53,12 +50,11 @@ class Court:
             saved: it.
             content: what it would hold; None: what it holds.
             files: the model files that there would be too.
-            removed: those that there would be no more.
         """
         raw = saved.raw if content is None else dump(content)
         world = self._here.world
         copy = WorkflowCopy(saved.report.path, saved.report.name, raw)
-        verdicts = self._verdicts_after(files, removed)
+        verdicts = self._verdicts_with(files)
         return judge_workflow(copy, verdicts, max_bytes=world.size, max_depth=world.depth)
 
     def harmful(self, brought: Collection[Files]) -> set[Files]:
@@ -71,14 +67,13 @@ class Court:
             return set()
         return {files for files in brought if self.made_worse(files)}
 
-    def made_worse(self, files: Files, removed: Files = NOTHING) -> list[str]:
+    def made_worse(self, files: Files) -> list[str]:
         """The names of the workflows of the host that would be worse then.
 
         Args:
             files: the model files that there would be too.
-            removed: those that there would be no more.
         """
-        folders = {folder for folder, _ in files | removed}
+        folders = {folder for folder, _ in files}
         types = frozenset[str]().union(*map(self._lists.types, folders))
         worse = []
         for saved in self._here.workflows:
@@ -86,28 +81,16 @@ class Court:
             # What rests on no list that changes, and on no embedding, stays what it is.
             if not (asked & types or "embeddings" in folders):
                 continue
-            if is_worse(self.judge(saved, files=files, removed=removed), was):
+            if is_worse(self.judge(saved, files=files), was):
                 worse.append(saved.report.name)
         return worse
-
-    def made_worse_by_moving(self, placement: Placement) -> list[str]:
-        """The same, if a file were not linked to its other place, but moved there."""
-        removed = {(f.folder, f.name) for f in self._here.files if f.path == placement.source}
-        target = PurePath(placement.target)
-        files = {
-            (folder, str(target.relative_to(place)))
-            for folder, places in self._here.places.items()
-            for place in places
-            if target.is_relative_to(place)
-        }
-        return self.made_worse(frozenset(files), frozenset(removed))
 
     def _as_it_is(self, saved: Saved) -> tuple[WorkflowReport, frozenset[str]]:
         """The verdict on a workflow, and the node types that it rests on."""
         path = saved.report.path
         if path not in self._as_they_are:
             report = self.judge(saved)
-            asked = frozenset(self._verdicts_after(NOTHING, NOTHING).catalog.asked)
+            asked = frozenset(self._verdicts_with(NOTHING).catalog.asked)
             self._as_they_are[path] = report, asked
         return self._as_they_are[path]
 
@@ -115,16 +98,14 @@ class Court:
     def _lists(self) -> Lists:
         return Lists(self._here.world)
 
-    def _verdicts_after(self, files: Files, removed: Files) -> VerdictCache:
-        key = files, removed
-        if key not in self._verdicts:
-            changed = bool(files or removed)
-            world = self._lists.after(files, removed) if changed else self._here.world
+    def _verdicts_with(self, files: Files) -> VerdictCache:
+        if files not in self._verdicts:
+            world = self._lists.with_files(files) if files else self._here.world
             if len(self._verdicts) > _MOST_WORLDS:
-                self._verdicts = {k: v for k, v in self._verdicts.items() if not any(k)}
+                self._verdicts = {k: v for k, v in self._verdicts.items() if not k}
             # What is kept nowhere is judged anew each time.
-            self._verdicts[key] = VerdictCache(None, world.catalog, world.inventory, {})
-        return self._verdicts[key]
+            self._verdicts[files] = VerdictCache(None, world.catalog, world.inventory, {})
+        return self._verdicts[files]
 
 
 def is_worse(now: WorkflowReport, was: WorkflowReport) -> bool:

@@ -55,30 +55,27 @@ class Lists:
         """The node types that list a folder."""
         return frozenset(self._of.get(folder, ()))
 
-    def after(self, added: Iterable[File], removed: Iterable[File] = ()) -> World:
-        """The world with more model files, without others, and with them in the server's lists.
+    def with_files(self, added: Iterable[File]) -> World:
+        """The world with more model files, and with them in the server's lists.
 
         Args:
             added: folder and name of those that come.
-            removed: of those that go.
         """
         world = self._world
         inventory, models = world.inventory, {**world.inventory.models}
         declarations, embeddings = dict(world.catalog.declarations), inventory.embeddings
-        change = [(folder, name, _with) for folder, name in sorted(added)]
-        change += [(folder, name, _without) for folder, name in sorted(removed)]
-        for folder, name, changed in change:
+        for folder, name in sorted(added):
             for node_type, parts in self._of.get(folder, {}).items():
                 declarations[node_type] = mapped(
                     declarations[node_type],
-                    lambda key, items, parts=parts, changed=changed, name=name: (  # type: ignore[misc]
-                        changed(items, name) if key[:1] and key[0] in parts else items
+                    lambda key, items, parts=parts, name=name: (  # type: ignore[misc]
+                        _with(items, name) if key[:1] and key[0] in parts else items
                     ),
                 )
-            models[folder] = tuple(changed(list(models.get(folder, ())), name))
+            models[folder] = tuple(_with(list(models.get(folder, ())), name))
             if folder == _EMBEDDINGS and embeddings is not None:
                 short = name.rpartition(".")[0] or name
-                embeddings = embeddings - {short} | ({short} if changed is _with else set())
+                embeddings |= {short}
         catalog = Catalog(declarations, world.catalog.version, world.catalog.replacements)
         files, links, paths = inventory.files, inventory.links, inventory.paths
         return replace(
@@ -94,7 +91,3 @@ def _with(items: list[Any], name: str) -> list[Any]:
     first = next((f for f in files if f > name), None)
     at = items.index(first) if first is not None else len(items)
     return [*items[:at], name, *items[at:]]
-
-
-def _without(items: list[Any], name: str) -> list[Any]:
-    return [item for item in items if item != name] if name in items else items

@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 
 from comfywatchman.fixes.proof import Court, is_worse, rose
-from comfywatchman.fixes.proposal import Placement
 from comfywatchman.fixes.world import Lists
 from comfywatchman.results import Verdict, WorkflowReport
 from tests import fixing
 from tests.oracle import recorded
 from tests.unit.checks.judging import node_type
-from tests.unit.fixes.small import MODELS, host, prompt, world
+from tests.unit.fixes.small import host, prompt, world
 
 NEW = "0 new.safetensors"
 SERVERS = pytest.mark.parametrize("server", recorded.SERVERS, ids=lambda s: s.version)
@@ -27,7 +26,7 @@ def test_a_file_comes_into_the_lists_that_a_real_server_has_of_its_folder(
     listing = Lists(here)
     truth = server.read_json("combo_folder_map")
     for folder in here.inventory.models:
-        then = listing.after([(folder, NEW)])
+        then = listing.with_files([(folder, NEW)])
         assert NEW in then.inventory.models[folder]
         found = {
             f"{name}.{spec.name}"
@@ -41,21 +40,20 @@ def test_a_file_comes_into_the_lists_that_a_real_server_has_of_its_folder(
             if folders[0] == folder and place.partition(".")[0] in here.catalog
         }
         assert found == there, folder
-        assert listing.after([(folder, NEW)], [(folder, NEW)]).inventory == here.inventory
 
 
 def test_lists_that_are_handed_on_stay_equal() -> None:
     files = ["a.safetensors", "c.safetensors"]
     pick = node_type({"name": [files, {}]}, outputs=(files,), module="custom_nodes.x")
     here = world({"checkpoints": files}, Pick=pick)
-    then = Lists(here).after([("checkpoints", "b.safetensors")]).catalog
+    then = Lists(here).with_files([("checkpoints", "b.safetensors")]).catalog
     wanted = ["a.safetensors", "b.safetensors", "c.safetensors"]
     assert list(then["Pick"].inputs["name"].choices or ()) == wanted
     assert then["Pick"].declaration["output"] == [wanted]
     assert here.catalog["Pick"].declaration["output"] == [files]
 
 
-def test_linking_a_file_harms_nobody_and_moving_it_those_who_use_it() -> None:
+def test_linking_a_file_harms_nobody() -> None:
     models = {"loras": ["l.safetensors", "m.safetensors"], "checkpoints": ["a.safetensors"]}
     workflows = {
         "user.json": prompt("a.safetensors", "l.safetensors"),
@@ -63,10 +61,7 @@ def test_linking_a_file_harms_nobody_and_moving_it_those_who_use_it() -> None:
         "lacks it.json": prompt("l.safetensors"),
     }
     court = Court(host(models, workflows))
-    source, target = MODELS / "loras/l.safetensors", MODELS / "checkpoints/l.safetensors"
     assert court.made_worse(frozenset({("checkpoints", "l.safetensors")})) == []
-    moved = Placement(str(source), str(target))
-    assert court.made_worse_by_moving(moved) == ["user.json"]
 
 
 def report(verdict: Verdict, *findings: Any) -> WorkflowReport:
