@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from comfywatchman import checks, judging, modelfiles, workflow
+import comfywatchman.modelfiles.codes  # noqa: F401  (all codes of its room beside the formats)
+from comfywatchman import checks, judging, workflow
 from comfywatchman.checks.known.own_rules import own_rules_since
 from comfywatchman.checks.versions import DIFFERENCES, RECORDED, in_words
 from comfywatchman.discovery import import_all
@@ -142,7 +143,7 @@ _EVIDENCE: Final = (
 
 def catalogue() -> tuple[Code, ...]:
     """Every code of the package, by name."""
-    for package in (checks, judging, workflow, modelfiles, formats):
+    for package in (checks, judging, workflow, formats):
         import_all(package)
     return declared()
 

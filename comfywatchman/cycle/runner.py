@@ -290,6 +290,7 @@ def _unwritable(error: OSError, store: ReportStore) -> str:
 
 def _read_program() -> None:
     """Read all code that a cycle runs, now: an upgrade may replace or remove it meanwhile."""
+    from comfywatchman.catalogue import catalogue
     from comfywatchman.checks.engine import registry
     from comfywatchman.report import formats, html
 
@@ -299,6 +300,7 @@ def _read_program() -> None:
         from comfywatchman.metrics import textfile  # noqa: F401
     discovery.import_all(formats)
     inspecting.found()
+    catalogue()
     registry.registered()
     core.core_type("")
     html.template()

@@ -84,6 +84,10 @@ def test_both_say_the_same(
         output_of("catalog", "--save", file, *of_server)
     saved = json.loads(output_of(*checked, "--object-info", file))
     asked = [{key: report.pop(key) for key in WHO_WAS_ASKED} for report in (live, saved)]
+    if state == "full":  # with a saved catalog, model files are not looked into
+        live["not_checked"].remove(
+            "none of the model files that the server lists is to be seen on this host"
+        )
     for report in (live, saved):
         for key in TIMES:
             del report[key]
