@@ -88,7 +88,7 @@ class Witness:
         cycles = {row.started_at: row.outcome for row in history.cycles(_LONG_AGO)}
         if report is not None and report.started_at not in self._reports:
             self._reports[report.started_at] = report
-            yield from _told_since(report, cycles)
+            yield from _told_since(report, _done(history))
             if previous is None or previous.started_at != report.started_at:
                 if not hit and not told:
                     yield "the last report is not in the history"
@@ -136,10 +136,19 @@ class Witness:
                 yield f"a cycle ({outcome}) never came on record"
 
 
-def _told_since(report: Report, cycles: dict[datetime, Outcome]) -> Iterator[str]:
-    """A report compares with the last one that is on record, so that nothing falls between."""
-    done = (at for at, outcome in cycles.items() if outcome is Outcome.DONE)
-    before = max((at for at in done if at < report.started_at), default=None)
+def _done(history: History) -> list[datetime]:
+    """The full cycles, the last that came on record first."""
+    query = "SELECT at FROM cycle WHERE outcome = 'done' ORDER BY id DESC"
+    return history.ask(lambda c: [packing.time_of(at) for (at,) in c.execute(query)], [])
+
+
+def _told_since(report: Report, done: list[datetime]) -> Iterator[str]:
+    """A report compares with the last one that is on record, so that nothing falls between.
+
+    Of two cycles that began at once, the one that had to wait for the lock may have begun first.
+    """
+    older = done[done.index(report.started_at) + 1 :] if report.started_at in done else done
+    before = older[0] if older else None
     since = report.changes.since if report.changes else None
     if since != before:
         yield f"the report compares with {since}, not with {before}"
