@@ -22,7 +22,7 @@ from comfywatchman.fixes.plan import (
 from comfywatchman.fixes.proof import is_worse, rose
 from comfywatchman.fixes.record import digest
 from comfywatchman.fixes.world import Lists
-from comfywatchman.fixes.writing import RefusedError, refuse_unwritable
+from comfywatchman.fixes.writing import RefusedError, refuse_foreign_group, refuse_unwritable
 from comfywatchman.judging.cache import VerdictCache
 from comfywatchman.judging.workflow import judge_workflow
 from comfywatchman.report.digest import in_short
@@ -399,6 +399,7 @@ def _seen(saved: Saved) -> tuple[SeenFile | None, str | None]:
     try:
         file = seeing.look(str(place), Role.WORKFLOW)
         refuse_unwritable("it", os.stat(file.real))  # noqa: PTH116
+        refuse_foreign_group("it", file.real)
     except RefusedError as refusal:
         return None, str(refusal)
     except OSError as error:

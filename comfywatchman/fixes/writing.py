@@ -141,10 +141,7 @@ class Opened:
         try:
             os.fchown(descriptor, like.st_uid, like.st_gid)
         except PermissionError:
-            raise RefusedError(
-                f"{self.shown} belongs to a group ({like.st_gid}) that this user is not in: the "
-                "new file could not have it, and others could read it, or no longer"
-            ) from None
+            raise _foreign_group(self.shown, like) from None
 
     def _copy_attributes(self, descriptor: int) -> None:
         if not hasattr(os, "listxattr"):
@@ -192,6 +189,31 @@ def naming(path: str) -> Iterator[None]:
     except OSError as error:
         error.filename = path
         raise
+
+
+def refuse_foreign_group(shown: str, file: str) -> None:
+    """Refuse a file whose group this user could not give to a new one in its place.
+
+    Args:
+        shown: what to call the file.
+        file: where it is.
+
+    Raises:
+        RefusedError: it is so.
+        OSError: it cannot be looked at.
+    """
+    status, folder = os.stat(file), os.stat(os.path.dirname(file))  # noqa: PTH116, PTH120
+    inherited = folder.st_mode & stat.S_ISGID and folder.st_gid == status.st_gid
+    ours = {os.getegid(), *os.getgroups()}
+    if os.geteuid() != 0 and status.st_gid not in ours and not inherited:
+        raise _foreign_group(shown, status)
+
+
+def _foreign_group(shown: str, status: os.stat_result) -> RefusedError:
+    return RefusedError(
+        f"{shown} belongs to a group ({status.st_gid}) that this user is not in: the new file "
+        "could not have it, and others could read it, or no longer"
+    )
 
 
 def refuse_unwritable(shown: str, status: os.stat_result) -> None:

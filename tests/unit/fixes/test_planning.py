@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,8 +27,6 @@ from comfywatchman.results import (
 from tests.unit.fixes.host import Host, flow
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from comfywatchman.fixes.here import Here
     from comfywatchman.fixes.planning import Planned
 
@@ -204,3 +204,21 @@ def test_only_the_workflows_that_are_wanted(here: Here) -> None:
     assert planning.plan(here, proposals, wanted=set()).workflows == []
     path = here.workflows[0].report.path
     assert len(planning.plan(here, proposals, wanted={path}).workflows) == 1
+
+
+@pytest.mark.parametrize("inherited", [False, True])
+def test_a_file_of_a_group_that_is_not_ours_is_not_planned(
+    here: Here, monkeypatch: pytest.MonkeyPatch, *, inherited: bool
+) -> None:
+    file = Path(here.workflows[0].report.path)
+    if inherited:  # what is new in the folder has that group
+        file.parent.chmod(0o2755)
+    status = file.stat()
+    monkeypatch.setattr(os, "geteuid", lambda: status.st_uid or 12345)
+    monkeypatch.setattr(os, "getegid", lambda: status.st_gid + 1)
+    monkeypatch.setattr(os, "getgroups", list)
+    monkeypatch.setattr(planning, "refuse_unwritable", lambda *_: None)
+    planned = plan(here, proposal(here, "a", "ae.safetensors", Confidence.PROVEN))
+    assert [bool(planned.workflows), bool(planned.not_written)] == [inherited, not inherited]
+    if not inherited:
+        assert "belongs to a group" in planned.not_written[0]
