@@ -70,6 +70,12 @@ by_hand:
   type: list
   elements: dict
   returned: always
+not_written:
+  description: >-
+    workflows that are not mended by it, each with the reason
+  type: list
+  elements: str
+  returned: always
 """
 
 import json
@@ -123,7 +129,7 @@ def main():
                 and any(fix["download"] for fix in each["fixes"])
             )
         ]
-        text, by_hand = plan["text"], plan["by_hand"]
+        text, by_hand, not_written = plan["text"], plan["by_hand"], plan["not_written"]
     except (ValueError, KeyError, TypeError):
         module.fail_json(
             msg="The program on the host is of another release: run the playbook deploy."
@@ -139,6 +145,7 @@ def main():
         said=said,
         text=text,
         by_hand=by_hand,
+        not_written=not_written,
         diff={"prepared": "\n".join(text) + "\n"} if text else {},
     )
 

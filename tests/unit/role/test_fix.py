@@ -62,6 +62,16 @@ def test_shown_then_mended_then_nothing(arguments: dict[str, Any], tmp_path: Pat
     assert again["said"] == []
 
 
+def test_what_is_not_written_is_told_with_the_reason(
+    arguments: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "flows" / "a.json").chmod(0o444)
+    told = run(arguments)
+    assert told["changed"] is False
+    (line,) = told["not_written"]
+    assert "read-only" in line
+
+
 def test_what_is_only_likely_is_done_on_request(arguments: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "flows" / "a.json"
     file.write_text(json.dumps({**flow(VAE.upper()), "9": {"class_type": "Gone", "inputs": {}}}))
