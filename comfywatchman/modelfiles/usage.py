@@ -122,6 +122,7 @@ class Vocabulary:
             if folder == EMBEDDINGS:
                 self._embeddings.update(sub_paths(path))
             endings[_ending(last)] += 1
+        self._longest = max(map(len, self._last), default=0)
         known = [e for e, _ in endings.most_common(_MOST_ENDINGS) if e]
         self._plain = {last for last in self._last if _ending(last) not in known}
         # What has no quotes has none of them within a name, and most texts end at one.
@@ -179,6 +180,9 @@ class Vocabulary:
             ends += [plain[begin:] for begin in _begins(plain)]
         whole = tuple(end for end in ends if end in self._whole)
         last = () if whole else tuple(end for end in ends if end in self._last)
+        if not (whole or last):  # a longer name that no file here has
+            tail = last_part(text)[-self._longest :]
+            last = tuple(tail[n:] for n in range(len(tail)) if tail[n:] in self._last)
         if len(piece) < _SHORT and len(self._remembered) < _MOST_REMEMBERED:
             self._remembered[piece] = whole, last
         return whole, last

@@ -44,7 +44,8 @@ def users(*documents: object, files: list[tuple[str, str]] = FILES) -> dict[str,
         ("ckpt=sd15.safetensors", ["sd15.safetensors"]),
         ("line\nsd15.safetensors\nline", ["sd15.safetensors"]),
         ("SD15.safetensors", []),
-        ("mysd15.safetensors", []),
+        ("mysd15.safetensors", ["sd15.safetensors"]),
+        ("old/my-new.gguf", ["new.gguf"]),
         ("sd15.safetensors2", []),
         ("sd15", []),
         ("https://x.example/base%20v1.0.safetensors?download=true", ["SDXL/base v1.0.safetensors"]),
@@ -134,3 +135,12 @@ def test_thousands_of_endings_and_of_files_with_one_name() -> None:
     found = users(["model.pt", "7/model.e7"], files=files)
     assert len(found) == 3_001
     assert found["7/model.e7"] == [0]
+
+
+def test_a_longer_name_that_a_file_has_means_that_file_alone() -> None:
+    files = [("vae", "v1.safetensors"), ("vae", "my-v1.safetensors")]
+    document = {"nodes": [{"widgets_values": ["my-v1.safetensors"]}]}
+    named = Vocabulary(files).named_in(json.dumps(document).encode())
+    usage = Usage()
+    usage.add(0, named)
+    assert [usage.of(*file) for file in files] == [[], [0]]
