@@ -76,7 +76,10 @@ def render(fleet: Fleet) -> str:
 def _template() -> Template:
     environment = page.environment(_TEMPLATES)
     environment.globals.update(
-        page.inline([page.STYLE, _TEMPLATES / "fleet.css"], [page.THEME, _TEMPLATES / "fleet.js"]),
+        page.inline(
+            [page.STYLE, _TEMPLATES / "fleet.css"],
+            [page.THEME, page.ELEMENTS, _TEMPLATES / "fleet.js"],
+        ),
         names_limit=NAMES_LIMIT,
         change_names_limit=CHANGE_NAMES_LIMIT,
         changes_at_first=CHANGES_AT_FIRST,

@@ -51,7 +51,6 @@ class _Found(NamedTuple):
 
     path: str
     name: str
-    raw_name: str
     digest: str | None
     verdict: Verdict
     models: dict[_Model, bool | None]
@@ -236,7 +235,6 @@ def _details(workflow: Shape) -> _Found:
     return _Found(
         path,
         identity(path, raw),
-        raw,
         digest,
         cast("Verdict", workflow.need("verdict")),
         models,

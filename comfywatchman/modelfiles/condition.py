@@ -58,3 +58,9 @@ def of_bytes(count: int) -> str:
 def so_many_lack(count: int) -> str:
     """That so many bytes lack."""
     return f"{of_bytes(count)} lack{'s' * (count == 1)}"
+
+
+def cut_off(name: str, size: int, end: int) -> Condition:
+    """What is said of a file of this format that ends before it should."""
+    detail = f"it is cut off after {size:,} of its {of_bytes(end)}"
+    return Condition("model_truncated", name, detail, lacking=end - size)

@@ -45,7 +45,10 @@ def render(ledger: Ledger) -> str:
 def _template() -> Template:
     environment = page.environment(_TEMPLATES)
     environment.globals.update(
-        page.inline([page.STYLE, _TEMPLATES / "models.css"], [page.THEME, _TEMPLATES / "models.js"])
+        page.inline(
+            [page.STYLE, _TEMPLATES / "models.css"],
+            [page.THEME, page.ELEMENTS, _TEMPLATES / "models.js"],
+        )
     )
     return environment.get_template("models.html.j2")
 

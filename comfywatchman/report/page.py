@@ -23,6 +23,8 @@ STYLE = _TEMPLATES / "report.css"
 """Colours, light and dark, and what a page is made of."""
 THEME = _TEMPLATES / "theme.js"
 """The button that changes between light and dark."""
+ELEMENTS = _TEMPLATES / "elements.js"
+"""How pages that draw themselves make their elements; it comes after the theme."""
 
 
 def environment(templates: Traversable) -> Environment:

@@ -10,7 +10,6 @@ const CHANGES_AT_FIRST = 5;
 const NAMES_AT_MOST = 40;
 const GROUPS_AT_MOST = 20;
 const willFail = (group) => group.length > 8 && group[0] === group[1];
-const count = (number) => number.toLocaleString("en");
 
 // --- The cells: one byte for the state and whether it will fail, two for the group that says why --
 
@@ -34,23 +33,11 @@ workflows.forEach(([, groups], w) => {
 const hostNames = hosts.map((host) => host.name.toLowerCase());
 const workflowNames = workflows.map(([name]) => name.toLowerCase());
 
-// --- Elements, made of text alone -------------------------------------------------------------------
+// --- More elements ----------------------------------------------------------------------------------
 
-function make(tag, attributes, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name === "class") element.className = value;
-    else if (name === "click") element.addEventListener("click", value);
-    else element.setAttribute(name, value);
-  }
-  element.append(...children.flat().filter((child) => child !== null && child !== ""));
-  return element;
-}
-const bdi = (text) => make("bdi", {}, text);
 const badge = (state) => make("span", { class: `badge ${state}` }, state);
 const list = (texts) => make("ul", { class: "plain" }, ...texts.map((text) => make("li", {}, text)));
 const button = (text, click) => make("button", { type: "button", click }, text);
-const link = (text, click) => make("button", { type: "button", class: "linked", click }, bdi(text));
 
 function span(seconds) {
   const minutes = Math.floor(seconds / 60);

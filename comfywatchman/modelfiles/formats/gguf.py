@@ -12,7 +12,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from comfywatchman.findings import declare, quoted
-from comfywatchman.modelfiles.condition import Condition, of_bytes, so_many_lack
+from comfywatchman.modelfiles.condition import Condition, cut_off, so_many_lack
 from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
@@ -142,13 +142,7 @@ def inspect(source: Source) -> Condition:
             return _damaged("by its header it is longer than any file")
         return _damaged(f"it ends within its header: at least {so_many_lack(lacking)}", lacking)
     if end > source.size:
-        lacking = end - source.size
-        return Condition(
-            "model_truncated",
-            NAME,
-            f"it is cut off after {source.size:,} of its {of_bytes(end)}",
-            lacking=lacking,
-        )
+        return cut_off(NAME, source.size, end)
     return Condition(format=NAME)
 
 

@@ -11,7 +11,7 @@ import pickletools
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
-from comfywatchman.modelfiles.condition import Condition, of_bytes
+from comfywatchman.modelfiles.condition import Condition, cut_off
 from comfywatchman.modelfiles.source import MOST, Unseen
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def _with_numbers(size: int, begins: int, pieces: list[tuple[str, int] | None]) 
     end = begins + sum(_COUNT + length for length in dict(known).values())
     if end <= size:
         return Condition(format=NAME)
-    what = f"it is cut off after {size:,} of its {of_bytes(end)}"
-    return Condition("model_truncated", NAME, what, lacking=end - size)
+    return cut_off(NAME, size, end)
 
 
 def _walk(stream: io.BytesIO, pieces: list[tuple[str, int] | None], steps: int) -> int:

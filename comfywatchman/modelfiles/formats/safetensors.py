@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import orjson
 
 from comfywatchman.findings import declare, quoted
-from comfywatchman.modelfiles.condition import Condition, of_bytes, so_many_lack
+from comfywatchman.modelfiles.condition import Condition, cut_off, of_bytes, so_many_lack
 from comfywatchman.results import Severity
 
 if TYPE_CHECKING:
@@ -98,13 +98,7 @@ def inspect(source: Source) -> Condition:
     except _Wrong as wrong:
         return _damaged(str(wrong))
     if end > source.size:
-        lacking = end - source.size
-        return Condition(
-            "model_truncated",
-            NAME,
-            f"it is cut off after {source.size:,} of its {of_bytes(end)}",
-            lacking=lacking,
-        )
+        return cut_off(NAME, source.size, end)
     if end < source.size:
         extra = source.size - end
         return Condition(

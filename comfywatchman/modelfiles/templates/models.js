@@ -4,7 +4,6 @@ const ROW = 30;
 const AROUND = 8;
 const NAMES_AT_MOST = 100;
 const PRINTED = 5000;
-const count = (number) => number.toLocaleString("en");
 
 function gib(size) {
   if (size === null) return "?";
@@ -13,21 +12,6 @@ function gib(size) {
   return `${(size / 2 ** power).toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${unit}`;
 }
 const day = (seconds) => (seconds === null ? "not known" : `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`);
-
-// --- Elements, made of text alone -----------------------------------------------------------------
-
-function make(tag, attributes, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name === "class") element.className = value;
-    else if (name === "click") element.addEventListener("click", value);
-    else element.setAttribute(name, value);
-  }
-  element.append(...children.flat().filter((child) => child !== null && child !== ""));
-  return element;
-}
-const bdi = (text) => make("bdi", {}, text);
-const link = (text, click) => make("button", { type: "button", class: "linked", click }, bdi(text));
 
 // --- What can be listed: files, or workflows ---------------------------------------------------------
 
